@@ -1,0 +1,30 @@
+//! The words that all of sawlog shares: what a row is, where it stands, when it happened, what a question about it
+//! means. No I/O, no clock, no async: everything here is a value or a pure function, and every other crate may use it.
+//!
+//! In reading order: a [`Batch`] is many rows of one [`Source`] on one buffer; a row has an [`Address`], two times and
+//! slots; a [`Predicate`] says which rows are wanted, and [`Predicate::keeps`] is its slow and obvious meaning, against
+//! which the store's fast one is tested.
+
+mod access;
+mod address;
+mod batch;
+mod context;
+pub mod frame;
+mod limits;
+mod predicate;
+mod record;
+mod status;
+pub mod time;
+pub mod token;
+pub mod value;
+
+pub use access::{Access, AccessError, Right, Tenant};
+pub use address::{Address, KnownSource, Position, Source, SourceFacts, SourceId};
+pub use batch::{Batch, Kind, Marks, NameId, Names, Row, RowRef, Slot};
+pub use context::Context;
+pub use limits::Limits;
+pub use predicate::{Compare, Predicate, Test, TestError};
+pub use record::{FieldValue, Fields, Record, strip_terminator};
+pub use status::{NodeStatus, PartStatus};
+pub use time::{Nanos, TimeRange};
+pub use value::Value;

@@ -1,0 +1,55 @@
+//! The contract of an output.
+
+use std::sync::Arc;
+
+use sawlog_journal::Lsn;
+use sawlog_model::{Batch, KnownSource, Position, Tenant};
+
+/// How a batch comes to an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From a file that can be read again, not journaled; `0` is where its source stands after the batch.
+    Replayable(Position),
+    /// From the journal frame at `at`; the next one stands at `next`. `position` where the rows are a file's.
+    Journal {
+        /// Position of the frame.
+        at: Lsn,
+        /// Position of the frame after it.
+        next: Lsn,
+        /// Where the source stands after the batch.
+        position: Option<Position>,
+    },
+}
+
+/// An output cannot take a batch.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OutputError {
+    /// For now: try again.
+    #[error("{0}")]
+    Later(String),
+    /// For good: the batch goes to the output's dead letters.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Where rows go.
+pub trait Output: Send + Sync {
+    /// Its name, as status and errors call it.
+    fn name(&self) -> &str;
+    /// Takes a batch; may block while it is behind. Taking is not yet holding for good: see [`Output::cursor`].
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError>;
+    /// Rows of `tenant` that were taken as [`Origin::Replayable`] are now also in the journal frame at `at`.
+    fn journaled(&self, tenant: Tenant, at: Lsn, next: Lsn);
+    /// Position in the journal below which it holds everything for good.
+    fn cursor(&self) -> Lsn;
+    /// Sources with the positions up to which it holds them for good.
+    fn known_sources(&self) -> Vec<KnownSource>;
+    /// Makes it hold everything for good that it has taken, where it can.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    fn flush(&self) -> Result<(), OutputError>;
+}

@@ -1,0 +1,99 @@
+//! What a protocol declares: one constant per folder of `wire` or `connect`, plain data from which configuration checks,
+//! documentation, conformance tests and fuzzing are made.
+
+use std::collections::BTreeMap;
+
+use sawlog_model::{Limits, Value};
+
+use crate::{Input, Output};
+
+/// A protocol.
+pub struct Protocol {
+    /// Its name in configurations (`type = "forward"`).
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Its options.
+    pub options: &'static [Opt],
+    /// Makes an input from checked options.
+    pub input: Option<fn(&Options) -> Result<Box<dyn Input>, ConfigError>>,
+    /// Makes an output from checked options.
+    pub output: Option<fn(&Options, &crate::Env) -> Result<Box<dyn Output>, ConfigError>>,
+    /// Its decoder, for conformance and fuzzing; `None` where it has none of its own.
+    pub decoder: Option<fn(Limits) -> Box<dyn Decoder>>,
+    /// Valid streams and what they mean.
+    pub samples: &'static [Sample],
+}
+
+/// An option of a protocol.
+pub struct Opt {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: OptKind,
+    /// What it is where it is not given, as text.
+    pub default: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// What an option takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OptKind {
+    /// Any text.
+    Text,
+    /// A list of texts.
+    List,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Number,
+    /// A number of bytes, such as `64MiB`.
+    Bytes,
+    /// A time, such as `5s`.
+    Duration,
+    /// An address to listen on or to connect to.
+    Address,
+}
+
+/// The options given for one input or output, by name; lists of texts, one for all kinds but lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options(pub BTreeMap<String, Vec<String>>);
+
+/// A configuration that cannot be; the text says what and what would do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// A valid stream of bytes and the events in it.
+pub struct Sample {
+    /// What it shows.
+    pub name: &'static str,
+    /// The bytes of one connection.
+    pub bytes: &'static [u8],
+    /// How many events it holds.
+    pub events: usize,
+}
+
+/// A decoder of one connection's bytes, fed in pieces of any size.
+pub trait Decoder: Send {
+    /// Takes the next piece and gives the events that are whole now, in order: tag or source name, and the event.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the connection is to be closed; events before the error were given.
+    fn feed(&mut self, bytes: &[u8], events: &mut dyn FnMut(&str, Value)) -> Result<(), DecodeError>;
+    /// Bytes it holds of what is not whole yet.
+    fn held(&self) -> usize;
+}
+
+/// Bytes that are not of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} (byte {at} of the connection)")]
+pub struct DecodeError {
+    /// One of few fixed words for counters.
+    pub reason: &'static str,
+    /// What is wrong, in words.
+    pub what: String,
+    /// Where.
+    pub at: u64,
+}

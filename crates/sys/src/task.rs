@@ -1,0 +1,63 @@
+//! Threads and waiting.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A running thread; [`Thread::join`] waits for its end.
+pub struct Thread<T>(std::thread::JoinHandle<T>);
+
+impl<T> Thread<T> {
+    /// Waits for the end and gives the result; `None` where the thread panicked.
+    pub fn join(self) -> Option<T> {
+        self.0.join().ok()
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+/// Starts a named thread.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Thread<T>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(Thread)
+}
+
+/// Waits.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A request to stop, shared by those who ask and those who do.
+#[derive(Clone, Default, Debug)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody asked.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A tokio runtime whose threads bear `name`.
+///
+/// # Errors
+/// As the system says.
+pub fn runtime(name: &str, threads: usize) -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()
+}

@@ -1,0 +1,4 @@
+//! Protocols and formats whose codec is sawlog's own, one folder each. Knows nothing of the store, of queries or of the
+//! HTTP server.
+
+pub mod format;
