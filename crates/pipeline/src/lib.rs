@@ -1,6 +1,7 @@
 //! From inputs to outputs without losing or doubling: the contract of protocols, and the core that journals,
 //! acknowledges, pushes back and recovers. Knows nothing of any protocol, nor of the store: that is one more [`Output`].
 
+pub mod config;
 mod intake;
 mod output;
 pub mod protocol;

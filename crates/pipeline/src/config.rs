@@ -1,0 +1,298 @@
+//! `sawlog.toml`: which inputs and outputs a node has, and the sizes it works with. Reading is pure: nothing is opened,
+//! and everything that is wrong is told at once, with its line and a remedy. Knows nothing of what a protocol does with
+//! its options.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::{Opt, OptKind, Options, Protocol};
+
+/// A configuration as written, checked against the protocols there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Node-wide settings: `data`, `http`, and what `[store]`, `[journal]` and `[limits]` hold, as `store.memtable`.
+    pub settings: BTreeMap<String, String>,
+    /// Inputs in the order of the file.
+    pub inputs: Vec<Section>,
+    /// Outputs in the order of the file.
+    pub outputs: Vec<Section>,
+}
+
+/// One `[[input]]` or `[[output]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Name of the protocol.
+    pub kind: String,
+    /// Its options, complete: what is not given has its default.
+    pub options: Options,
+}
+
+/// Something that is wrong in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: usize,
+    /// What is wrong and what would do.
+    pub message: String,
+}
+
+/// A node-wide setting: its name (`store.memtable`), what it takes, and a sentence.
+pub type Setting = (&'static str, OptKind, &'static str);
+
+/// Reads a configuration.
+///
+/// # Errors
+/// Every problem, in the order of the file.
+pub fn read(text: &str, protocols: &[&Protocol], settings: &[Setting]) -> Result<Config, Vec<Problem>> {
+    let mut reader =
+        ConfigReader { text, protocols, settings, config: Config::default(), problems: Vec::new() };
+    match DeTable::parse(text) {
+        Ok(table) => reader.root(table.get_ref()),
+        Err(error) => {
+            let at = error.span().unwrap_or(0..0);
+            reader.problem(at, error.message().to_owned());
+        }
+    }
+    if reader.problems.is_empty() {
+        return Ok(reader.config);
+    }
+    reader.problems.sort_by_key(|problem| problem.line);
+    Err(reader.problems)
+}
+
+/// Options of a protocol with `given` ones set and defaults elsewhere; for wiring without a configuration file.
+///
+/// # Errors
+/// In words, where an option is unknown or has the wrong kind of value.
+pub fn options(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Result<Options, String> {
+    let mut options = Options::default();
+    for (name, values) in given {
+        let opt = find_opt(protocol, name)?;
+        for value in values {
+            check_value(opt, value)?;
+        }
+        options.0.insert((*name).to_owned(), values.clone());
+    }
+    fill_defaults(protocol, &mut options);
+    Ok(options)
+}
+
+struct ConfigReader<'a> {
+    text: &'a str,
+    protocols: &'a [&'a Protocol],
+    settings: &'a [Setting],
+    config: Config,
+    problems: Vec<Problem>,
+}
+
+impl ConfigReader<'_> {
+    fn problem(&mut self, at: Range<usize>, message: String) {
+        let before = &self.text.as_bytes()[..at.start.min(self.text.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        self.problems.push(Problem { line, message });
+    }
+
+    fn root(&mut self, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            match (name, value.get_ref()) {
+                ("input" | "output", DeValue::Array(sections)) => {
+                    for section in sections {
+                        self.section(name, section);
+                    }
+                }
+                ("input" | "output", _) => {
+                    self.problem(key.span(), format!("`{name}` is a list of tables; write it as [[{name}]]"));
+                }
+                (_, DeValue::Table(inner)) => {
+                    for (sub, value) in inner {
+                        self.setting(format!("{name}.{}", sub.get_ref()), sub.span(), value);
+                    }
+                }
+                _ => self.setting(name.to_owned(), key.span(), value),
+            }
+        }
+    }
+
+    fn setting(&mut self, name: String, at: Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let Some((_, kind, help)) = self.settings.iter().find(|(have, ..)| *have == name) else {
+            let known = self.settings.iter().map(|(name, ..)| *name).chain(["input", "output"]);
+            let message = format!("there is no setting `{name}`{}", suggestion(&name, known));
+            return self.problem(at, message);
+        };
+        let opt = Opt { name: "", kind: *kind, default: "", help };
+        match scalar(value.get_ref()).ok_or_else(|| "it takes one value".to_owned()) {
+            Ok(text) => match check_value(&opt, &text) {
+                Ok(()) => drop(self.config.settings.insert(name, text)),
+                Err(message) => self.problem(value.span(), format!("`{name}`: {message}")),
+            },
+            Err(message) => self.problem(value.span(), format!("`{name}`: {message}")),
+        }
+    }
+
+    fn section(&mut self, role: &str, section: &Spanned<DeValue<'_>>) {
+        let DeValue::Table(table) = section.get_ref() else {
+            return self.problem(section.span(), format!("write it as [[{role}]]"));
+        };
+        let kind = match table.get("type").map(|value| (value.span(), scalar(value.get_ref()))) {
+            Some((_, Some(kind))) => kind,
+            _ => {
+                return self.problem(section.span(), format!("this [[{role}]] has no type; add type = \"…\""));
+            }
+        };
+        let offers = |protocol: &&&Protocol| {
+            if role == "input" { protocol.input.is_some() } else { protocol.output.is_some() }
+        };
+        let Some(protocol) = self.protocols.iter().filter(offers).find(|protocol| protocol.name == kind)
+        else {
+            let names = self.protocols.iter().filter(offers).map(|protocol| protocol.name);
+            let message = format!("there is no {role} of type `{kind}`{}", suggestion(&kind, names));
+            return self.problem(table.get("type").map_or(section.span(), Spanned::span), message);
+        };
+        let protocol: &Protocol = protocol;
+        let mut options = Options::default();
+        for (key, value) in table.iter().filter(|(key, _)| key.get_ref().as_ref() != "type") {
+            match option_values(protocol, key.get_ref().as_ref(), value.get_ref()) {
+                Ok(values) => drop(options.0.insert(key.get_ref().to_string(), values)),
+                Err(message) => self.problem(key.span(), message),
+            }
+        }
+        fill_defaults(protocol, &mut options);
+        let section = Section { kind, options };
+        if role == "input" { self.config.inputs.push(section) } else { self.config.outputs.push(section) }
+    }
+}
+
+fn find_opt<'p>(protocol: &'p Protocol, name: &str) -> Result<&'p Opt, String> {
+    protocol.options.iter().find(|opt| opt.name == name).ok_or_else(|| {
+        let known = protocol.options.iter().map(|opt| opt.name);
+        format!("`{}` has no option `{name}`{}", protocol.name, suggestion(name, known))
+    })
+}
+
+fn option_values(protocol: &Protocol, name: &str, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let opt = find_opt(protocol, name)?;
+    let values = match (opt.kind, value) {
+        (OptKind::List, DeValue::Array(list)) => list.iter().map(|item| scalar(item.get_ref())).collect(),
+        _ => scalar(value).map(|text| vec![text]),
+    };
+    let values = values.ok_or_else(|| format!("`{name}` takes {}", kind_words(opt.kind)))?;
+    for text in &values {
+        check_value(opt, text).map_err(|message| format!("`{name}`: {message}"))?;
+    }
+    Ok(values)
+}
+
+fn fill_defaults(protocol: &Protocol, options: &mut Options) {
+    for opt in protocol.options {
+        options.0.entry(opt.name.to_owned()).or_insert_with(|| {
+            if opt.default.is_empty() { Vec::new() } else { vec![opt.default.to_owned()] }
+        });
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        DeValue::Datetime(time) => Some(time.to_string()),
+        DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}
+
+fn kind_words(kind: OptKind) -> &'static str {
+    match kind {
+        OptKind::Text => "a text",
+        OptKind::List => "a text or a list of texts",
+        OptKind::Bool => "true or false",
+        OptKind::Number => "a whole number",
+        OptKind::Bytes => "a number of bytes, such as \"64MiB\"",
+        OptKind::Duration => "a time, such as \"5s\" or \"30d\"",
+        OptKind::Address => "an address with a port, such as \"127.0.0.1:24224\"",
+    }
+}
+
+fn check_value(opt: &Opt, text: &str) -> Result<(), String> {
+    let fits = match opt.kind {
+        OptKind::Text | OptKind::List => true,
+        OptKind::Bool => matches!(text, "true" | "false"),
+        OptKind::Number => text.parse::<i64>().is_ok(),
+        OptKind::Bytes => bytes(text).is_some(),
+        OptKind::Duration => duration(text).is_some(),
+        OptKind::Address => text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()),
+    };
+    if fits { Ok(()) } else { Err(format!("`{text}` is not {}", kind_words(opt.kind))) }
+}
+
+/// A number of bytes: digits and a unit (`k`, `kB`, `KiB`, `MB`, `MiB`, `GiB`, …; a lone letter counts in 1024s).
+pub fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = split_unit(text)?;
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "kb" => 1_000,
+        "m" | "mib" => 1 << 20,
+        "mb" => 1_000_000,
+        "g" | "gib" => 1 << 30,
+        "gb" => 1_000_000_000,
+        "t" | "tib" => 1 << 40,
+        "tb" => 1_000_000_000_000,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+/// A time in nanoseconds: digits and a unit (`ns us ms s m h d w`; none: seconds).
+pub fn duration(text: &str) -> Option<i64> {
+    let (number, unit) = split_unit(text)?;
+    let factor: i64 = match unit {
+        "ns" => 1,
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "" | "s" => 1_000_000_000,
+        "m" | "min" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        "w" => 604_800_000_000_000,
+        _ => return None,
+    };
+    i64::try_from(number).ok()?.checked_mul(factor)
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, text[end..].trim()))
+}
+
+/// `; did you mean …?` where a known name is near, else the names there are.
+pub fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = known.clone().map(|have| (distance(name, have), have)).min();
+    match near {
+        Some((steps, have)) if steps <= 2.max(name.len() / 3) => format!("; did you mean `{have}`?"),
+        _ => format!("; there are: {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = before + usize::from(x != *y);
+            before = row[j + 1];
+            row[j + 1] = change.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! What a configuration may say, and what its author is told.
+
+use super::*;
+
+const TAIL: Protocol = Protocol {
+    name: "tail",
+    summary: "",
+    options: &[
+        Opt { name: "paths", kind: OptKind::List, default: "", help: "" },
+        Opt { name: "rescan", kind: OptKind::Duration, default: "60s", help: "" },
+    ],
+    input: Some(|_| Err(crate::ConfigError(String::new()))),
+    output: None,
+    decoder: None,
+    samples: &[],
+};
+
+const SETTINGS: &[Setting] = &[("data", OptKind::Text, ""), ("store.memtable", OptKind::Bytes, "")];
+
+#[test]
+fn reads_sections_settings_and_defaults() {
+    let text =
+        "data = \"d\"\n[store]\nmemtable = \"8MiB\"\n[[input]]\ntype = \"tail\"\npaths = [\"a\", \"b\"]\n";
+    let config = read(text, &[&TAIL], SETTINGS).unwrap();
+    assert_eq!(config.settings["store.memtable"], "8MiB");
+    assert_eq!(config.inputs[0].options.0["paths"], ["a", "b"]);
+    assert_eq!(config.inputs[0].options.0["rescan"], ["60s"]);
+}
+
+#[test]
+fn tells_every_problem_with_its_line_and_the_nearest_name() {
+    let text = "dat = \"d\"\n[[input]]\ntype = \"tial\"\n[[input]]\ntype = \"tail\"\npath = \"a\"\nrescan = \"soon\"\n";
+    let problems = read(text, &[&TAIL], SETTINGS).unwrap_err();
+    let lines: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [1, 3, 6, 7]);
+    assert!(problems[0].message.contains("did you mean `data`"), "{}", problems[0].message);
+    assert!(problems[1].message.contains("did you mean `tail`"), "{}", problems[1].message);
+    assert!(problems[2].message.contains("did you mean `paths`"), "{}", problems[2].message);
+    assert!(problems[3].message.contains("`soon` is not a time"), "{}", problems[3].message);
+}
+
+#[test]
+fn tells_the_line_of_broken_toml() {
+    let problems = read("data = \"d\"\n\nx = = 3\n", &[&TAIL], SETTINGS).unwrap_err();
+    assert_eq!(problems[0].line, 3);
+}
+
+#[test]
+fn reads_units() {
+    assert_eq!(bytes("64MiB"), Some(64 << 20));
+    assert_eq!(bytes("1 GB"), Some(1_000_000_000));
+    assert_eq!(bytes("x"), None);
+    assert_eq!(duration("30d"), Some(30 * 86_400_000_000_000));
+    assert_eq!(duration("5 parsecs"), None);
+}
