@@ -1,2 +1,70 @@
-//! placeholder
-fn main() {}
+//! The project's own chores: `cargo xtask fmt`, `cargo xtask test`, `cargo xtask bench`. Knows nothing of how sawlog works
+//! inside; it builds it, starts it and looks at it from outside.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a build tool works on the real machine"
+)]
+
+mod bench;
+mod browser;
+mod clients;
+mod fmt;
+mod needs;
+mod node;
+mod rust_tests;
+mod tally;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+cargo xtask fmt [--check]     format every tracked Rust file
+cargo xtask test [--fast]     install what the tests need, run all tests, close with the counts
+                              (--fast: only the Rust tests)
+cargo xtask bench [SET…]      measure against the peers that are installed; prints Markdown";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let root = root()?;
+    match arguments.first().map(String::as_str) {
+        Some("fmt") => fmt::run(&root, arguments.iter().any(|argument| argument == "--check")),
+        Some("test") => test(&root, arguments.iter().any(|argument| argument == "--fast")),
+        Some("bench") => bench::run(&root, &arguments[1..]),
+        _ => bail!("what to do?\n{USAGE}"),
+    }
+}
+
+/// The folder of the workspace, whatever folder the command was given in.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here.parent().context("xtask has no parent folder")?.to_owned())
+}
+
+/// Everything that is tested, in one run that closes with the counts.
+fn test(root: &Path, fast: bool) -> Result<bool> {
+    let mut tally = tally::Tally::default();
+    let data = needs::real_logs(root, &mut tally)?;
+    tally.check("every tracked Rust file is formatted", fmt::run(root, true)?);
+    rust_tests::run(root, data.as_deref(), &mut tally)?;
+    if !fast {
+        let node = node::Node::start(root, data.as_deref())?;
+        clients::run(root, &node, &mut tally)?;
+        browser::run(root, &node, &mut tally)?;
+        node.stop()?;
+    }
+    tally.close(root)
+}

@@ -1,0 +1,68 @@
+//! What the tests need beside Rust: packages from the registries, and the real logs where they are at hand.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::tally::Tally;
+
+/// The folder of unpacked real logs: `SAWLOG_DATA`, else the archives beside the project, unpacked once below `target`.
+pub fn real_logs(root: &Path, tally: &mut Tally) -> Result<Option<PathBuf>> {
+    if let Some(given) = std::env::var_os("SAWLOG_DATA") {
+        return Ok(Some(given.into()));
+    }
+    let archives = root.join("../shared/data");
+    if !archives.is_dir() {
+        tally.skip("real logs", "neither SAWLOG_DATA nor ../shared/data is there");
+        return Ok(None);
+    }
+    let into = root.join("target/real-logs");
+    let done = into.join(".complete");
+    if !done.is_file() {
+        debian(&["zstd", "tar"], &["zstd", "tar"])?;
+        std::fs::create_dir_all(&into)?;
+        for entry in std::fs::read_dir(&archives)? {
+            let path = entry?.path();
+            if path.to_string_lossy().ends_with(".tar.zst") {
+                let mut tar = Command::new("tar");
+                succeed(tar.arg("--zstd").arg("-xf").arg(&path).arg("-C").arg(&into))?;
+            }
+        }
+        std::fs::copy(archives.join("golden.tsv"), into.join("golden.tsv"))?;
+        std::fs::write(done, "")?;
+    }
+    Ok(Some(into))
+}
+
+/// Makes sure that `programs` can be run, installing Debian's `packages` where one is missing.
+pub fn debian(programs: &[&str], packages: &[&str]) -> Result<()> {
+    if programs.iter().all(|program| has(program)) {
+        return Ok(());
+    }
+    println!("installing {} from Debian's packages", packages.join(" "));
+    succeed(Command::new("apt-get").args(["-qq", "update"]))?;
+    let mut install = Command::new("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "-qq",
+        "-y",
+        "--no-install-recommends",
+        "install",
+    ]);
+    succeed(install.args(packages).stdout(Stdio::null()))
+}
+
+/// Whether a program can be found.
+pub fn has(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|dir| dir.join(program).is_file())
+}
+
+/// Runs a command that must succeed.
+pub fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
