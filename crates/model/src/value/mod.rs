@@ -3,6 +3,15 @@
 
 use std::borrow::Cow;
 
+mod form;
+mod parse;
+mod render;
+#[cfg(test)]
+mod tests;
+
+pub use parse::{ValueError, parse, parse_json};
+pub use render::{escape, render, render_slots};
+
 /// A value as msgpack, JSON and the application-event clients know it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -30,6 +39,36 @@ pub enum Value {
     List(Vec<Value>),
     /// A map in arrival order; keys may be any value and may repeat.
     Map(Vec<(Value, Value)>),
+}
+
+impl Value {
+    /// The text, where it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of `key` in a map; the last one where it comes twice.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        let Value::Map(entries) = self else { return None };
+        entries.iter().rev().find(|(have, _)| have.as_str() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// Whether both are the same in type and bits: as `==`, but that a NaN is the same as itself and 0.0 is not -0.0.
+    pub fn same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (Value::Float32(a), Value::Float32(b)) => a.to_bits() == b.to_bits(),
+            (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Value::Map(a), Value::Map(b)) => {
+                let pairs = || a.iter().zip(b);
+                a.len() == b.len() && pairs().all(|((ka, va), (kb, vb))| ka.same(kb) && va.same(vb))
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// Resolves the escapes of a JSON string's body. Without a backslash the bytes come back as they are; an escape that is
