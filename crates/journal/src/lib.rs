@@ -2,11 +2,26 @@
 //! is acknowledged only after its bytes are on stable storage; writers share one fsync. Knows nothing of what a frame's
 //! payload means.
 
+mod format;
+mod group;
+mod reader;
+mod recovery;
+mod scan;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
 use sawlog_sys::Sys;
+
+use crate::group::{Inner, State};
+pub use crate::reader::FrameIter;
+use crate::writer::Writer;
 
 /// A position in the journal, in bytes since its beginning; it only grows, also over trimming.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -51,9 +66,11 @@ pub struct Frame {
 /// Sizes.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// A file of the journal is closed and a new one begun at this size, bytes.
+    /// A file of the journal is closed and a new one begun at this size, bytes; at most a quarter of `total_bytes` is
+    /// taken.
     pub file_bytes: u64,
-    /// Appending blocks, then fails with [`JournalError::Full`], above this size, bytes.
+    /// Appending rows fails with [`JournalError::Full`] when more bytes than this were not yet allowed to be trimmed.
+    /// Cursors may go a sixteenth over. The directory may be larger by one file, which is removed whole.
     pub total_bytes: u64,
 }
 
@@ -66,7 +83,7 @@ impl Default for Options {
 /// What recovery found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Frames kept.
+    /// Frames kept in the last file; those before it were whole when it was begun and are not read at the start.
     pub frames: u64,
     /// Bytes after the last good frame that were dropped (a torn append; never an acknowledged frame unless the disk lies).
     pub dropped_bytes: u64,
@@ -77,12 +94,15 @@ pub struct Recovered {
 /// The journal cannot do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
-    /// The disk said no. After a failed fsync the journal takes nothing more until it is opened again.
-    #[error(
-        "the journal in {dir} cannot be written: {source}; free space or mend the disk, input waits until then"
-    )]
-    Io { dir: String, source: Arc<std::io::Error> },
-    /// The limit of bytes is reached.
+    /// The disk said no. Nothing acknowledged is lost; the next append tries again in a new file.
+    #[error("the journal in {dir} failed: {source}; free space or mend the disk, input waits until then")]
+    Io {
+        /// Where the journal is.
+        dir: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The limit of bytes is reached: append again when outputs have caught up and the journal was trimmed.
     #[error("the journal is full ({0} bytes); outputs are behind")]
     Full(u64),
 }
@@ -90,63 +110,79 @@ pub enum JournalError {
 /// The journal of a node. Cheap to clone; all methods may be called from many threads.
 #[derive(Clone)]
 pub struct Journal {
-    _inner: Arc<()>,
+    inner: Arc<Inner>,
 }
 
 impl Journal {
     /// Opens or makes the journal in `dir`, keeps its longest good prefix and says what it dropped.
     ///
     /// # Errors
-    /// [`JournalError::Io`].
-    pub fn open(_sys: &Sys, _dir: &Path, _options: Options) -> Result<(Journal, Recovered), JournalError> {
-        todo!()
+    /// [`JournalError::Io`]; with `WouldBlock` inside where another process has the journal, `Unsupported` where its
+    /// format is another one.
+    pub fn open(sys: &Sys, dir: &Path, options: Options) -> Result<(Journal, Recovered), JournalError> {
+        Self::open_files(sys, dir, options)
+            .map_err(|error| JournalError::Io { dir: dir.display().to_string(), source: Arc::new(error) })
     }
 
-    /// Appends a frame and waits until it is on stable storage. `make` gets the frame's position and gives the payload,
-    /// so that addresses can be made from it.
+    fn open_files(sys: &Sys, dir: &Path, options: Options) -> io::Result<(Journal, Recovered)> {
+        let fs = Arc::clone(&sys.fs);
+        fs.create_dir_all(dir)?;
+        let lock = fs.lock(&dir.join("lock"))?.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::WouldBlock, "another process uses this directory")
+        })?;
+        let found = recovery::recover(&*fs, dir)?;
+        let file_bytes = options.file_bytes.min(options.total_bytes / 4);
+        let inner = Inner {
+            writer: Mutex::new(Writer::new(Arc::clone(&fs), dir.to_owned(), file_bytes)),
+            fs,
+            dir: dir.to_owned(),
+            total_bytes: options.total_bytes,
+            state: Mutex::new(State::new(found.files, found.end)),
+            room: Condvar::new(),
+            trimming: Mutex::new(()),
+            _lock: lock,
+        };
+        Ok((Journal { inner: Arc::new(inner) }, found.recovered))
+    }
+
+    /// Appends a frame and waits until it is on stable storage. `make` gets the frame's position and adds the payload
+    /// to the end of the buffer, which holds other frames too, so that addresses can be made from the position. It is
+    /// called under the lock of the journal: it must not call the journal, and should only copy.
     ///
     /// # Errors
-    /// [`JournalError`]; the frame is then not acknowledged, but may be found at the next start.
+    /// [`JournalError`]; the frame is then not acknowledged and its position may be given to another, but it may be
+    /// found at the next start.
     pub fn append(
         &self,
-        _kind: FrameKind,
-        _lane: Lane,
-        _make: impl FnOnce(Lsn, &mut Vec<u8>),
+        kind: FrameKind,
+        lane: Lane,
+        make: impl FnOnce(Lsn, &mut Vec<u8>),
     ) -> Result<Lsn, JournalError> {
-        todo!()
+        self.inner.append(kind, lane, make)
     }
 
-    /// Where the next frame will stand.
+    /// End of what is on stable storage, where the next frame will stand when no append is under way.
     pub fn end(&self) -> Lsn {
-        todo!()
+        self.inner.end()
     }
 
     /// Oldest position that is kept.
     pub fn start(&self) -> Lsn {
-        todo!()
+        self.inner.start()
     }
 
-    /// Allows files that lie wholly below `lsn` to be removed.
+    /// Allows files that lie wholly below `lsn` to be removed, with the cursors in them. Whatever says that nothing
+    /// below `lsn` is wanted must be durable before.
     ///
     /// # Errors
-    /// [`JournalError::Io`].
-    pub fn trim(&self, _lsn: Lsn) -> Result<(), JournalError> {
-        todo!()
+    /// [`JournalError::Io`]; some of the files may be gone, and it can be called again.
+    pub fn trim(&self, lsn: Lsn) -> Result<(), JournalError> {
+        self.inner.trim(lsn)
     }
 
-    /// Reads frames from `from` (or from the oldest kept) up to the end, in order.
-    pub fn read(&self, _from: Lsn) -> FrameIter {
-        todo!()
-    }
-}
-
-/// Frames in order; see [`Journal::read`].
-pub struct FrameIter {}
-
-impl Iterator for FrameIter {
-    type Item = Result<Frame, JournalError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+    /// Reads the durable frames from `from`, a position that the journal gave out (or from the oldest kept where that
+    /// is later), in order.
+    pub fn read(&self, from: Lsn) -> FrameIter {
+        FrameIter::new(Arc::clone(&self.inner), from)
     }
 }
