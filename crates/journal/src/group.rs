@@ -29,7 +29,7 @@ pub(crate) struct Inner {
     /// Held while files are removed.
     pub trimming: Mutex<()>,
     /// Keeps other processes out.
-    pub _lock: Box<dyn Lock>,
+    pub _lock: Option<Box<dyn Lock>>,
 }
 
 pub(crate) struct State {

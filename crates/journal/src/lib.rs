@@ -17,10 +17,11 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
-use sawlog_sys::Sys;
+use sawlog_sys::{Fs, Lock, Open, Sys};
 
 use crate::group::{Inner, State};
 pub use crate::reader::FrameIter;
+use crate::recovery::Found;
 use crate::writer::Writer;
 
 /// A position in the journal, in bytes since its beginning; it only grows, also over trimming.
@@ -130,19 +131,40 @@ impl Journal {
         let lock = fs.lock(&dir.join("lock"))?.ok_or_else(|| {
             io::Error::new(io::ErrorKind::WouldBlock, "another process uses this directory")
         })?;
-        let found = recovery::recover(&*fs, dir)?;
+        let found = recovery::recover(&*fs, dir, Open::Write)?;
+        Ok((Journal { inner: Arc::new(Self::inner(fs, dir, options, &found, Some(lock))) }, found.recovered))
+    }
+
+    fn inner(
+        fs: Arc<dyn Fs>,
+        dir: &Path,
+        options: Options,
+        found: &Found,
+        lock: Option<Box<dyn Lock>>,
+    ) -> Inner {
         let file_bytes = options.file_bytes.min(options.total_bytes / 4);
-        let inner = Inner {
+        Inner {
             writer: Mutex::new(Writer::new(Arc::clone(&fs), dir.to_owned(), file_bytes)),
             fs,
             dir: dir.to_owned(),
             total_bytes: options.total_bytes,
-            state: Mutex::new(State::new(found.files, found.end)),
+            state: Mutex::new(State::new(found.files.clone(), found.end)),
             room: Condvar::new(),
             trimming: Mutex::new(()),
             _lock: lock,
-        };
-        Ok((Journal { inner: Arc::new(inner) }, found.recovered))
+        }
+    }
+
+    /// Reads the frames of a journal that another process may be writing, as far as they are good now. Takes no lock
+    /// and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Journal::open`], but for the lock.
+    pub fn read_only(sys: &Sys, dir: &Path) -> Result<FrameIter, JournalError> {
+        let found = recovery::recover(&*sys.fs, dir, Open::Read)
+            .map_err(|error| JournalError::Io { dir: dir.display().to_string(), source: Arc::new(error) })?;
+        let inner = Self::inner(Arc::clone(&sys.fs), dir, Options::default(), &found, None);
+        Ok(FrameIter::new(Arc::new(inner), Lsn::default()))
     }
 
     /// Appends a frame and waits until it is on stable storage. `make` gets the frame's position and adds the payload

@@ -25,24 +25,26 @@ pub(crate) struct Found {
     pub recovered: Recovered,
 }
 
-/// Looks into `dir`.
-pub(crate) fn recover(fs: &dyn Fs, dir: &Path) -> io::Result<Found> {
+/// Looks into `dir`; with [`Open::Read`] as what it is, without changing anything there.
+pub(crate) fn recover(fs: &dyn Fs, dir: &Path, how: Open) -> io::Result<Found> {
     let mut files: Vec<Lsn> =
         fs.list(dir)?.iter().filter_map(|entry| format::first_of(&entry.path)).collect();
     files.sort_unstable();
     let (mut end, mut recovered) = (ORIGIN, Recovered::default());
     if let Some(&last) = files.last() {
-        (end, recovered) = search(fs, dir, last)?;
-        // What was found is about to be shown and built upon, so it must not go with the next loss of power.
-        fs.sync_dir(dir)?;
+        (end, recovered) = search(fs, dir, last, how)?;
+        if how != Open::Read {
+            // What was found is about to be shown and built upon, so it must not go with the next loss of power.
+            fs.sync_dir(dir)?;
+        }
     }
     Ok(Found { files: files.into(), end, recovered })
 }
 
 /// The end of the good frames of the last file.
-fn search(fs: &dyn Fs, dir: &Path, first: Lsn) -> io::Result<(Lsn, Recovered)> {
+fn search(fs: &dyn Fs, dir: &Path, first: Lsn, how: Open) -> io::Result<(Lsn, Recovered)> {
     let path = format::file_path(dir, first);
-    let mut scan = Scan::open(fs, &path, Open::Write, first)?;
+    let mut scan = Scan::open(fs, &path, how, first)?;
     let limit = scan.physical_end()?;
     let (mut end, mut recovered) = (first, Recovered::default());
     while end < limit {
@@ -59,6 +61,8 @@ fn search(fs: &dyn Fs, dir: &Path, first: Lsn) -> io::Result<(Lsn, Recovered)> {
             }
         }
     }
-    scan.file.sync()?;
+    if how != Open::Read {
+        scan.file.sync()?;
+    }
     Ok((end, recovered))
 }

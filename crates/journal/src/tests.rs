@@ -16,6 +16,20 @@ fn put(journal: &Journal, payload: &[u8]) -> Lsn {
         .expect("appends")
 }
 
+#[test]
+fn a_reader_beside_the_writer_sees_what_is_durable_and_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let journal = open(dir.path());
+    put(&journal, b"one");
+    let read = || -> Vec<Vec<u8>> {
+        let frames = Journal::read_only(&Sys::real(), dir.path()).expect("opens beside the writer");
+        frames.map(|frame| frame.expect("reads").payload.to_vec()).collect()
+    };
+    assert_eq!(read(), [b"one".to_vec()]);
+    put(&journal, b"two");
+    assert_eq!(read(), [b"one".to_vec(), b"two".to_vec()]);
+}
+
 fn payloads(journal: &Journal, from: Lsn) -> Vec<Vec<u8>> {
     journal.read(from).map(|frame| frame.expect("reads").payload.to_vec()).collect()
 }
