@@ -1,5 +1,13 @@
 //! Times: nanoseconds since 1970 in UTC, ranges of them, and the layouts in which logs write them, each of which can
-//! print what it reads. Knows nothing of the current time; references come in as arguments.
+//! print what it reads. Knows nothing of the current time nor of named zones; references and offsets come in as arguments.
+
+mod layout;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use layout::Layout;
+pub use read::{Stamp, read, read_epoch};
 
 /// Nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 pub type Nanos = i64;
@@ -80,16 +88,4 @@ pub const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day = doy - (153 * mp + 2) / 5 + 1;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     (yoe + era * 400 + (month <= 2) as i64, month, day)
-}
-
-/// A way in which logs write a time, that can be printed back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Layout(pub u8);
-
-impl Layout {
-    /// Prints `time`, shifted by `zone` seconds east of UTC, as the layout writes it, at the end of `out`. `false` (and
-    /// nothing printed) where the layout is unknown or cannot print it.
-    pub fn print(self, _time: Nanos, _zone: i32, _out: &mut Vec<u8>) -> bool {
-        false
-    }
 }
