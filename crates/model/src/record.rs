@@ -24,6 +24,8 @@ impl<'a> FieldValue<'a> {
     /// Reads the bytes of a slot.
     pub fn read(kind: Kind, bytes: Cow<'a, [u8]>) -> Self {
         match kind {
+            // A count since 1970 stays a number for tests and exports, though `_time` was read from it.
+            Kind::Time if is_count(&bytes) => FieldValue::Number(bytes),
             Kind::Text | Kind::Time => FieldValue::Text(bytes),
             Kind::JsonText => FieldValue::Text(crate::value::unescape(bytes)),
             Kind::Number => FieldValue::Number(bytes),
@@ -110,6 +112,12 @@ pub trait Fields {
             _ => None,
         }
     }
+}
+
+/// Whether a time is written as digits with at most one dot, as a number is.
+fn is_count(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && bytes.iter().filter(|byte| **byte == b'.').count() <= 1
 }
 
 /// `raw` without its last CRLF or LF.
