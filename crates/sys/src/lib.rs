@@ -11,6 +11,7 @@ mod random;
 mod real;
 pub mod sim;
 pub mod task;
+pub mod watch;
 
 pub use clock::Clock;
 pub use fs::{Entry, File, Fs, Lock, Metadata, Open};
