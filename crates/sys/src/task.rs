@@ -1,8 +1,7 @@
 //! Threads and waiting.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A running thread; [`Thread::join`] waits for its end.
@@ -40,17 +39,26 @@ pub fn sleep(time: Duration) {
 
 /// A request to stop, shared by those who ask and those who do.
 #[derive(Clone, Default, Debug)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
 
 impl Stop {
     /// Asks.
     pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
     }
 
     /// Whether somebody asked.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until somebody asks, but not longer than `time`; whether somebody asked.
+    pub fn wait(&self, time: Duration) -> bool {
+        let asked = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked, _) =
+            self.0.1.wait_timeout_while(asked, time, |asked| !*asked).unwrap_or_else(PoisonError::into_inner);
+        *asked
     }
 }
 
