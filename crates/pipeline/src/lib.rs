@@ -2,6 +2,7 @@
 //! acknowledges, pushes back and recovers. Knows nothing of any protocol, nor of the store: that is one more [`Output`].
 
 pub mod config;
+pub mod conform;
 mod intake;
 mod output;
 pub mod protocol;

@@ -60,6 +60,54 @@ pub enum OptKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options(pub BTreeMap<String, Vec<String>>);
 
+impl Options {
+    /// The text of an option; empty where it is not given.
+    pub fn text(&self, name: &str) -> &str {
+        self.list(name).first().map_or("", String::as_str)
+    }
+
+    /// All texts of a list.
+    pub fn list(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether it is `true`.
+    pub fn flag(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+
+    /// A whole number; 0 where it is none.
+    pub fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or(0)
+    }
+
+    /// A number of bytes; 0 where it is none.
+    pub fn bytes(&self, name: &str) -> usize {
+        crate::config::bytes(self.text(name)).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
+    }
+
+    /// A time; 0 where it is none.
+    pub fn duration(&self, name: &str) -> std::time::Duration {
+        let nanos = crate::config::duration(self.text(name)).and_then(|nanos| u64::try_from(nanos).ok());
+        std::time::Duration::from_nanos(nanos.unwrap_or(0))
+    }
+
+    /// An address to listen on: an IP address and a port; without an address or as `*`, all of this machine.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it is a name or has no port.
+    pub fn listen(&self, name: &str) -> Result<std::net::SocketAddr, ConfigError> {
+        let text = self.text(name);
+        let full = match text.strip_prefix('*').unwrap_or(text) {
+            port if port.starts_with(':') => format!("[::]{port}"),
+            address => address.replacen("localhost:", "127.0.0.1:", 1),
+        };
+        full.parse().map_err(|_| {
+            ConfigError(format!("`{name} = {text}` is no address to listen on; write it as 127.0.0.1:24224"))
+        })
+    }
+}
+
 /// A configuration that cannot be; the text says what and what would do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

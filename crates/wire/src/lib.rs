@@ -2,3 +2,5 @@
 //! HTTP server.
 
 pub mod format;
+pub mod forward;
+pub mod shared;

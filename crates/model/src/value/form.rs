@@ -36,10 +36,16 @@ pub(super) fn special(is_nan: bool, positive: bool, bits: u64, plain_nan: u64) -
     }
 }
 
+/// Whether `key` is the name of a form: a map that has it as its only key must be written as pairs, as must one with a
+/// key that is not text.
+pub fn is_name(key: &[u8]) -> bool {
+    [BIN, TIME, EXT, F64, F32, MAP].iter().any(|name| name.as_bytes() == key)
+}
+
 /// Whether the map must be written as pairs.
 pub(super) fn needs_pairs(entries: &[(Value, Value)]) -> bool {
     match entries {
-        [(Value::Str(key), _)] => [BIN, TIME, EXT, F64, F32, MAP].contains(&key.as_str()),
+        [(Value::Str(key), _)] => is_name(key.as_bytes()),
         _ => entries.iter().any(|(key, _)| !matches!(key, Value::Str(_))),
     }
 }

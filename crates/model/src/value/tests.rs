@@ -134,7 +134,7 @@ fn slots_are_the_fields() {
         ("a", Value::Int(2)),
     ]);
     let (mut out, mut slots, mut names) = (b"before".to_vec(), Vec::new(), Arc::new(Names::default()));
-    render_slots(&value, "", &Limits::default(), &mut names, &mut slots, &mut out);
+    render_slots(&value, Slots::new("", &Limits::default(), &mut names, &mut slots), &mut out);
     assert_eq!(std::str::from_utf8(&out[6..]), Ok(line(&value).as_str()));
     let found: Vec<_> = slots
         .iter()
@@ -147,9 +147,9 @@ fn slots_are_the_fields() {
         ("a", "1", Kind::Number),
         ("b.c", "x\\ny", Kind::JsonText),
         ("b.d", r#"[1,{"e":null}]"#, Kind::Json),
-        ("n", "null", Kind::Null),
-        ("t", "true", Kind::Bool),
-        ("m", "{}", Kind::Json),
+        (".n", "null", Kind::Null),
+        (".t", "true", Kind::Bool),
+        (".m", "{}", Kind::Json),
         ("f", "1.5", Kind::Number),
         ("g", "/w==", Kind::JsonText),
         ("h", "5", Kind::Number),
@@ -164,7 +164,7 @@ fn slots_are_bounded() {
     let value = map([("a", Value::Int(1)), ("b", Value::Int(2)), ("c", Value::Int(3))]);
     let run = |limits: Limits| {
         let (mut out, mut slots, mut names) = (Vec::new(), Vec::new(), Arc::new(Names::default()));
-        render_slots(&value, "p", &limits, &mut names, &mut slots, &mut out);
+        render_slots(&value, Slots::new("p", &limits, &mut names, &mut slots), &mut out);
         assert_eq!(out, br#"{"a":1,"b":2,"c":3}"#);
         names.iter().map(|name| name.to_string()).collect::<Vec<_>>()
     };

@@ -1,0 +1,22 @@
+//! Fluentd's forward protocol, both sides: see README.md. Knows nothing of the store or of other protocols.
+
+mod decoder;
+mod frame;
+mod message;
+mod rows;
+mod samples;
+#[cfg(test)]
+mod tests;
+
+use sawlog_pipeline::Protocol;
+
+/// The protocol.
+pub const PROTOCOL: Protocol = Protocol {
+    name: "forward",
+    summary: "Fluentd's forward protocol, as spoken by fluentd, Fluent Bit and the fluent-logger libraries.",
+    options: &[],
+    input: None,
+    output: None,
+    decoder: Some(|limits| Box::new(decoder::ForwardDecoder::new(limits))),
+    samples: samples::SAMPLES,
+};

@@ -1,0 +1,128 @@
+//! Finding where a value ends, without reading what is in it.
+
+use sawlog_model::Limits;
+use sawlog_model::value::is_form_name;
+
+use super::item::Head;
+use super::{DEPTH_MOST, MsgpackError};
+
+/// A list or map whose items are not all passed yet.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// Items left.
+    left: u64,
+    /// Where it began.
+    start: usize,
+    /// A map: items stand by pairs.
+    map: bool,
+    /// A map of one pair.
+    single: bool,
+    /// A map that a line must write as pairs.
+    odd: bool,
+}
+
+/// Passes over the values of a buffer that grows, and remembers where it stood, so that no byte is looked at twice.
+#[derive(Clone, Debug, Default)]
+pub struct Scanner {
+    at: usize,
+    open: Vec<Open>,
+}
+
+impl Scanner {
+    /// The length of the first value of `bytes` where all of it is there, and the scanner is ready for the next one, which
+    /// begins behind it. `None` where more is needed: the next call gets the same bytes with more behind them.
+    ///
+    /// # Errors
+    /// [`MsgpackError`]: a value that is not msgpack, is or claims to be longer than `most` bytes, or is nested deeper
+    /// than `depth`.
+    pub fn next_end(
+        &mut self,
+        bytes: &[u8],
+        depth: usize,
+        most: usize,
+    ) -> Result<Option<usize>, MsgpackError> {
+        self.run(bytes, depth, most, &mut |_| {})
+    }
+
+    fn run(
+        &mut self,
+        bytes: &[u8],
+        depth: usize,
+        most: usize,
+        odd_map: &mut dyn FnMut(usize),
+    ) -> Result<Option<usize>, MsgpackError> {
+        loop {
+            let rest = bytes.get(self.at..).unwrap_or_default();
+            let Some(head) = Head::read(rest).map_err(|()| MsgpackError::Syntax(self.at))? else {
+                return Ok(None);
+            };
+            // Every item that is announced takes a byte at least.
+            let least = self.at as u64 + head.len as u64 + head.body as u64 + head.items;
+            if least > most as u64 {
+                return Err(MsgpackError::Long(most));
+            }
+            let Some(body) = rest.get(head.len..head.len + head.body) else { return Ok(None) };
+            self.note_key(&head, body);
+            let start = self.at;
+            self.at += head.len + head.body;
+            if head.items > 0 {
+                if self.open.len() >= depth.min(DEPTH_MOST) {
+                    return Err(MsgpackError::Deep(depth.min(DEPTH_MOST)));
+                }
+                let single = head.items == 2;
+                self.open.push(Open { left: head.items, start, map: head.is_map(), single, odd: false });
+                continue;
+            }
+            self.close(odd_map);
+            if self.open.is_empty() {
+                return Ok(Some(std::mem::take(&mut self.at)));
+            }
+        }
+    }
+
+    /// Where the next item is a key of a map: whether a line can write it as such.
+    fn note_key(&mut self, head: &Head, body: &[u8]) {
+        let Some(open) = self.open.last_mut().filter(|open| open.map && open.left % 2 == 0) else { return };
+        if !head.is_str() || std::str::from_utf8(body).is_err() || (open.single && is_form_name(body)) {
+            open.odd = true;
+        }
+    }
+
+    /// Counts an item as passed, and all that it closes.
+    fn close(&mut self, odd_map: &mut dyn FnMut(usize)) {
+        while let Some(open) = self.open.last_mut() {
+            open.left -= 1;
+            if open.left > 0 {
+                return;
+            }
+            if open.odd {
+                odd_map(open.start);
+            }
+            self.open.pop();
+        }
+    }
+}
+
+/// A whole value that keeps the limits.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Its length in bytes.
+    pub len: usize,
+    /// Where the maps begin that a line must write as pairs, in order.
+    pub(super) odd: Vec<usize>,
+}
+
+/// Checks the value at the start of `bytes`: what it gave may be read.
+///
+/// # Errors
+/// [`MsgpackError`]; [`MsgpackError::Syntax`] also where the bytes end within the value.
+pub fn measure(bytes: &[u8], limits: &Limits) -> Result<Measured, MsgpackError> {
+    let mut measured = Measured::default();
+    let mut odd = |start| measured.odd.push(start);
+    match Scanner::default().run(bytes, limits.depth, limits.event, &mut odd)? {
+        Some(len) => measured.len = len,
+        None => return Err(MsgpackError::Syntax(bytes.len())),
+    }
+    measured.odd.sort_unstable();
+    Ok(measured)
+}
