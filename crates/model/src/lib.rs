@@ -23,7 +23,7 @@ pub use address::{Address, KnownSource, Position, Source, SourceFacts, SourceId}
 pub use batch::{Batch, Kind, Marks, NameId, Names, Row, RowRef, Slot};
 pub use context::Context;
 pub use limits::Limits;
-pub use predicate::{Compare, Predicate, Test, TestError};
+pub use predicate::{Compare, Decimal, Predicate, Test, TestError, elements, find_folded};
 pub use record::{FieldValue, Fields, Record, strip_terminator};
 pub use status::{NodeStatus, PartStatus};
 pub use time::{Nanos, TimeRange};
