@@ -44,8 +44,7 @@ impl Node {
         let followed = folder.join("logs/app.log");
         std::fs::write(&followed, "")?;
         let mut run = Command::new(&binary);
-        run.args(["run", "--http", "127.0.0.1:0", "--forward", "127.0.0.1:0", "--syslog", "off", "--data"])
-            .arg(&data);
+        run.args(["run", "--http", "127.0.0.1:0", "--forward", "127.0.0.1:0", "--data"]).arg(&data);
         run.arg("--tail").arg(folder.join("logs/*.log"));
         let mut child =
             run.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("start of sawlog run")?;

@@ -1,0 +1,148 @@
+//! Import: processor seconds and bytes on disk per set, beside zstd and VictoriaLogs.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::{Bench, Cost, cost, mb, size, victoria};
+use crate::needs;
+
+/// A set's stores after the import.
+pub(super) struct Stored {
+    pub(super) name: &'static str,
+    pub(super) raw: PathBuf,
+    pub(super) sawlog: PathBuf,
+    pub(super) victoria: Option<victoria::Stored>,
+}
+
+struct Row {
+    name: &'static str,
+    raw: u64,
+    zstd3: u64,
+    zstd19: u64,
+    import: Cost,
+    compact: Cost,
+    flushed: u64,
+    compacted: u64,
+    victoria: Option<(f64, u64)>,
+}
+
+pub(super) fn run(bench: &Bench) -> Result<Vec<Stored>> {
+    let mut rows = Vec::new();
+    let mut stores = Vec::new();
+    for (name, folder) in &bench.sets {
+        eprintln!("import {name}");
+        let raw = bench.logs.join(folder);
+        let data = bench.scratch.join(format!("sawlog-{name}"));
+        let (sawlog, data_word) = (bench.sawlog.to_string_lossy(), data.to_string_lossy());
+        let import = cost(&[&sawlog, "import", "--data", &data_word, &raw.to_string_lossy()])?;
+        let flushed = size(&data)?;
+        let compact = cost(&[&sawlog, "store", "compact", "--data", &data_word])?;
+        let compacted = size(&data)?;
+        let peer = victoria::ingest(&bench.scratch.join(format!("victoria-{name}")), &raw)?;
+        rows.push(Row {
+            name,
+            raw: size(&raw)?,
+            zstd3: zstd(&raw, &["-3"])?,
+            zstd19: zstd(&raw, &["-19", "--long=27"])?,
+            import,
+            compact,
+            flushed,
+            compacted,
+            victoria: peer.as_ref().map(|peer| (peer.cpu, peer.bytes)),
+        });
+        stores.push(Stored { name, raw, sawlog: data, victoria: peer });
+    }
+    print(&rows);
+    Ok(stores)
+}
+
+/// Bytes of all files of a folder, one after the other, through zstd.
+fn zstd(folder: &std::path::Path, arguments: &[&str]) -> Result<u64> {
+    needs::debian(&["zstd"], &["zstd"])?;
+    let mut zstd = Command::new("zstd")
+        .args(arguments)
+        .arg("-c")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut input = zstd.stdin.take().context("zstd takes input")?;
+    let files = super::files(folder)?;
+    let feeder = std::thread::spawn(move || -> std::io::Result<()> {
+        for file in files {
+            std::io::copy(&mut std::fs::File::open(file)?, &mut input)?;
+        }
+        Ok(())
+    });
+    let bytes = std::io::copy(&mut zstd.stdout.take().context("zstd gives output")?, &mut std::io::sink())?;
+    feeder.join().map_err(|_| anyhow::anyhow!("feeding zstd panicked"))??;
+    zstd.wait()?;
+    Ok(bytes)
+}
+
+fn print(rows: &[Row]) {
+    println!("\n### Bytes on disk, MB\n");
+    println!(
+        "| set | raw | zstd -3 | zstd -19 | VictoriaLogs | sawlog after import | after compaction | to VictoriaLogs | to zstd -19 |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let ratio =
+        |a: u64, b: u64| if b == 0 { "–".to_owned() } else { format!("{:.2}", a as f64 / b as f64) };
+    let line = |name: &str, raw, zstd3, zstd19, victoria: u64, flushed, compacted| {
+        let peer = if victoria == 0 { "–".to_owned() } else { mb(victoria) };
+        println!(
+            "| {name} | {} | {} | {} | {peer} | {} | {} | {} | {} |",
+            mb(raw),
+            mb(zstd3),
+            mb(zstd19),
+            mb(flushed),
+            mb(compacted),
+            ratio(compacted, victoria),
+            ratio(compacted, zstd19),
+        );
+    };
+    for row in rows {
+        let victoria = row.victoria.map_or(0, |(_, bytes)| bytes);
+        line(row.name, row.raw, row.zstd3, row.zstd19, victoria, row.flushed, row.compacted);
+    }
+    let sum = |of: &dyn Fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
+    line(
+        "all",
+        sum(&|row| row.raw),
+        sum(&|row| row.zstd3),
+        sum(&|row| row.zstd19),
+        sum(&|row| row.victoria.map_or(0, |(_, bytes)| bytes)),
+        sum(&|row| row.flushed),
+        sum(&|row| row.compacted),
+    );
+    println!("\n### Import\n");
+    println!(
+        "| set | sawlog CPU s | MB per CPU s | peak resident MB | compaction CPU s | VictoriaLogs CPU s | VictoriaLogs / sawlog |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let mut all = (0.0, 0.0, 0.0);
+    for row in rows {
+        let peer = row.victoria.map(|(cpu, _)| cpu);
+        all = (all.0 + row.import.cpu, all.1 + row.compact.cpu, all.2 + peer.unwrap_or(0.0));
+        println!(
+            "| {} | {:.2} | {:.0} | {} | {:.2} | {} | {} |",
+            row.name,
+            row.import.cpu,
+            row.raw as f64 / 1e6 / row.import.cpu,
+            mb(row.import.resident),
+            row.compact.cpu,
+            peer.map_or("–".to_owned(), |cpu| format!("{cpu:.2}")),
+            peer.map_or("–".to_owned(), |cpu| format!("{:.2}", cpu / row.import.cpu)),
+        );
+    }
+    let raw = sum(&|row| row.raw) as f64 / 1e6;
+    println!(
+        "| all | {:.2} | {:.0} | | {:.2} | {:.2} | {:.2} |",
+        all.0,
+        raw / all.0,
+        all.1,
+        all.2,
+        all.2 / all.0
+    );
+}

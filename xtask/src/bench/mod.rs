@@ -1,0 +1,122 @@
+//! `cargo xtask bench`: sawlog beside its peers on the same real logs, in one run, as Markdown for docs/benchmarks.md.
+//! A peer that is not on the PATH is left out, loudly. Knows the peers only by their documented interfaces.
+
+mod import;
+mod queries;
+mod victoria;
+mod weight;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::needs;
+use crate::tally::Tally;
+
+/// The sets that are measured: name, and folder in the unpacked logs.
+const SETS: &[(&str, &str)] = &[
+    ("nginx", "nginx_m5it"),
+    ("zanbil", "zanbil"),
+    ("iotdb", "iotdb"),
+    ("nezha", "nezha_docker_json"),
+    ("spark", "spark_events"),
+    ("zeek", "zeek"),
+    ("windows", "otrf_windows_json"),
+    ("wikiticker", "wikiticker"),
+    ("postgres", "postgres"),
+    ("mirage", "mirage_ci"),
+    ("loghub", "loghub"),
+    ("kafka", "kafka"),
+];
+
+/// What a run works with.
+struct Bench {
+    sawlog: PathBuf,
+    agent: PathBuf,
+    logs: PathBuf,
+    scratch: PathBuf,
+    sets: Vec<(&'static str, &'static str)>,
+}
+
+/// Builds for release and measures the named sets (all without names).
+pub fn run(root: &Path, names: &[String]) -> Result<bool> {
+    let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
+    let mut build = Command::new(env!("CARGO"));
+    needs::succeed(build.args(["build", "--release", "--locked"]).current_dir(root))?;
+    let scratch = root.join("target/bench");
+    if scratch.is_dir() {
+        std::fs::remove_dir_all(&scratch)?;
+    }
+    std::fs::create_dir_all(&scratch)?;
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|have| have == name);
+    let sets: Vec<_> = SETS.iter().copied().filter(|(name, _)| wanted(name)).collect();
+    if sets.is_empty() {
+        bail!("no such set; there are: {}", SETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" "));
+    }
+    let (sawlog, agent) = (root.join("target/release/sawlog"), root.join("target/release/sawlog-agent"));
+    let bench = Bench { sawlog, agent, logs, scratch, sets };
+    let stores = import::run(&bench)?;
+    queries::run(&bench, &stores)?;
+    weight::run(&bench)?;
+    Ok(true)
+}
+
+/// What a command cost.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    /// Seconds of processor time, user and system.
+    cpu: f64,
+    /// Seconds on the clock.
+    wall: f64,
+    /// Most resident memory, bytes.
+    resident: u64,
+}
+
+/// Runs a command to its end under GNU time; its output is thrown away.
+fn cost(command: &[&str]) -> Result<Cost> {
+    needs::debian(&["time"], &["time"])?;
+    let report = std::env::temp_dir().join(format!("sawlog-bench-{}", std::process::id()));
+    let mut time = Command::new("time");
+    time.args(["-q", "-f", "%U %S %e %M", "-o"]).arg(&report).args(command);
+    let status = time.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    // 1 is what grep and its like say when nothing was found.
+    if !matches!(status.code(), Some(0 | 1)) {
+        bail!("{command:?} ended with {status}");
+    }
+    let text = std::fs::read_to_string(&report)?;
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [user, system, wall, kilobytes] = numbers[..] else { bail!("time said {text:?}") };
+    Ok(Cost { cpu: user + system, wall, resident: kilobytes as u64 * 1024 })
+}
+
+/// The best of several runs, by the clock.
+fn best(runs: usize, command: &[&str]) -> Result<Cost> {
+    let mut costs = (0..runs).map(|_| cost(command)).collect::<Result<Vec<_>>>()?;
+    costs.sort_by(|a, b| a.wall.total_cmp(&b.wall));
+    costs.into_iter().next().context("no run")
+}
+
+/// All files below a folder, sorted.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Bytes of all files below a folder.
+fn size(folder: &Path) -> Result<u64> {
+    files(folder)?.iter().map(|file| Ok(file.metadata()?.len())).sum()
+}
+
+/// Megabytes with two digits.
+fn mb(bytes: u64) -> String {
+    format!("{:.2}", bytes as f64 / 1e6)
+}
