@@ -4,12 +4,30 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use arrow::record_batch::RecordBatch;
 use sawlog_model::{Batch, KnownSource, Nanos, Position, Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::Sys;
 
+mod catalogue;
+mod columns;
+mod compact;
+mod engine;
+mod error;
+mod flush;
+mod handle;
+mod memtable;
+mod retention;
+mod scan;
 pub mod segment;
+mod stats;
+
+pub use columns::{data_type, schema};
+pub use error::StoreError;
+pub use scan::Scan;
+
+use engine::{Engine, lock};
+use memtable::Memtable;
 
 /// Sizes and times of a store.
 #[derive(Clone, Copy, Debug)]
@@ -38,28 +56,6 @@ impl Default for Options {
     }
 }
 
-/// The store cannot do what was asked. The text names file and remedy.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// The disk said no.
-    #[error("{path}: {source}")]
-    Io { path: String, source: Arc<std::io::Error> },
-    /// Another process has the directory.
-    #[error("{0} is in use by another sawlog; stop it, or ask it over HTTP")]
-    Locked(String),
-    /// A file is not what it should be.
-    #[error("{path} is damaged: {reason}")]
-    Damaged { path: String, reason: String },
-    /// Written by a format that this version does not read.
-    #[error(
-        "{path} has format {found}, this sawlog reads {known}; import the logs again into a new directory"
-    )]
-    Format { path: String, found: u32, known: u32 },
-    /// The store was opened read only.
-    #[error("this store was opened read only")]
-    ReadOnly,
-}
-
 /// How rows come to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -70,7 +66,8 @@ pub enum Origin {
     Journal {
         /// Position of the frame.
         at: u64,
-        /// Position of the frame after it.
+        /// Position of the frame after it; where more batches of the frame follow, `at` again: the cursor must not pass
+        /// the frame before they are here.
         next: u64,
         /// Position of the source after these rows.
         position: Option<Position>,
@@ -113,26 +110,6 @@ pub struct ScanRequest {
     pub limit: Option<usize>,
 }
 
-/// Rows as they are found; dropping it stops the work.
-pub struct Scan {
-    _inner: (),
-}
-
-impl Scan {
-    /// Rows of segments whose index could not exclude them, so far, and raw bytes of their groups.
-    pub fn read(&self) -> (u64, u64) {
-        todo!()
-    }
-}
-
-impl Iterator for Scan {
-    type Item = Result<RecordBatch, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        todo!()
-    }
-}
-
 /// A field's name, and in how many rows it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldCount {
@@ -164,7 +141,7 @@ pub struct Stats {
 /// The store of a node; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    _inner: Arc<()>,
+    engine: Arc<Engine>,
 }
 
 impl Store {
@@ -172,32 +149,52 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Locked`] where another process writes to it, or what the disk says.
-    pub fn open(_sys: &Sys, _dir: &Path, _options: Options) -> Result<Store, StoreError> {
-        todo!()
+    pub fn open(sys: &Sys, dir: &Path, options: Options) -> Result<Store, StoreError> {
+        Ok(Store { engine: Arc::new(Engine::open(sys, dir, options)?) })
     }
 
     /// Takes rows; they are searchable when it returns. Blocks while memtables are over their budget and being flushed.
+    /// Frames of the journal, and batches within one, come in their order; the rows of a source in theirs, all to one
+    /// tenant.
     ///
     /// # Errors
     /// [`StoreError`] where a flush failed; the rows are then not taken.
-    pub fn append(&self, _batch: Arc<Batch>, _origin: Origin) -> Result<(), StoreError> {
-        todo!()
+    pub fn append(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), StoreError> {
+        let engine = &self.engine;
+        if engine.options.read_only {
+            return Err(StoreError::ReadOnly);
+        }
+        let (weight, budget) = (batch.weight(), engine.options.memtable_bytes);
+        loop {
+            let mut live = lock(&engine.live);
+            let used = live.memtable.weight();
+            // A batch larger than the budget is taken by itself.
+            if used == 0 || used + weight <= budget {
+                live.memtable.append(batch, origin);
+                if live.memtable.weight() > budget / 2 {
+                    engine.filled.notify_all();
+                }
+                return Ok(());
+            }
+            drop(live);
+            engine.make_room(weight)?;
+        }
     }
 
     /// Says that the journal frame at `at` (the next one stands at `next`) holds rows of `tenant` that were appended as
     /// [`Origin::Replayable`] before: the cursor must not pass it until they are in a segment.
-    pub fn journaled(&self, _tenant: Tenant, _at: u64, _next: u64) {
-        todo!()
+    pub fn journaled(&self, tenant: Tenant, at: u64, next: u64) {
+        lock(&self.engine.live).memtable.journaled(tenant, at, next);
     }
 
     /// Journal position below which everything is in segments.
     pub fn cursor(&self) -> u64 {
-        todo!()
+        lock(&self.engine.live).memtable.cursor(&[])
     }
 
     /// All sources with their committed positions (those in segments, not in memtables).
     pub fn sources(&self) -> Vec<KnownSource> {
-        todo!()
+        self.engine.sources()
     }
 
     /// Writes all memtables to segments and commits.
@@ -205,7 +202,17 @@ impl Store {
     /// # Errors
     /// As the disk says.
     pub fn flush(&self) -> Result<(), StoreError> {
-        todo!()
+        self.engine.flush(Memtable::tenants).map(|_| ())
+    }
+
+    /// Waits until memtables are half full, but at most for `time`: what the thread that calls [`Store::maintain`] does
+    /// in between, so that rows are written while others come in.
+    pub fn wait(&self, time: Duration) {
+        let engine = &self.engine;
+        let half = engine.options.memtable_bytes / 2;
+        let live = lock(&engine.live);
+        // Whether it was woken or the time passed, the caller does the same.
+        drop(engine.filled.wait_timeout_while(live, time, |live| live.memtable.weight() <= half));
     }
 
     /// Flushes where memory or the journal's length ask for it, compacts, applies retention, removes dead files. To be
@@ -213,49 +220,80 @@ impl Store {
     ///
     /// # Errors
     /// As the disk says.
-    pub fn maintain(&self, _journal_bytes: u64) -> Result<bool, StoreError> {
-        todo!()
+    pub fn maintain(&self, journal_bytes: u64) -> Result<bool, StoreError> {
+        let engine = &self.engine;
+        if engine.options.read_only {
+            return Ok(false);
+        }
+        let budget = engine.options.memtable_bytes;
+        let flushed = engine.flush(|memtable| {
+            let mut tenants = Vec::new();
+            if memtable.weight() > budget / 2 {
+                tenants = memtable.heaviest(budget / 4);
+            }
+            // The journal must not outgrow the memory: its length is what a start has to read again.
+            if journal_bytes > budget as u64 {
+                tenants.extend(memtable.holding_frames_below(self.cursor_after(memtable, journal_bytes)));
+            }
+            tenants
+        })?;
+        let expired = engine.expire()?;
+        // Merging takes long, and rows that come in fast should not wait for it.
+        let compacted = !flushed && engine.compact_some()?;
+        let removed = engine.remove_dead(false);
+        Ok(flushed || expired || compacted || removed)
+    }
+
+    /// Where the cursor should get to, so that half of the journal can go.
+    fn cursor_after(&self, memtable: &Memtable, journal_bytes: u64) -> u64 {
+        memtable.cursor(&[]).saturating_add(journal_bytes / 2)
     }
 
     /// Compacts all there is with the strong codec. `progress` gets (raw bytes done, raw bytes in all).
     ///
     /// # Errors
     /// As the disk says.
-    pub fn compact(&self, _progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
-        todo!()
+    pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
+        self.engine.compact_all(progress)
     }
 
     /// Starts reading rows.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn scan(&self, _request: &ScanRequest) -> Result<Scan, StoreError> {
-        todo!()
+    pub fn scan(&self, request: &ScanRequest) -> Result<Scan, StoreError> {
+        let mut scans = self.engine.scan(request, 1)?;
+        Ok(scans.remove(0))
     }
 
     /// Splits an unordered scan into up to `parts` that together give each row once, for as many threads.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn scan_parts(&self, _request: &ScanRequest, _parts: usize) -> Result<Vec<Scan>, StoreError> {
-        todo!()
+    pub fn scan_parts(&self, request: &ScanRequest, parts: usize) -> Result<Vec<Scan>, StoreError> {
+        self.engine.scan(request, parts)
     }
 
     /// How many rows a predicate-free range has, where that is known without reading rows.
-    pub fn count(&self, _tenant: Tenant, _range: TimeRange) -> Option<u64> {
-        todo!()
+    pub fn count(&self, tenant: Tenant, range: TimeRange) -> Option<u64> {
+        self.engine.count(tenant, range)
     }
 
     /// The fields that rows of the range have.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn fields(&self, _tenant: Tenant, _range: TimeRange) -> Result<Vec<FieldCount>, StoreError> {
-        todo!()
+    pub fn fields(&self, tenant: Tenant, range: TimeRange) -> Result<Vec<FieldCount>, StoreError> {
+        self.engine.fields(tenant, range)
     }
 
     /// Sizes.
     pub fn stats(&self) -> Stats {
-        todo!()
+        self.engine.stats()
+    }
+
+    /// Files that were found damaged since the store was opened and are passed over.
+    pub fn damage(&self) -> Vec<StoreError> {
+        self.engine.shelf.damage()
     }
 }

@@ -1,0 +1,355 @@
+//! Compaction: many small segments become few large ones, written once more with the strong codec. Reads groups as
+//! batches, merges them by time and cuts new groups. Knows nothing of scans: they hold the old files until they end.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use sawlog_model::{Batch, Nanos, RowRef, Tenant};
+
+use crate::StoreError;
+use crate::catalogue::Change;
+use crate::engine::{Engine, lock};
+use crate::flush::{Output, age_from, by_address};
+use crate::handle::Handle;
+use crate::segment::{Effort, GROUP_BYTES, GROUP_ROWS, Segment};
+
+/// So many segments of a kind are worth a merge.
+const ENOUGH: usize = 8;
+/// Raw bytes of groups that a merge may hold decoded at a time.
+const OPEN_BYTES: u64 = 96 << 20;
+
+/// Calls back with raw bytes done and raw bytes in all.
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+impl Engine {
+    /// Merges what is worth it now, one tenant at most; returns whether it did.
+    pub fn compact_some(&self) -> Result<bool, StoreError> {
+        let _one_at_a_time = lock(&self.merging);
+        for tenant in self.tenants() {
+            let chosen = worth_merging(&self.mergeable(tenant), self.options.segment_bytes);
+            if !chosen.is_empty() {
+                self.merge(tenant, &chosen, &mut |_| ())?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Merges everything that is not large and strong already.
+    pub fn compact_all(&self, progress: Progress<'_>) -> Result<(), StoreError> {
+        if self.options.read_only {
+            return Err(StoreError::ReadOnly);
+        }
+        let _one_at_a_time = lock(&self.merging);
+        let work: Vec<(Tenant, Vec<Arc<Handle>>)> = self
+            .tenants()
+            .into_iter()
+            .map(|tenant| (tenant, unfinished(&self.mergeable(tenant), self.options.segment_bytes)))
+            .collect();
+        let total = work.iter().flat_map(|(_, list)| list).map(|handle| handle.entry.raw_bytes).sum();
+        let mut done = 0;
+        progress(0, total);
+        for (tenant, mut rest) in work {
+            while !rest.is_empty() {
+                let later = rest.split_off(fitting(&rest)?);
+                let merged: u64 = rest.iter().map(|handle| handle.entry.raw_bytes).sum();
+                // A single strong segment would come out as it went in.
+                if rest.len() > 1 || !rest[0].entry.strong {
+                    self.merge(tenant, &rest, &mut |bytes| progress((done + bytes).min(total), total))?;
+                }
+                done += merged;
+                progress(done, total);
+                rest = later;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn tenants(&self) -> Vec<Tenant> {
+        lock(&self.live).segments.keys().copied().collect()
+    }
+
+    /// A tenant's segments in the order of time, without damaged ones.
+    fn mergeable(&self, tenant: Tenant) -> Vec<Arc<Handle>> {
+        let mut list: Vec<Arc<Handle>> = match lock(&self.live).segments.get(&tenant) {
+            Some(list) => list.iter().filter(|handle| !handle.is_damaged()).cloned().collect(),
+            None => Vec::new(),
+        };
+        list.sort_by_key(|handle| (handle.entry.first_time, handle.entry.number));
+        list
+    }
+
+    /// Writes the rows of `inputs` anew and commits the new segments in place of them.
+    fn merge(
+        &self,
+        tenant: Tenant,
+        inputs: &[Arc<Handle>],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        let horizon = self.deletion_horizon();
+        let mut merge = Merge::new(inputs)?;
+        let total: u64 = merge.inputs.iter().map(|(handle, _)| handle.entry.raw_bytes).sum();
+        let outputs = total.div_ceil(self.options.segment_bytes.max(1)).max(1);
+        let target = total.div_ceil(outputs);
+        let mut added: Vec<Arc<Handle>> = Vec::new();
+        let mut output: Option<Output> = None;
+        let mut written = 0;
+        let mut next = || -> Result<bool, StoreError> {
+            let picked = merge.next_group(horizon)?;
+            if let Some(picked) = &picked {
+                let mut rows: Vec<RowRef<'_>> = picked.iter().map(Picked::row).collect();
+                output.get_or_insert_with(|| Output::new(tenant, Effort::Strong)).add(&mut rows);
+            }
+            let raw_bytes = output.as_ref().map_or(0, |output| output.raw_bytes);
+            done(written + raw_bytes);
+            if raw_bytes >= target || picked.is_none() {
+                added.extend(output.take().map(|output| self.write_segment(output)).transpose()?);
+                written += raw_bytes;
+            }
+            Ok(picked.is_some())
+        };
+        let result = loop {
+            match next() {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let rows: u64 = added.iter().map(|handle| handle.entry.rows).sum();
+        let expected: u64 = merge.inputs.iter().map(|(handle, _)| handle.entry.rows).sum();
+        let result = result.and_then(|()| match rows + merge.expired == expected {
+            true => Ok(()),
+            // Nothing was committed, the inputs stay as they are.
+            false => Err(StoreError::damaged(
+                &inputs[0].path(),
+                format!("merging gave {rows} rows of {expected}; the segments were left as they are"),
+            )),
+        });
+        if let Err(error) = result {
+            self.discard(added);
+            return self.blame(&merge.reading, error);
+        }
+        let removed = merge.inputs.iter().map(|(handle, _)| handle.entry.number).collect();
+        drop(merge);
+        self.commit(Change { removed, ..Change::default() }, added, |_| ())
+    }
+
+    /// A segment that cannot be read is set aside and merged no more; the others are merged the next time.
+    fn blame(&self, reading: &Option<Arc<Handle>>, error: StoreError) -> Result<(), StoreError> {
+        match reading {
+            Some(handle) => handle.quarantine(error),
+            None => Err(error),
+        }
+    }
+}
+
+/// Segments that are small or were written cheaply.
+fn unfinished(list: &[Arc<Handle>], segment_bytes: u64) -> Vec<Arc<Handle>> {
+    list.iter()
+        .filter(|handle| !handle.entry.strong || handle.entry.raw_bytes < segment_bytes / 2)
+        .cloned()
+        .collect()
+}
+
+/// The segments to merge while others wait: enough cheap ones, or else enough strong ones that stayed small.
+fn worth_merging(list: &[Arc<Handle>], segment_bytes: u64) -> Vec<Arc<Handle>> {
+    for strong in [false, true] {
+        let small = segment_bytes / ENOUGH as u64;
+        let candidates: Vec<Arc<Handle>> = list
+            .iter()
+            .filter(|handle| handle.entry.strong == strong && (!strong || handle.entry.raw_bytes < small))
+            .cloned()
+            .collect();
+        let bytes: u64 = candidates.iter().map(|handle| handle.entry.raw_bytes).sum();
+        if candidates.len() >= ENOUGH || !strong && bytes >= segment_bytes {
+            let mut chosen = candidates;
+            let fits = fitting(&chosen).unwrap_or(1);
+            chosen.truncate(fits);
+            if chosen.len() > 1 || !strong {
+                return chosen;
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// How many of these segments, from the front, can be merged with at most [`OPEN_BYTES`] of groups decoded at a time:
+/// at least one.
+fn fitting(list: &[Arc<Handle>]) -> Result<usize, StoreError> {
+    let mut spans: Vec<(Nanos, Nanos, u64)> = Vec::new();
+    for (index, handle) in list.iter().enumerate() {
+        let Some(segment) = handle.segment()? else { continue };
+        spans.extend(segment.meta().groups.iter().map(|g| (g.first_time, g.last_time, g.raw_bytes)));
+        if index > 0 && most_open(&spans) > OPEN_BYTES {
+            return Ok(index);
+        }
+    }
+    Ok(list.len())
+}
+
+/// The most bytes of groups whose times have a moment in common.
+fn most_open(spans: &[(Nanos, Nanos, u64)]) -> u64 {
+    let mut edges: Vec<(Nanos, bool, u64)> = Vec::with_capacity(spans.len() * 2);
+    for (first, last, bytes) in spans {
+        edges.push((*first, false, *bytes));
+        edges.push((*last, true, *bytes));
+    }
+    edges.sort_unstable();
+    let (mut open, mut most) = (0, 0);
+    for (_, closes, bytes) in edges {
+        match closes {
+            true => open -= bytes,
+            false => open += bytes,
+        }
+        most = most.max(open);
+    }
+    most
+}
+
+/// A decoded group.
+struct Decoded {
+    batches: Vec<Batch>,
+}
+
+/// A row of a decoded group, which it keeps in memory.
+struct Picked {
+    group: Arc<Decoded>,
+    batch: u32,
+    row: u32,
+}
+
+impl Picked {
+    fn row(&self) -> RowRef<'_> {
+        self.group.batches[self.batch as usize].row(self.row as usize)
+    }
+}
+
+/// Rows of a decoded group in the order of time, and how many have been taken.
+struct Cursor {
+    group: Arc<Decoded>,
+    order: Vec<(u32, u32)>,
+    taken: usize,
+}
+
+impl Cursor {
+    fn new(batches: Vec<Batch>) -> Cursor {
+        let mut order = Vec::new();
+        for (index, batch) in batches.iter().enumerate() {
+            order.extend((0..batch.rows.len() as u32).map(|row| (index as u32, row)));
+        }
+        let at = |(batch, row): &(u32, u32)| batches[*batch as usize].row(*row as usize);
+        order.sort_by(|a, b| {
+            let (a, b) = (at(a), at(b));
+            a.row().time.cmp(&b.row().time).then_with(|| by_address(&a, &b))
+        });
+        Cursor { group: Arc::new(Decoded { batches }), order, taken: 0 }
+    }
+
+    fn head(&self) -> Option<Nanos> {
+        let (batch, row) = self.order.get(self.taken)?;
+        Some(self.group.batches[*batch as usize].rows[*row as usize].time)
+    }
+
+    fn take(&mut self) -> Option<Picked> {
+        let (batch, row) = *self.order.get(self.taken)?;
+        self.taken += 1;
+        Some(Picked { group: self.group.clone(), batch, row })
+    }
+}
+
+/// The rows of several segments by time; a group is decoded when its first row may be the next.
+struct Merge {
+    /// What is merged.
+    inputs: Vec<(Arc<Handle>, Arc<Segment>)>,
+    /// Groups not yet decoded, last ones first: (first time, input, group).
+    pending: Vec<(Nanos, usize, usize)>,
+    cursors: Vec<Option<Cursor>>,
+    heads: BinaryHeap<Reverse<(Nanos, usize)>>,
+    /// A row that did not fit the group before.
+    left_over: Option<Picked>,
+    /// Rows left out because of their age.
+    expired: u64,
+    /// Whose group is being read, to name the one at fault.
+    reading: Option<Arc<Handle>>,
+}
+
+impl Merge {
+    fn new(handles: &[Arc<Handle>]) -> Result<Merge, StoreError> {
+        let mut inputs = Vec::new();
+        for handle in handles {
+            if let Some(segment) = handle.segment()? {
+                inputs.push((handle.clone(), segment));
+            }
+        }
+        let mut pending = Vec::new();
+        for (input, (_, segment)) in inputs.iter().enumerate() {
+            for (index, group) in segment.meta().groups.iter().enumerate() {
+                pending.push((group.first_time, input, index));
+            }
+        }
+        pending.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(Merge {
+            inputs,
+            pending,
+            cursors: Vec::new(),
+            heads: BinaryHeap::new(),
+            left_over: None,
+            expired: 0,
+            reading: None,
+        })
+    }
+
+    /// The rows of the next group to write; `None` at the end.
+    fn next_group(&mut self, horizon: Nanos) -> Result<Option<Vec<Picked>>, StoreError> {
+        let mut rows: Vec<Picked> = Vec::new();
+        let mut bytes = 0;
+        while rows.len() < GROUP_ROWS {
+            let Some(picked) = self.next_row()? else { break };
+            let row = picked.row();
+            if age_from(&row) < horizon {
+                self.expired += 1;
+                continue;
+            }
+            bytes += u64::from(row.row().len);
+            if bytes > GROUP_BYTES && !rows.is_empty() {
+                self.left_over = Some(picked);
+                break;
+            }
+            rows.push(picked);
+        }
+        Ok((!rows.is_empty()).then_some(rows))
+    }
+
+    fn next_row(&mut self) -> Result<Option<Picked>, StoreError> {
+        if let Some(row) = self.left_over.take() {
+            return Ok(Some(row));
+        }
+        while let Some((first_time, input, group)) = self.pending.last().copied() {
+            if self.heads.peek().is_some_and(|Reverse((time, _))| *time < first_time) {
+                break;
+            }
+            self.pending.pop();
+            let (handle, segment) = &self.inputs[input];
+            self.reading = Some(handle.clone());
+            let cursor = Cursor::new(segment.group(group)?.batches()?);
+            self.reading = None;
+            if let Some(time) = cursor.head() {
+                let slot = self.cursors.iter().position(Option::is_none).unwrap_or(self.cursors.len());
+                if slot == self.cursors.len() {
+                    self.cursors.push(None);
+                }
+                self.cursors[slot] = Some(cursor);
+                self.heads.push(Reverse((time, slot)));
+            }
+        }
+        let Some(Reverse((_, slot))) = self.heads.pop() else { return Ok(None) };
+        let Some(cursor) = &mut self.cursors[slot] else { return Ok(None) };
+        let picked = cursor.take();
+        match cursor.head() {
+            Some(time) => self.heads.push(Reverse((time, slot))),
+            None => self.cursors[slot] = None,
+        }
+        Ok(picked)
+    }
+}

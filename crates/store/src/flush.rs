@@ -1,0 +1,182 @@
+//! From memtables to segments: which tenants, in which order their rows, and the one commit that makes rows and
+//! positions stored together. Knows nothing of how a segment encodes rows.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sawlog_model::{Nanos, RowRef, Tenant};
+use sawlog_sys::Open;
+
+use crate::StoreError;
+use crate::catalogue::SegmentEntry;
+use crate::engine::{Engine, lock};
+use crate::handle::{Handle, open_segment};
+use crate::memtable::{Frozen, Memtable, change_of};
+use crate::segment::{Effort, Encoded, GROUP_BYTES, GROUP_ROWS, SegmentWriter};
+
+/// The order of rows in a row group.
+pub(crate) fn by_address(a: &RowRef<'_>, b: &RowRef<'_>) -> std::cmp::Ordering {
+    a.address().cmp(&b.address())
+}
+
+/// The total order of rows.
+fn by_time(a: &RowRef<'_>, b: &RowRef<'_>) -> std::cmp::Ordering {
+    a.row().time.cmp(&b.row().time).then_with(|| by_address(a, b))
+}
+
+/// From when a row's age counts: a wrong clock at the sender must not keep it for ever.
+pub(crate) fn age_from(row: &RowRef<'_>) -> Nanos {
+    let row = row.row();
+    row.time.min(row.received)
+}
+
+impl Engine {
+    /// Writes the memtables of the tenants that `choose` names; returns whether there were rows or positions to write.
+    /// Where it fails nothing is lost: the rows stay in memory and the next attempt writes new files.
+    pub fn flush(&self, choose: impl FnOnce(&Memtable) -> Vec<Tenant>) -> Result<bool, StoreError> {
+        if self.options.read_only {
+            return Err(StoreError::ReadOnly);
+        }
+        let _one_at_a_time = lock(&self.flushing);
+        let (frozen, cursor) = {
+            let live = lock(&self.live);
+            let frozen = live.memtable.freeze(&choose(&live.memtable));
+            let cursor = live.memtable.cursor(&frozen);
+            (frozen, cursor)
+        };
+        if frozen.is_empty() {
+            return Ok(false);
+        }
+        let mut added = Vec::new();
+        for Frozen { tenant, entries } in &frozen {
+            let rows: Vec<RowRef<'_>> = entries.iter().flat_map(|entry| entry.batch.iter()).collect();
+            if let Err(error) = self.write_rows(*tenant, rows, &mut added) {
+                self.discard(added);
+                return Err(error);
+            }
+        }
+        let mut change = change_of(&frozen);
+        change.cursor = cursor;
+        self.commit(change, added, |memtable| memtable.stored(&frozen))?;
+        Ok(true)
+    }
+
+    /// Flushes until a batch of `weight` bytes has room, or there is nothing left to flush.
+    pub fn make_room(&self, weight: usize) -> Result<(), StoreError> {
+        let budget = self.options.memtable_bytes;
+        self.flush(|memtable| {
+            // Somebody else may have made room while this thread waited for its turn.
+            if memtable.weight() + weight <= budget { Vec::new() } else { memtable.heaviest(budget / 2) }
+        })?;
+        Ok(())
+    }
+
+    /// Sorts rows by time, cuts them into groups and writes them to as many segments as they need.
+    fn write_rows(
+        &self,
+        tenant: Tenant,
+        mut rows: Vec<RowRef<'_>>,
+        added: &mut Vec<Arc<Handle>>,
+    ) -> Result<(), StoreError> {
+        // Stable, since that is the faster one on rows that came nearly in order.
+        rows.sort_by(by_time);
+        let mut output = None;
+        let mut rest = &mut rows[..];
+        while !rest.is_empty() {
+            let (group, after) = rest.split_at_mut(group_len(rest));
+            let output_now = output.get_or_insert_with(|| Output::new(tenant, Effort::Cheap));
+            output_now.add(group);
+            if output_now.raw_bytes >= self.options.segment_bytes {
+                added.extend(output.take().map(|output| self.write_segment(output)).transpose()?);
+            }
+            rest = after;
+        }
+        added.extend(output.take().map(|output| self.write_segment(output)).transpose()?);
+        Ok(())
+    }
+
+    /// Makes a segment durable under a number of its own. It does not count before a commit names it.
+    pub fn write_segment(&self, output: Output) -> Result<Arc<Handle>, StoreError> {
+        let Output { tenant, effort, writer, newest, .. } = output;
+        let Encoded { bytes, meta } = writer.finish();
+        let number = self.next_segment.fetch_add(1, Ordering::SeqCst);
+        let entry = SegmentEntry {
+            number,
+            tenant,
+            strong: effort == Effort::Strong,
+            rows: meta.rows,
+            raw_bytes: meta.raw_bytes,
+            stored_bytes: bytes.len() as u64,
+            first_time: meta.first_time,
+            last_time: meta.last_time,
+            newest,
+        };
+        let (fs, dir) = (&self.sys.fs, self.shelf.tenant_dir(tenant));
+        let path = self.shelf.path(tenant, number);
+        let written = || {
+            fs.create_dir_all(&dir)?;
+            let file = fs.open(&path, Open::New)?;
+            file.write_at(&bytes, 0)?;
+            file.sync()?;
+            fs.sync_dir(&dir)
+        };
+        let opened = written()
+            .map_err(|error| StoreError::io(&path, error))
+            // What was written is read back before anything relies on it.
+            .and_then(|()| open_segment(&self.shelf, &path, &entry));
+        match opened {
+            Ok(segment) => Ok(Handle::open(&self.shelf, entry, segment)),
+            Err(error) => {
+                // Left where it is, it is removed at the next start.
+                let _ = fs.unlink(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes segments that no commit was asked to name.
+    pub fn discard(&self, segments: Vec<Arc<Handle>>) {
+        for handle in segments {
+            // Left where it is, it is removed at the next start.
+            let _ = self.sys.fs.unlink(&handle.path());
+        }
+    }
+}
+
+/// A segment in the making.
+pub(crate) struct Output {
+    tenant: Tenant,
+    effort: Effort,
+    writer: SegmentWriter,
+    newest: Nanos,
+    /// Bytes of lines so far.
+    pub raw_bytes: u64,
+    /// Rows so far.
+    pub rows: u64,
+}
+
+impl Output {
+    pub fn new(tenant: Tenant, effort: Effort) -> Self {
+        let writer = SegmentWriter::new(tenant, effort);
+        Output { tenant, effort, writer, newest: Nanos::MIN, raw_bytes: 0, rows: 0 }
+    }
+
+    /// Adds rows that fit a group; groups come in the order of time.
+    pub fn add(&mut self, group: &mut [RowRef<'_>]) {
+        group.sort_by(by_address);
+        self.writer.add_group(group);
+        self.rows += group.len() as u64;
+        self.raw_bytes += group.iter().map(|row| u64::from(row.row().len)).sum::<u64>();
+        self.newest = group.iter().map(age_from).max().unwrap_or(Nanos::MIN).max(self.newest);
+    }
+}
+
+/// How many of these rows make the next group: at least one.
+fn group_len(rows: &[RowRef<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = rows.iter().take(GROUP_ROWS).take_while(|row| {
+        bytes += u64::from(row.row().len);
+        bytes <= GROUP_BYTES
+    });
+    fits.count().max(1)
+}

@@ -1,0 +1,149 @@
+//! A segment that counts: its entry in the catalogue, and the open file once somebody needed it. Also keeps the list of
+//! what was found damaged. Knows nothing of what is in a segment.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sawlog_model::Tenant;
+use sawlog_sys::{Open, Sys};
+
+use crate::StoreError;
+use crate::catalogue::SegmentEntry;
+use crate::segment::{Cache, Segment};
+
+/// What segments of a store share.
+pub(crate) struct Shelf {
+    pub sys: Sys,
+    pub dir: PathBuf,
+    pub cache: Arc<Cache>,
+    damage: Mutex<Vec<StoreError>>,
+}
+
+/// Most damaged things that are listed; the rest is counted by nobody, the list is for people.
+const DAMAGE_LISTED: usize = 1000;
+
+impl Shelf {
+    pub fn new(sys: &Sys, dir: &Path, cache_bytes: usize) -> Arc<Shelf> {
+        Arc::new(Shelf {
+            sys: sys.clone(),
+            dir: dir.to_owned(),
+            cache: Arc::new(Cache::new(cache_bytes)),
+            damage: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Notes damage.
+    pub fn report(&self, error: StoreError) {
+        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        if damage.len() < DAMAGE_LISTED {
+            damage.push(error);
+        }
+    }
+
+    /// What was found damaged so far.
+    pub fn damage(&self) -> Vec<StoreError> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The directory of a tenant's segments.
+    pub fn tenant_dir(&self, tenant: Tenant) -> PathBuf {
+        self.dir.join(format!("t{tenant}"))
+    }
+
+    /// The file of a segment.
+    pub fn path(&self, tenant: Tenant, number: u64) -> PathBuf {
+        self.tenant_dir(tenant).join(format!("{number:020}.seg"))
+    }
+}
+
+enum State {
+    Closed,
+    Open(Arc<Segment>),
+    Damaged,
+}
+
+/// A segment of the store.
+pub(crate) struct Handle {
+    /// What the catalogue says of it.
+    pub entry: SegmentEntry,
+    shelf: Arc<Shelf>,
+    state: Mutex<State>,
+}
+
+impl Handle {
+    /// One that is opened when it is needed.
+    pub fn closed(shelf: &Arc<Shelf>, entry: SegmentEntry) -> Arc<Handle> {
+        Arc::new(Handle { entry, shelf: shelf.clone(), state: Mutex::new(State::Closed) })
+    }
+
+    /// One that is open.
+    pub fn open(shelf: &Arc<Shelf>, entry: SegmentEntry, segment: Arc<Segment>) -> Arc<Handle> {
+        Arc::new(Handle { entry, shelf: shelf.clone(), state: Mutex::new(State::Open(segment)) })
+    }
+
+    /// Its file.
+    pub fn path(&self) -> PathBuf {
+        self.shelf.path(self.entry.tenant, self.entry.number)
+    }
+
+    /// The open segment; `None` where it is damaged, which was then reported.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the disk failed in a way that may pass.
+    pub fn segment(&self) -> Result<Option<Arc<Segment>>, StoreError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Open(segment) => return Ok(Some(segment.clone())),
+            State::Damaged => return Ok(None),
+            State::Closed => {}
+        }
+        match open_segment(&self.shelf, &self.path(), &self.entry) {
+            Ok(segment) => {
+                *state = State::Open(segment.clone());
+                Ok(Some(segment))
+            }
+            Err(error) if error.is_damage() => {
+                *state = State::Damaged;
+                self.shelf.report(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether its file is known to be damaged.
+    pub fn is_damaged(&self) -> bool {
+        matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Damaged)
+    }
+
+    /// Takes an error that reading gave: where the file is at fault, it is reported and not read again (`Ok`).
+    ///
+    /// # Errors
+    /// The error itself where it may pass.
+    pub fn quarantine(&self, error: StoreError) -> Result<(), StoreError> {
+        if !error.is_damage() {
+            return Err(error);
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, State::Damaged) {
+            *state = State::Damaged;
+            self.shelf.report(error);
+        }
+        Ok(())
+    }
+}
+
+/// Opens a segment's file and compares it with its entry.
+pub(crate) fn open_segment(
+    shelf: &Shelf,
+    path: &Path,
+    entry: &SegmentEntry,
+) -> Result<Arc<Segment>, StoreError> {
+    let file = shelf.sys.fs.open(path, Open::Read).map_err(|error| StoreError::io(path, error))?;
+    let segment = Segment::open(Arc::from(file), &path.display().to_string(), shelf.cache.clone())?;
+    let meta = segment.meta();
+    if (meta.tenant, meta.rows, meta.raw_bytes) != (entry.tenant, entry.rows, entry.raw_bytes) {
+        return Err(StoreError::damaged(path, "it is not the segment that the catalogue names"));
+    }
+    Ok(Arc::new(segment))
+}

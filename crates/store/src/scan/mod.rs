@@ -1,0 +1,272 @@
+//! Reading: a scan pins segments and memtable under one lock and reads them piece by piece, as its reader asks. Knows
+//! nothing of how segments or predicates work inside.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use sawlog_model::{SourceId, Tenant, TimeRange};
+
+use crate::engine::{Engine, lock};
+use crate::{Column, Order, ScanRequest, StoreError, columns};
+
+mod gather;
+mod key;
+mod merge;
+mod piece;
+
+use gather::{Pick, gather};
+use key::Direction;
+use merge::Merge;
+use piece::{Counters, Opened, Piece, Wanted};
+
+/// Rows of the first batch: somebody waits for it.
+const FIRST_ROWS: usize = 256;
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+/// A batch of this many rows goes out rather than being mixed with rows of another group.
+const ENOUGH_ROWS: usize = 2_048;
+/// A reader without the lock begins again when files vanish under it, so many times.
+const PIN_ATTEMPTS: usize = 8;
+
+/// Rows as they are found; dropping it stops the work.
+pub struct Scan {
+    columns: Vec<Column>,
+    schema: SchemaRef,
+    wanted: Wanted,
+    /// Rows that are still to be given; shared by the parts of one request.
+    left: Arc<AtomicUsize>,
+    source: Source,
+    counters: Counters,
+    size: usize,
+    ended: bool,
+}
+
+/// Where rows come from.
+enum Source {
+    /// In order.
+    Ordered(Merge),
+    /// As they come.
+    Any(Any),
+}
+
+/// Pieces that several scans share, and what one of them has open.
+struct Any {
+    queue: Arc<Mutex<VecDeque<Piece>>>,
+    open: Vec<Option<Opened>>,
+}
+
+impl Scan {
+    /// Rows of segments whose index could not exclude them, so far, and raw bytes of their groups.
+    pub fn read(&self) -> (u64, u64) {
+        (self.counters.rows, self.counters.raw_bytes)
+    }
+
+    /// The columns with their types.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn new(request: &ScanRequest, range: TimeRange, source: Source, left: Arc<AtomicUsize>) -> Scan {
+        Scan {
+            columns: request.columns.clone(),
+            schema: columns::schema(&request.columns),
+            wanted: Wanted { range, predicate: request.predicate.clone() },
+            left,
+            source,
+            counters: Counters::default(),
+            size: FIRST_ROWS,
+            ended: false,
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
+        loop {
+            let want = self.size.min(self.left.load(Ordering::SeqCst));
+            if want == 0 {
+                return Ok(None);
+            }
+            let mut picks = match &mut self.source {
+                Source::Ordered(merge) => merge.pick(want, &self.wanted, &mut self.counters)?,
+                Source::Any(any) => any.pick(want, &self.wanted, &mut self.counters)?,
+            };
+            let Some(batch) = self.gather(&mut picks)? else {
+                if picks.is_empty() {
+                    return Ok(None);
+                } else {
+                    continue;
+                };
+            };
+            let granted = self.grant(batch.num_rows());
+            if granted == 0 {
+                return Ok(None);
+            }
+            self.size = BATCH_ROWS;
+            return Ok(Some(batch.slice(0, granted)));
+        }
+    }
+
+    /// Takes rows off what is left: other parts of the request may have been faster.
+    fn grant(&self, rows: usize) -> usize {
+        let take = |left: usize| (left != usize::MAX).then(|| left.saturating_sub(rows));
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(left) => left.min(rows),
+            Err(_unlimited) => rows,
+        }
+    }
+
+    /// The columns of the picks, without those of segments that turn out to be damaged; `None` where no row is left.
+    fn gather(&mut self, picks: &mut Vec<Pick>) -> Result<Option<RecordBatch>, StoreError> {
+        let asked = picks.len();
+        while !picks.is_empty() {
+            let open = match &self.source {
+                Source::Ordered(merge) => &merge.open,
+                Source::Any(any) => &any.open,
+            };
+            let unread = match gather(open, picks, &self.columns, &self.schema) {
+                Ok(batch) => return Ok(Some(batch)),
+                Err(unread) => unread,
+            };
+            unread.handle.quarantine(unread.error)?;
+            picks.retain(|(slot, _)| *slot != unread.slot);
+            match &mut self.source {
+                Source::Ordered(merge) => merge.drop_slot(unread.slot),
+                Source::Any(any) => any.open[unread.slot] = None,
+            }
+        }
+        // Tells the caller that there were rows, only not readable ones.
+        picks.extend((asked > 0).then_some((0, 0)));
+        Ok(None)
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<RecordBatch, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.next_batch().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Any {
+    fn pick(
+        &mut self,
+        want: usize,
+        wanted: &Wanted,
+        counters: &mut Counters,
+    ) -> Result<Vec<Pick>, StoreError> {
+        // All but the last open piece are spent.
+        let last = self.open.pop().flatten();
+        self.open.clear();
+        self.open.push(last);
+        let mut picks: Vec<Pick> = Vec::new();
+        loop {
+            let slot = self.open.len() - 1;
+            if let Some(opened) = &mut self.open[slot] {
+                while picks.len() < want {
+                    let Some(row) = opened.take() else { break };
+                    picks.push((slot, row));
+                }
+            }
+            if picks.len() >= want.min(ENOUGH_ROWS) {
+                return Ok(picks);
+            }
+            let Some(piece) = lock(&self.queue).pop_front() else { return Ok(picks) };
+            if let Some(opened) = self.open_piece(piece, wanted, counters)? {
+                self.open.push(Some(opened));
+            }
+        }
+    }
+
+    fn open_piece(
+        &mut self,
+        piece: Piece,
+        wanted: &Wanted,
+        counters: &mut Counters,
+    ) -> Result<Option<Opened>, StoreError> {
+        match piece {
+            Piece::Segment(handle) => {
+                if let Some(segment) = handle.segment()? {
+                    let groups = Piece::groups(&handle, &segment, wanted, None);
+                    let mut queue = lock(&self.queue);
+                    groups.into_iter().rev().for_each(|piece| queue.push_front(piece));
+                }
+                Ok(None)
+            }
+            Piece::Group { ref handle, .. } => {
+                let handle = handle.clone();
+                piece.open(wanted, None, counters).or_else(|error| handle.quarantine(error).map(|()| None))
+            }
+            Piece::Memory(_) => piece.open(wanted, None, counters),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts reading rows, in one scan, or where the order does not matter in up to `parts`.
+    pub fn scan(&self, request: &ScanRequest, parts: usize) -> Result<Vec<Scan>, StoreError> {
+        let mut range = request.range;
+        range.start = range.start.max(self.horizon());
+        let source = match request.order {
+            Order::Source(id) => Some(id),
+            _ => None,
+        };
+        let pieces = self.pin(request.tenant, range, source)?;
+        let left = Arc::new(AtomicUsize::new(request.limit.unwrap_or(usize::MAX)));
+        let Some(direction) = Direction::of(request.order) else {
+            let queue = Arc::new(Mutex::new(VecDeque::from(pieces)));
+            let scans = (0..parts.max(1)).map(|_| {
+                let any = Any { queue: queue.clone(), open: Vec::new() };
+                Scan::new(request, range, Source::Any(any), left.clone())
+            });
+            return Ok(scans.collect());
+        };
+        let merge = Merge::new(direction, source, pieces);
+        Ok(vec![Scan::new(request, range, Source::Ordered(merge), left)])
+    }
+
+    /// What there is to read, of one moment.
+    fn pin(
+        &self,
+        tenant: Tenant,
+        range: TimeRange,
+        source: Option<SourceId>,
+    ) -> Result<Vec<Piece>, StoreError> {
+        let mut attempt = 1;
+        loop {
+            self.refresh()?;
+            let (segments, entries) = {
+                let live = lock(&self.live);
+                (live.segments.get(&tenant).cloned().unwrap_or_default(), live.memtable.entries(tenant))
+            };
+            let in_range = |first, last| range.overlaps(first, last);
+            let handles: Vec<_> = segments
+                .iter()
+                .filter(|handle| in_range(handle.entry.first_time, handle.entry.last_time))
+                .cloned()
+                .collect();
+            // The writer is another process that knows nothing of this scan: the files are opened before it may remove
+            // them. One that is gone was merged into another, which the next manifest names.
+            if self.options.read_only {
+                let all_open =
+                    handles.iter().try_fold(true, |all, handle| Ok(all & handle.segment()?.is_some()));
+                if !all_open? && attempt < PIN_ATTEMPTS && lock(&self.catalogue).is_behind()? {
+                    attempt += 1;
+                    continue;
+                }
+            }
+            let memory = entries.into_iter().filter(|entry| {
+                in_range(entry.first_time, entry.last_time)
+                    && source.is_none_or(|source| entry.batch.source.id == source)
+            });
+            return Ok(handles.into_iter().map(Piece::Segment).chain(memory.map(Piece::Memory)).collect());
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What a scan reads, piece by piece: a segment, one of its row groups, a batch in memory. A piece is cheap until it is
+//! opened; open, it is a list of the rows that are wanted. Knows nothing of how pieces are put in order.
+
+use std::sync::Arc;
+
+use sawlog_model::{Nanos, Predicate, RowRef, SourceId, TimeRange};
+
+use crate::memtable::Entry;
+use crate::scan::key::{Direction, Key};
+use crate::segment::{Group, Segment};
+use crate::{StoreError, handle::Handle};
+
+/// What is wanted.
+pub(crate) struct Wanted {
+    pub range: TimeRange,
+    pub predicate: Predicate,
+}
+
+/// What was read so far.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub rows: u64,
+    pub raw_bytes: u64,
+}
+
+/// Something to read.
+pub(crate) enum Piece {
+    /// A whole segment: it gives groups.
+    Segment(Arc<Handle>),
+    /// A row group.
+    Group {
+        handle: Arc<Handle>,
+        segment: Arc<Segment>,
+        group: usize,
+        /// First row and rows, where only those are wanted.
+        rows: Option<(u32, u32)>,
+    },
+    /// A batch.
+    Memory(Arc<Entry>),
+}
+
+/// An open piece: the rows that are wanted.
+pub(crate) struct Opened {
+    pub rows: Rows,
+    /// Indexes of the rows, the first `sorted` of them in order.
+    order: Vec<u32>,
+    sorted: usize,
+    /// How many were taken.
+    taken: usize,
+}
+
+/// Where the rows are.
+pub(crate) enum Rows {
+    /// In a row group.
+    Group { handle: Arc<Handle>, group: Group, keys: Option<GroupKeys> },
+    /// In a batch.
+    Memory(Arc<Entry>),
+}
+
+/// What orders the rows of a group.
+pub(crate) struct GroupKeys {
+    times: Arc<Vec<Nanos>>,
+    offsets: Arc<Vec<u64>>,
+    /// First row, source and epoch of each run.
+    runs: Vec<(u32, SourceId, u32)>,
+}
+
+impl Piece {
+    /// The groups of a segment that may hold wanted rows; for one source only its runs.
+    pub fn groups(
+        handle: &Arc<Handle>,
+        segment: &Arc<Segment>,
+        wanted: &Wanted,
+        source: Option<SourceId>,
+    ) -> Vec<Piece> {
+        let meta = segment.meta();
+        let mut pieces = Vec::new();
+        let mut push = |group, rows| {
+            pieces.push(Piece::Group { handle: handle.clone(), segment: segment.clone(), group, rows });
+        };
+        for (index, group) in meta.groups.iter().enumerate() {
+            if !wanted.range.overlaps(group.first_time, group.last_time) {
+                continue;
+            }
+            match source {
+                None => push(index, None),
+                Some(source) => group
+                    .runs
+                    .iter()
+                    .filter(|run| meta.sources[run.source as usize].source == source)
+                    .for_each(|run| push(index, Some((run.start, run.rows)))),
+            }
+        }
+        pieces
+    }
+
+    /// The key before which none of its rows comes; `None` where it can hold nothing.
+    pub fn bound(&self, direction: Direction) -> Option<Key> {
+        match self {
+            Piece::Segment(handle) => {
+                Some(Key::time_bound(direction, handle.entry.first_time, handle.entry.last_time))
+            }
+            Piece::Group { segment, group, rows, .. } => {
+                let meta = &segment.meta().groups[*group];
+                match (direction, rows) {
+                    (Direction::Source, Some((start, _))) => {
+                        let run = meta.runs.iter().find(|run| run.start == *start)?;
+                        let epoch = segment.meta().sources[run.source as usize].epoch;
+                        Some(Key::address_bound(epoch, run.first))
+                    }
+                    _ => Some(Key::time_bound(direction, meta.first_time, meta.last_time)),
+                }
+            }
+            Piece::Memory(entry) => {
+                let first = entry.batch.rows.first()?;
+                Some(match direction {
+                    Direction::Source => Key::address_bound(entry.batch.epoch, first.offset),
+                    _ => Key::time_bound(direction, entry.first_time, entry.last_time),
+                })
+            }
+        }
+    }
+
+    /// Opens a group or a batch; `None` where no row is wanted.
+    ///
+    /// # Errors
+    /// [`StoreError`], after which the handle says what to do.
+    pub fn open(
+        self,
+        wanted: &Wanted,
+        direction: Option<Direction>,
+        counters: &mut Counters,
+    ) -> Result<Option<Opened>, StoreError> {
+        let (rows, order) = match self {
+            Piece::Segment(_) => return Ok(None),
+            Piece::Memory(entry) => {
+                counters.rows += entry.batch.rows.len() as u64;
+                counters.raw_bytes += entry.batch.raw_len();
+                let is_wanted =
+                    |row: &RowRef<'_>| wanted.range.contains(row.row().time) && wanted.predicate.keeps(row);
+                let order: Vec<u32> =
+                    entry.batch.iter().filter(is_wanted).map(|row| row.index as u32).collect();
+                (Rows::Memory(entry), order)
+            }
+            Piece::Group { handle, segment, group: index, rows } => {
+                if !segment.may_keep(index, &wanted.predicate)? {
+                    return Ok(None);
+                }
+                let meta = &segment.meta().groups[index];
+                counters.rows += u64::from(meta.rows);
+                counters.raw_bytes += meta.raw_bytes;
+                let group = segment.group(index)?;
+                let mut order = group.select(&wanted.predicate, wanted.range)?;
+                if let Some((start, count)) = rows {
+                    order.retain(|row| (start..start + count).contains(row));
+                }
+                let keys = match direction {
+                    Some(_) if !order.is_empty() => Some(GroupKeys::read(&group, &segment, index)?),
+                    _ => None,
+                };
+                (Rows::Group { handle, group, keys }, order)
+            }
+        };
+        // In a group and in a batch rows stand by address already.
+        let sorted = if matches!(direction, None | Some(Direction::Source)) { order.len() } else { 0 };
+        let opened = Opened { rows, order, sorted, taken: 0 };
+        Ok((!opened.order.is_empty()).then_some(opened))
+    }
+}
+
+impl GroupKeys {
+    fn read(group: &Group, segment: &Segment, index: usize) -> Result<GroupKeys, StoreError> {
+        let meta = segment.meta();
+        let runs = meta.groups[index].runs.iter().map(|run| {
+            let source = &meta.sources[run.source as usize];
+            (run.start, source.source, source.epoch)
+        });
+        Ok(GroupKeys { times: group.times()?, offsets: group.offsets()?, runs: runs.collect() })
+    }
+
+    fn key(&self, direction: Direction, row: u32) -> Key {
+        let run = self.runs.partition_point(|(start, _, _)| *start <= row).saturating_sub(1);
+        let (_, source, epoch) = self.runs[run];
+        Key::new(direction, self.times[row as usize], source, epoch, self.offsets[row as usize])
+    }
+}
+
+/// So many rows of a piece are put in order at first; the rest only when it is needed.
+const FIRST_SORTED: usize = 512;
+
+impl Opened {
+    /// The key of the next row.
+    pub fn head(&mut self, direction: Direction) -> Option<Key> {
+        if self.taken == self.sorted && self.taken < self.order.len() {
+            self.sort_more(direction);
+        }
+        let row = *self.order.get(self.taken)?;
+        Some(match &self.rows {
+            Rows::Group { keys: Some(keys), .. } => keys.key(direction, row),
+            Rows::Group { keys: None, .. } => return None,
+            Rows::Memory(entry) => {
+                let address = entry.batch.row(row as usize).address();
+                let time = entry.batch.rows[row as usize].time;
+                Key::new(direction, time, address.source, address.epoch, address.offset)
+            }
+        })
+    }
+
+    /// Puts the next rows in order: a search that stops early never pays for all of them. Within a piece rows stand by
+    /// address, so time and index decide.
+    fn sort_more(&mut self, direction: Direction) {
+        let rest = &mut self.order[self.sorted..];
+        let time = |row: u32| match &self.rows {
+            Rows::Group { keys: Some(keys), .. } => keys.times[row as usize],
+            Rows::Group { keys: None, .. } => 0,
+            Rows::Memory(entry) => entry.batch.rows[row as usize].time,
+        };
+        let compare = |a: &u32, b: &u32| {
+            let ascending = (time(*a), *a).cmp(&(time(*b), *b));
+            if direction == Direction::Newest { ascending.reverse() } else { ascending }
+        };
+        let mut part = rest.len();
+        if self.sorted == 0 && part > 2 * FIRST_SORTED {
+            part = FIRST_SORTED;
+            rest.select_nth_unstable_by(part, compare);
+        }
+        rest[..part].sort_unstable_by(compare);
+        self.sorted += part;
+    }
+
+    /// Takes the next row.
+    pub fn take(&mut self) -> Option<u32> {
+        let row = *self.order.get(self.taken)?;
+        self.taken += 1;
+        Some(row)
+    }
+}
