@@ -1,1 +1,96 @@
-//! placeholder
+//! HTTP: the API under `/api/v1`, the page, `/healthz` and `/metrics` of a node. Knows nothing of wire protocols, of the
+//! pipeline or of the command line: whoever starts a node hands in what the routes stand on as a [`Node`].
+//!
+//! In reading order: [`Node`] and its contracts, `api` (one list of routes; one file per route), `door` (who may pass),
+//! `ui` (the page's files), `serve` (connections).
+
+mod api;
+mod contract;
+mod counters;
+mod door;
+mod error;
+mod params;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod times;
+mod ui;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use sawlog_model::{Access, NodeStatus};
+use sawlog_query::Engine;
+use sawlog_store::Store;
+use sawlog_sys::Sys;
+
+pub use contract::{Accepted, Control, Delivery, Ingest, IngestError, Live, LiveEvent, LiveStream};
+pub use door::{Hosts, Open};
+pub use serve::serve;
+
+/// What the routes stand on.
+pub struct Node {
+    /// Answers questions.
+    pub engine: Engine,
+    /// Sizes and field names.
+    pub store: Store,
+    /// Who may do what; [`Open`] where no credentials are configured.
+    pub access: Arc<dyn Access>,
+    /// Inputs, filters and outputs with their counters.
+    pub status: Arc<dyn NodeStatus>,
+    /// Takes what `POST /api/v1/ingest` brings.
+    pub ingest: Arc<dyn Ingest>,
+    /// New rows, for live tails.
+    pub live: Arc<dyn Live>,
+    /// Flush and shutdown.
+    pub control: Arc<dyn Control>,
+    /// The outside.
+    pub sys: Sys,
+    /// Bounds and names.
+    pub settings: Settings,
+    /// Routes of inputs that ride on HTTP, mounted beside the API: they get the same security headers and the check of
+    /// the `Host` header, but ask for credentials themselves. `Router::new()` where there are none.
+    pub mounts: Router,
+}
+
+/// Bounds and names of a node's HTTP side.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The version that `/api/v1/status` and the page show.
+    pub version: &'static str,
+    /// Which `Host` headers are answered; [`Hosts::of`] knows the right one for a listener's address.
+    pub hosts: Hosts,
+    /// The largest body of a request as it comes over the wire, bytes.
+    pub body_bytes: usize,
+    /// A body of which nothing comes for so long is given up.
+    pub body_idle: Duration,
+    /// A query that gives nothing for so long is given up.
+    pub query_time: Duration,
+    /// Queries that run at once; more wait for `query_time`, then are asked to come again.
+    pub queries: usize,
+    /// A live tail sends at most so many records a second; what is over is counted and said.
+    pub tail_records: u64,
+    /// A silent live tail sends a comment so often, so that both ends know that the other is there.
+    pub tail_beat: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            version: env!("CARGO_PKG_VERSION"),
+            hosts: Hosts::Loopback,
+            body_bytes: 64 << 20,
+            body_idle: Duration::from_secs(30),
+            query_time: Duration::from_secs(60),
+            queries: 16,
+            tail_records: 2_000,
+            tail_beat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Everything that a node answers over HTTP. Give it to [`serve`], or call it directly in tests.
+pub fn router(node: Node) -> Router {
+    api::router(node)
+}

@@ -1,0 +1,326 @@
+//! The routes: one list, from which the router, the OpenAPI document and the test of rights are made. A new route is one
+//! file here and one line in [`ROUTES`].
+
+mod answer;
+mod fields;
+mod flush;
+mod healthz;
+mod hits;
+mod ingest;
+mod metrics;
+mod openapi;
+mod record;
+mod search;
+mod shutdown;
+mod sql;
+mod status;
+mod tail;
+mod values;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use sawlog_model::{Nanos, Right, Tenant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Node;
+use crate::counters::RouteCounters;
+use crate::door;
+use crate::error::ApiError;
+use crate::params::{Kind, Param, Params};
+use crate::ui;
+
+/// Every route of the API.
+pub(crate) const ROUTES: &[&Route] = &[
+    &ingest::ROUTE,
+    &search::ROUTE,
+    &sql::ROUTE,
+    &hits::ROUTE,
+    &fields::ROUTE,
+    &values::ROUTE,
+    &tail::ROUTE,
+    &status::ROUTE,
+    &flush::ROUTE,
+    &shutdown::ROUTE,
+    &openapi::ROUTE,
+    &healthz::ROUTE,
+    &metrics::ROUTE,
+];
+
+/// A route, as data.
+pub(crate) struct Route {
+    pub(crate) methods: &'static [Method],
+    pub(crate) path: &'static str,
+    /// The right that a credential must have; `None` where anybody may ask.
+    pub(crate) needs: Option<Right>,
+    /// One sentence.
+    pub(crate) summary: &'static str,
+    pub(crate) params: &'static [&'static Param],
+    pub(crate) takes: Takes,
+    /// Type of a good answer.
+    pub(crate) gives: &'static str,
+    pub(crate) handle: fn(Arc<Shared>, Call) -> BoxFuture<'static, Result<Response, ApiError>>,
+}
+
+/// What a body is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Takes {
+    /// It may hold parameters.
+    Params,
+    /// It is data; parameters stand in the address only.
+    Data,
+}
+
+/// Methods that routes have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    fn filter(self) -> MethodFilter {
+        match self {
+            Method::Get => MethodFilter::GET,
+            Method::Post => MethodFilter::POST,
+        }
+    }
+}
+
+/// Parameters that several routes have.
+pub(crate) const QUERY: Param = Param {
+    name: "query",
+    kind: Kind::Text,
+    help: "What is wanted, in the query language; all rows where it is not given.",
+};
+pub(crate) const START: Param = Param {
+    name: "start",
+    kind: Kind::Time,
+    help: "First time: RFC 3339, seconds to nanoseconds since 1970, or relative (2h, -15m, now).",
+};
+pub(crate) const END: Param = Param {
+    name: "end",
+    kind: Kind::Time,
+    help: "First time that is not wanted any more; forms as for start.",
+};
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) node: Node,
+    /// When the node came up.
+    pub(crate) started: Nanos,
+    /// By the route's place in [`ROUTES`].
+    pub(crate) counters: Vec<RouteCounters>,
+    queries: Arc<Semaphore>,
+}
+
+impl Shared {
+    fn new(node: Node) -> Self {
+        Shared {
+            started: node.sys.clock.now(),
+            counters: ROUTES.iter().map(|_| RouteCounters::default()).collect(),
+            queries: Arc::new(Semaphore::new(node.settings.queries)),
+            node,
+        }
+    }
+
+    /// Waits for the turn of a query.
+    ///
+    /// # Errors
+    /// 503 where it does not come in time.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let turn = self.queries.clone().acquire_owned();
+        match tokio::time::timeout(self.node.settings.query_time, turn).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(ApiError::later(format!("{} queries are running already.", self.node.settings.queries))),
+        }
+    }
+
+    /// Waits for a step of a query.
+    ///
+    /// # Errors
+    /// 504 where it does not come in time.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        let limit = self.node.settings.query_time;
+        tokio::time::timeout(limit, work).await.map_err(|_| {
+            ApiError::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!("Nothing was found in {} s, and the search was stopped.", limit.as_secs_f32()),
+                "Ask for a shorter time or add a word that few lines have.",
+            )
+        })
+    }
+}
+
+/// A request that came through the door.
+pub(crate) struct Call {
+    pub(crate) tenant: Tenant,
+    pub(crate) params: Params,
+    pub(crate) headers: HeaderMap,
+    /// The body where the route takes data, else empty.
+    pub(crate) body: Bytes,
+    /// When the request came.
+    pub(crate) now: Nanos,
+    /// Counts the time of the answer when it is dropped; a streamed answer takes it along.
+    pub(crate) timed: Timed,
+}
+
+/// Counts a request as running until it is dropped, and then its time.
+pub(crate) struct Timed {
+    shared: Arc<Shared>,
+    route: usize,
+    began: Duration,
+}
+
+impl Timed {
+    fn begin(shared: &Arc<Shared>, route: usize) -> Self {
+        shared.counters[route].running.fetch_add(1, Ordering::Relaxed);
+        Timed { shared: shared.clone(), route, began: shared.node.sys.clock.monotonic() }
+    }
+
+    /// Time since the request came.
+    pub(crate) fn so_far(&self) -> Duration {
+        self.shared.node.sys.clock.monotonic().saturating_sub(self.began)
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        let counters = &self.shared.counters[self.route];
+        counters.running.fetch_sub(1, Ordering::Relaxed);
+        counters.took(self.so_far());
+    }
+}
+
+/// The router of a node.
+pub(crate) fn router(mut node: Node) -> Router {
+    let mounts = std::mem::take(&mut node.mounts);
+    let shared = Arc::new(Shared::new(node));
+    let mut router = Router::new().merge(mounts);
+    for (index, route) in ROUTES.iter().enumerate() {
+        for method in route.methods {
+            let shared = shared.clone();
+            let handler = move |request: Request| async move { dispatch(&shared, index, request).await };
+            router = router.route(route.path, on(method.filter(), handler));
+        }
+    }
+    for file in ui::FILES {
+        let handler = move |headers: HeaderMap| async move { file.answer(&headers) };
+        router = router.route(&format!("/ui/{}", file.name), on(MethodFilter::GET, handler));
+        if file.name == ui::INDEX {
+            router = router.route("/", on(MethodFilter::GET, handler));
+        }
+    }
+    router
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path does not take that method.",
+                "GET /api/v1/openapi.json lists paths and methods.",
+            )
+        })
+        .fallback(async || {
+            ApiError::new(
+                StatusCode::NOT_FOUND,
+                "There is nothing at this path.",
+                "GET /api/v1/openapi.json lists what there is; the page is at /.",
+            )
+        })
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            let shared = shared.clone();
+            async move {
+                let mut response = match door::check_host(&shared.node.settings.hosts, request.headers()) {
+                    Ok(()) => next.run(request).await,
+                    Err(refusal) => refusal.into_response(),
+                };
+                door::secure(response.headers_mut());
+                response
+            }
+        }))
+}
+
+/// Takes a request to its route and counts what became of it.
+async fn dispatch(shared: &Arc<Shared>, index: usize, request: Request) -> Response {
+    let timed = Timed::begin(shared, index);
+    let route = ROUTES[index];
+    let answer = match enter(shared, route, request, timed).await {
+        Ok(call) => (route.handle)(shared.clone(), call).await,
+        Err(refusal) => Err(refusal),
+    };
+    let response = answer.unwrap_or_else(IntoResponse::into_response);
+    shared.counters[index].answered(response.status().as_u16());
+    response
+}
+
+/// Checks where the request comes from, its right and its parameters, in this order, and reads its body.
+async fn enter(
+    shared: &Arc<Shared>,
+    route: &Route,
+    request: Request,
+    timed: Timed,
+) -> Result<Call, ApiError> {
+    let (head, body) = request.into_parts();
+    door::check_origin(&head.headers)?;
+    let tenant = match route.needs {
+        Some(right) => door::admit(&*shared.node.access, &head.headers, right)?,
+        None => Tenant::DEFAULT,
+    };
+    let mut params = Params::of_uri(&head.uri);
+    let mut body = read_body(shared, &head.headers, body).await?;
+    if route.takes == Takes::Params {
+        params = params.and(Params::of_body(&head.headers, &std::mem::take(&mut body))?);
+    }
+    params.check(route.params)?;
+    let now = shared.node.sys.clock.now();
+    Ok(Call { tenant, params, headers: head.headers, body, now, timed })
+}
+
+/// Reads a body up to the limit, and no longer than the sender is sending.
+async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let limit = shared.node.settings.body_bytes;
+    let too_large = || {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body has more than {limit} bytes."),
+            "Send fewer events in one request.",
+        )
+    };
+    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if claimed.is_some_and(|length: u64| length > limit as u64) {
+        return Err(too_large());
+    }
+    let mut pieces = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    loop {
+        let piece =
+            tokio::time::timeout(shared.node.settings.body_idle, pieces.next()).await.map_err(|_| {
+                ApiError::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "The rest of the body did not come.",
+                    "Send it again; nothing of it was taken.",
+                )
+            })?;
+        match piece {
+            None => return Ok(whole.freeze()),
+            Some(Err(error)) => {
+                return Err(ApiError::bad(
+                    format!("The body broke off: {error}"),
+                    "Send it again; nothing of it was taken.",
+                ));
+            }
+            Some(Ok(piece)) if whole.len() + piece.len() > limit => return Err(too_large()),
+            Some(Ok(piece)) => whole.extend_from_slice(&piece),
+        }
+    }
+}

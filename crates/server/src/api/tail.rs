@@ -1,0 +1,137 @@
+//! `/api/v1/tail`: new records as server-sent events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, stream};
+use sawlog_model::{Batch, Predicate, Right, Tenant};
+use serde_json::json;
+
+use crate::api::{Call, Method, QUERY, Route, Shared, Takes, Timed, record};
+use crate::contract::{LiveEvent, LiveStream};
+use crate::error::ApiError;
+
+pub(crate) const ROUTE: Route = Route {
+    methods: &[Method::Get],
+    path: "/api/v1/tail",
+    needs: Some(Right::Read),
+    summary: "Sends new records that a query without pipes keeps, as server-sent events: each with its address as id and \
+              the record as data. An event `lag` counts records or batches that were left out.",
+    params: &[&QUERY],
+    takes: Takes::Params,
+    gives: "text/event-stream",
+    handle: |shared, call| Box::pin(tail(shared, call)),
+};
+
+/// Over which time the rate of records is measured.
+const WINDOW: Duration = Duration::from_millis(500);
+
+struct Tail {
+    shared: Arc<Shared>,
+    tenant: Tenant,
+    predicate: Arc<Predicate>,
+    live: LiveStream,
+    ready: VecDeque<Event>,
+    /// Begin of the current window, and records sent in it.
+    window: (Duration, u64),
+    /// Records left out since the last notice.
+    left_out: u64,
+    _timed: Timed,
+}
+
+async fn tail(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
+    let query = call.params.text("query").unwrap_or_default();
+    let (predicate, _) = sawlog_query::predicate(query, call.now)?;
+    let tail = Tail {
+        live: shared.node.live.subscribe(),
+        tenant: call.tenant,
+        predicate: Arc::new(predicate),
+        ready: VecDeque::new(),
+        window: (Duration::ZERO, 0),
+        left_out: 0,
+        shared: shared.clone(),
+        _timed: call.timed,
+    };
+    let beat = KeepAlive::new().interval(shared.node.settings.tail_beat).text("beat");
+    Ok(Sse::new(events(tail)).keep_alive(beat).into_response())
+}
+
+fn events(tail: Tail) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    // The first event leaves at once: the client then knows that from here on it misses nothing.
+    let hello = Event::default().event("open").data("{}");
+    let rest = stream::unfold(tail, async |mut tail| {
+        loop {
+            if let Some(event) = tail.ready.pop_front() {
+                return Some((Ok(event), tail));
+            }
+            match tail.live.next().await? {
+                LiveEvent::Rows(batch) if batch.tenant == tail.tenant => tail.take(batch).await,
+                LiveEvent::Rows(_) => {}
+                LiveEvent::Missed(batches) => tail.ready.push_back(lag(&json!({ "batches": batches }))),
+            }
+        }
+    });
+    stream::once(async { Ok(hello) }).chain(rest)
+}
+
+fn lag(what: &serde_json::Value) -> Event {
+    Event::default().event("lag").data(what.to_string())
+}
+
+impl Tail {
+    /// Tests and prints the rows of a batch, away from the threads that serve connections.
+    async fn take(&mut self, batch: Arc<Batch>) {
+        let room = self.room();
+        let predicate = self.predicate.clone();
+        let printed = tokio::task::spawn_blocking(move || print(&batch, &predicate, room)).await;
+        // A row that makes the printing panic is told as left out, and the tail goes on.
+        let (events, over) = printed.unwrap_or_else(|_| (Vec::new(), 1));
+        self.window.1 += events.len() as u64;
+        self.left_out += over;
+        self.ready.extend(events);
+        if self.left_out > 0 && self.window.1 < self.most_per_window() {
+            self.notice();
+        }
+    }
+
+    fn most_per_window(&self) -> u64 {
+        (self.shared.node.settings.tail_records * WINDOW.as_millis() as u64 / 1_000).max(1)
+    }
+
+    /// How many records may still be sent in this window. Where a new one begins, what the last one left out is told.
+    fn room(&mut self) -> u64 {
+        let now = self.shared.node.sys.clock.monotonic();
+        if now.saturating_sub(self.window.0) >= WINDOW {
+            self.window = (now, 0);
+            if self.left_out > 0 {
+                self.notice();
+            }
+        }
+        self.most_per_window().saturating_sub(self.window.1)
+    }
+
+    fn notice(&mut self) {
+        let left_out = std::mem::take(&mut self.left_out);
+        self.ready.push_back(lag(&json!({ "records": left_out })));
+    }
+}
+
+/// Events for the rows that are kept, at most `room` of them, and how many more there were.
+fn print(batch: &Batch, predicate: &Predicate, room: u64) -> (Vec<Event>, u64) {
+    let mut events = Vec::new();
+    let mut over = 0;
+    for row in batch.iter().filter(|row| predicate.keeps(row)) {
+        if events.len() as u64 >= room {
+            over += 1;
+            continue;
+        }
+        let address = row.address();
+        let id = format!("{}:{}:{}", address.source, address.epoch, address.offset);
+        events.push(Event::default().id(id).data(record::json(&row).to_string()));
+    }
+    (events, over)
+}
