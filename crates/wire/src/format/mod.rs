@@ -1,8 +1,30 @@
 //! Line formats: bytes of a source in, rows with times and named slots out. Knows nothing of files, sockets or positions:
 //! it is told at which offset the bytes stand.
+//!
+//! In reading order: [`Parser`] cuts the bytes into lines and joins lines to events; `detect` lists the formats and
+//! chooses one; each format reads one line at a time (`line`); `zone` makes times of what they read.
+
+mod access;
+mod detect;
+mod json;
+mod level;
+mod line;
+mod rows;
+mod state;
+mod syslog;
+#[cfg(test)]
+mod tests;
+mod text;
+mod zone;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_model::{Limits, Nanos, Row, Slot};
+use sawlog_model::{Limits, Names, Nanos, Row, Slot};
+
+use self::detect::{FORMATS, Sample};
+use self::line::Format;
+use self::zone::Clock;
 
 /// How the lines of a source are to be read.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +39,48 @@ pub struct Settings {
     pub fallback: Nanos,
     /// Whether lines are joined to events (stack traces, continuation lines). `None`: as the format says.
     pub multiline: Option<bool>,
+}
+
+/// Settings that a [`Parser`] would pass over.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The list of formats does not have it.
+    #[error("there is no line format {name:?}; there are {}", format_names().collect::<Vec<_>>().join(", "))]
+    Format {
+        /// The name given.
+        name: String,
+    },
+    /// The system's time zone database does not have it.
+    #[error("there is no time zone {name:?}; give a name such as Europe/Zurich, or an offset such as +02:00")]
+    Zone {
+        /// The name given.
+        name: String,
+    },
+}
+
+impl Settings {
+    /// Whether format and zone exist. A parser that is given others detects the format, and reads times as UTC.
+    ///
+    /// # Errors
+    /// Names what does not exist; correct the setting.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if let Some(name) = &self.format
+            && detect::by_name(name).is_none()
+        {
+            return Err(SettingsError::Format { name: name.clone() });
+        }
+        match &self.timezone {
+            Some(name) if Clock::new(Some(name), 0).is_err() => {
+                Err(SettingsError::Zone { name: name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Names of all formats.
+pub fn format_names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
 }
 
 /// Whether more bytes follow those given.
@@ -41,38 +105,87 @@ pub struct Parsed {
     pub consumed: usize,
 }
 
+/// Lines by which a format is chosen: so many, or those that begin in so many bytes.
+const SAMPLE_LINES: usize = 100;
+const SAMPLE_BYTES: usize = 64 << 10;
+
+/// A byte order mark; it is part of the first row but of no field.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// Reads the lines of one source, in order. Its state can be saved and restored, so that reading goes on after a restart
 /// as if nothing had been.
-pub struct Parser {}
+pub struct Parser {
+    settings: Settings,
+    limits: Limits,
+    names: Arc<Names>,
+    clock: Clock,
+    /// The format's number and reader, once it is known.
+    chosen: Option<(usize, Box<dyn Format>)>,
+    /// Time of the last row that had one.
+    last: Option<Nanos>,
+    /// Whether the next bytes go on with a line that was cut at the limit.
+    inside: bool,
+}
 
 impl Parser {
-    /// A parser at the beginning of an epoch.
-    pub fn new(_settings: Settings, _limits: Limits) -> Self {
-        todo!()
+    /// A parser at the beginning of an epoch. A format or zone that does not exist counts as not given; see
+    /// [`Settings::check`].
+    pub fn new(settings: Settings, limits: Limits) -> Self {
+        let mut names = Names::default();
+        let clock = Clock::new(settings.timezone.as_deref(), settings.reference)
+            .unwrap_or_else(|()| Clock::utc(settings.reference));
+        let set = settings.format.as_deref().and_then(detect::by_name);
+        let chosen = set.map(|number| (number, detect::make(number, &mut names, &Sample::new(Vec::new()))));
+        Parser { settings, limits, names: Arc::new(names), clock, chosen, last: None, inside: false }
     }
 
     /// Finds rows in `buffer`, whose first byte stands at `offset` of the source.
-    pub fn parse(&mut self, _buffer: &Bytes, _offset: u64, _more: More) -> Parsed {
-        todo!()
+    pub fn parse(&mut self, buffer: &Bytes, offset: u64, more: More) -> Parsed {
+        if self.chosen.is_some() {
+            return self.rows(buffer, offset, more);
+        }
+        let start = if offset == 0 && buffer.starts_with(BOM) { BOM.len() } else { 0 };
+        let (lines, complete) = sample(buffer, start, self.limits.event, more);
+        if lines.is_empty() || (!complete && more == More::Yes) {
+            return Parsed::default();
+        }
+        let sample = Sample::new(lines);
+        let (number, sure) = detect::choose(&sample);
+        let format = detect::make(number, Arc::make_mut(&mut self.names), &sample);
+        self.chosen = Some((number, format));
+        let parsed = self.rows(buffer, offset, more);
+        if !complete && !sure && more == More::Pause {
+            self.chosen = None;
+        }
+        parsed
     }
 
     /// Names of slots; grows only.
-    pub fn names(&self) -> std::sync::Arc<sawlog_model::Names> {
-        todo!()
+    pub fn names(&self) -> Arc<Names> {
+        self.names.clone()
     }
 
     /// The format found or set, where it is known yet.
     pub fn format(&self) -> Option<&'static str> {
-        todo!()
+        self.chosen.as_ref().map(|(number, _)| FORMATS[*number].name)
     }
+}
 
-    /// What [`Parser::restore`] needs: detected format, CSV header, zone, last time. At most 4 KiB.
-    pub fn state(&self) -> Vec<u8> {
-        todo!()
+/// The first lines, without terminators, by which the format is chosen, and whether those are all that will be asked for,
+/// however many bytes follow. `start` is the place behind a byte order mark. They depend on the bytes alone and not on how these were cut.
+fn sample(buffer: &[u8], start: usize, longest: usize, more: More) -> (Vec<&[u8]>, bool) {
+    let mut lines = Vec::new();
+    let mut at = start;
+    while lines.len() < SAMPLE_LINES && at < SAMPLE_BYTES {
+        let rest = &buffer[at..];
+        let (line, len) = match memchr::memchr(b'\n', &rest[..rest.len().min(longest)]) {
+            Some(end) => (&rest[..end], end + 1),
+            None if rest.len() > longest => (&rest[..longest], longest),
+            None if more == More::No && !rest.is_empty() => (rest, rest.len()),
+            None => return (lines, more == More::No),
+        };
+        lines.push(line.strip_suffix(b"\r").unwrap_or(line));
+        at += len;
     }
-
-    /// Goes on as the parser that gave `state` would have. Bytes that are not a state are ignored: it starts anew.
-    pub fn restore(&mut self, _state: &[u8]) {
-        todo!()
-    }
+    (lines, true)
 }

@@ -1,0 +1,169 @@
+//! From bytes to rows: cutting lines, giving each to the format, joining those that belong to one event. Knows nothing of
+//! any format.
+
+use memchr::memchr;
+use sawlog_model::{Marks, Nanos, Row};
+
+use super::line::{Line, Out, Part, Reading};
+use super::{BOM, More, Parsed, Parser};
+
+/// Most lines that are joined to one event, and most bytes.
+const EVENT_LINES: usize = 1_000;
+const EVENT_BYTES: usize = 1 << 20;
+
+/// The event that may still go on: the last row.
+#[derive(Clone, Copy)]
+struct Event {
+    lines: usize,
+    /// Whether its last slot is free text that goes on with it.
+    open: bool,
+    /// The time of the row before it.
+    last: Option<Nanos>,
+}
+
+/// A line as it stands in the buffer.
+struct Cut {
+    /// Length with its terminator.
+    len: usize,
+    /// Length without.
+    text: usize,
+    /// Whether the limit cut it.
+    cut: bool,
+}
+
+impl Parser {
+    /// Rows of the chosen format.
+    pub(super) fn rows(&mut self, buffer: &[u8], offset: u64, more: More) -> Parsed {
+        let mut parsed = Parsed::default();
+        let joins = match &self.chosen {
+            Some((_, format)) => format.joins() && self.settings.multiline.unwrap_or(true),
+            None => false,
+        };
+        let mut event: Option<Event> = None;
+        let mut at = 0;
+        while let Some(cut) = self.next_line(&buffer[at..], more) {
+            let skip =
+                if offset + at as u64 == 0 && buffer.starts_with(BOM) { BOM.len().min(cut.text) } else { 0 };
+            let line = Line { bytes: &buffer[at + skip..at + cut.text], start: at + skip };
+            let reading = self.read(line, &cut, &mut parsed);
+            let goes_on = joins && reading.part == Part::More && !cut.cut;
+            let joined = match &mut event {
+                Some(event) if goes_on => self.join(event, line, &cut, &mut parsed),
+                _ => false,
+            };
+            if !joined {
+                let whole = joins && !cut.cut && !self.inside;
+                event = whole.then_some(Event { lines: 1, open: reading.open, last: self.last });
+                self.push(line, at, &cut, offset, reading, &mut parsed);
+                self.inside = cut.cut;
+            }
+            at += cut.len;
+        }
+        parsed.consumed = at;
+        if let (More::Yes, Some(event)) = (more, event) {
+            self.hold_back(event, &mut parsed);
+        }
+        parsed
+    }
+
+    /// The next line, where there is a whole one or nothing more will come.
+    #[inline]
+    fn next_line(&self, rest: &[u8], more: More) -> Option<Cut> {
+        let longest = self.limits.event;
+        match memchr(b'\n', &rest[..rest.len().min(longest)]) {
+            Some(end) => {
+                let text = end - usize::from(end > 0 && rest[end - 1] == b'\r');
+                Some(Cut { len: end + 1, text, cut: false })
+            }
+            None if rest.len() > longest => Some(Cut { len: longest, text: longest, cut: true }),
+            None if more == More::No && !rest.is_empty() => {
+                Some(Cut { len: rest.len(), text: rest.len(), cut: false })
+            }
+            None => None,
+        }
+    }
+
+    /// What the format says of a line; nothing of the later pieces of one that was cut.
+    fn read(&mut self, line: Line<'_>, cut: &Cut, parsed: &mut Parsed) -> Reading {
+        let Some((_, format)) = &mut self.chosen else { return Reading::UNPARSED };
+        if self.inside {
+            return Reading::event(None);
+        }
+        let mut out = Out {
+            slots: &mut parsed.slots,
+            names: &mut self.names,
+            clock: &mut self.clock,
+            limits: &self.limits,
+        };
+        let mut reading = format.read(line, &mut out);
+        if cut.cut {
+            reading.marks = reading.marks.with(Marks::CONTINUES);
+        }
+        reading
+    }
+
+    /// Adds a line to the event before it. `false`, and the event marked as going on, where it is full.
+    fn join(&self, event: &mut Event, line: Line<'_>, cut: &Cut, parsed: &mut Parsed) -> bool {
+        let Some(row) = parsed.rows.last_mut() else { return false };
+        if event.lines >= EVENT_LINES || row.len as usize + cut.len > EVENT_BYTES.min(self.limits.event) {
+            row.marks = row.marks.with(Marks::CONTINUES);
+            return false;
+        }
+        parsed.slots.truncate(row.slots_end as usize);
+        event.lines += 1;
+        row.len += cut.len as u32;
+        if event.open
+            && !line.bytes.is_empty()
+            && let Some(slot) = parsed.slots.last_mut()
+        {
+            slot.len = (line.start + line.bytes.len()) as u32 - slot.start;
+        }
+        true
+    }
+
+    fn push(
+        &mut self,
+        line: Line<'_>,
+        at: usize,
+        cut: &Cut,
+        offset: u64,
+        reading: Reading,
+        parsed: &mut Parsed,
+    ) {
+        let mut marks = reading.marks;
+        if self.inside {
+            // The rest of a line that was cut: found as text, read by nobody.
+            marks = if cut.cut { Marks::CONTINUES } else { Marks(0) };
+        }
+        let time = match reading.time {
+            Some(time) => {
+                self.last = Some(time);
+                time
+            }
+            None => {
+                marks = marks.with(Marks::NO_TIME);
+                self.last.unwrap_or(self.settings.fallback)
+            }
+        };
+        debug_assert!(line.start >= at);
+        parsed.rows.push(Row {
+            start: at as u32,
+            len: cut.len as u32,
+            offset: offset + at as u64,
+            time,
+            received: 0,
+            slots_end: parsed.slots.len() as u32,
+            marks,
+        });
+    }
+
+    /// Takes back the last row: the next line may belong to it.
+    fn hold_back(&mut self, event: Event, parsed: &mut Parsed) {
+        if let Some(row) = parsed.rows.pop() {
+            parsed.consumed = row.start as usize;
+            let slots = parsed.rows.last().map_or(0, |row| row.slots_end);
+            parsed.slots.truncate(slots as usize);
+            self.last = event.last;
+        }
+    }
+}
