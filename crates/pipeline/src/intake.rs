@@ -1,11 +1,20 @@
 //! Where inputs deliver.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use sawlog_model::{Access, Batch, KnownSource, Limits, Position, SourceId};
 use sawlog_sys::Sys;
-use sawlog_sys::task::Stop;
+use sawlog_sys::task::{self, Stop};
+use tokio::sync::oneshot;
+
+use crate::core::{Core, Done, Job};
+use crate::count::Counters;
+use crate::lane::Lane;
+use crate::payload::Item;
+use crate::pipeline::permits;
+use crate::{Origin, lock};
 
 /// What an input is given beside its options.
 #[derive(Clone)]
@@ -56,25 +65,111 @@ pub enum DeliveryError {
 /// The entrance of the pipeline; cheap to clone. It also counts: protocols count nothing by hand but errors.
 #[derive(Clone)]
 pub struct Intake {
-    _core: Arc<()>,
+    core: Arc<Core>,
+    counters: Arc<Counters>,
 }
 
+/// Longest that a pipeline without late journaling asks an output that says "later", and the shortest and longest wait
+/// between.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
 impl Intake {
+    pub(crate) fn new(core: Arc<Core>, counters: Arc<Counters>) -> Self {
+        Intake { core, counters }
+    }
+
     /// Delivers rows of a file that can be read again from its committed position. Blocks while the pipeline is behind.
-    /// Rows not committed within a second are journaled by the pipeline.
+    /// Rows not committed within a second are journaled by the pipeline. Rows of one source must be offered one after
+    /// the other. Not to be called from asynchronous code.
     ///
     /// # Errors
     /// [`DeliveryError`]; the rows may be offered again.
-    pub fn offer(&self, _batch: Batch, _position: Position) -> Result<(), DeliveryError> {
-        todo!()
+    pub fn offer(&self, batch: Batch, position: Position) -> Result<(), DeliveryError> {
+        let item = Item { batch: Arc::new(batch), position: Some(position.clone()), late: false };
+        let straight = match self.core.only_lane() {
+            Some(lane) => self.offer_straight(lane, &item, &position)?,
+            None => false,
+        };
+        if straight {
+            self.core.taps.show(&item.batch);
+            self.counters.passed(&item.batch);
+            if self.core.options.late_after.is_some() {
+                self.core.remember(item);
+            }
+            return Ok(());
+        }
+        self.counters.passed(&item.batch);
+        self.wait_for(|done| Job::Rows { items: vec![item], taken: false, done })
+    }
+
+    /// Gives rows to the only output; `false` where they have to go by the journal, since it is behind.
+    fn offer_straight(&self, lane: &Lane, item: &Item, position: &Position) -> Result<bool, DeliveryError> {
+        let patience = self.core.options.late_after.unwrap_or(PATIENCE);
+        let began = self.core.sys.clock.monotonic();
+        let mut wait = RETRY.0;
+        loop {
+            if lock(&self.core.inbox).closed {
+                return Err(DeliveryError::Stopping);
+            }
+            if !lane.is_straight() {
+                return Ok(false);
+            }
+            if lane.take(item, Origin::Replayable(position.clone())) {
+                return Ok(true);
+            }
+            if self.core.sys.clock.monotonic() >= began + patience {
+                if self.core.options.late_after.is_some() {
+                    return Ok(false);
+                }
+                return Err(DeliveryError::Output(lane.counters.last_error()));
+            }
+            task::sleep(wait);
+            wait = (wait * 2).min(RETRY.1);
+        }
+    }
+
+    /// Hands the writer a job and waits for its end.
+    fn wait_for(&self, job: impl FnOnce(Done) -> Job) -> Result<(), DeliveryError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        self.core.enqueue(job(Box::new(move |result| {
+            // Nobody is there to be told only where the waiting thread has died.
+            let _ = tell.send(result);
+        })));
+        told.recv().unwrap_or(Err(DeliveryError::Stopping))
     }
 
     /// Makes durable what was offered of a source (its file was renamed, unlinked or truncated); blocks until it is.
     ///
     /// # Errors
     /// [`DeliveryError`].
-    pub fn settle(&self, _source: SourceId) -> Result<(), DeliveryError> {
-        todo!()
+    pub fn settle(&self, source: SourceId) -> Result<(), DeliveryError> {
+        if let (Some(lane), None) = (self.core.only_lane(), self.core.options.late_after) {
+            return lane.output.flush().map_err(|error| DeliveryError::Output(error.to_string()));
+        }
+        self.wait_for(|done| Job::Settle { source, done })
+    }
+
+    /// Makes positions durable that no rows carry: a new epoch before its first byte is delivered, a new source before
+    /// another node hears of it. Blocks until they are. A source at its very beginning is left out where all outputs
+    /// keep positions: there its id is committed with its first rows or not at all.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub fn record(&self, mut sources: Vec<KnownSource>) -> Result<(), DeliveryError> {
+        if self.core.lanes.iter().all(|lane| lane.keeps) {
+            sources.retain(|known| known.position.mark() != (0, 0));
+        }
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.wait_for(|done| Job::Record { sources, done })
+    }
+
+    /// Forgets a source of which nothing more can come: its file is gone and nothing continues it. Without this the
+    /// journal keeps the positions of sources for ever on a node whose outputs keep none.
+    pub fn forget(&self, source: SourceId) {
+        lock(&self.core.known).forget(source);
     }
 
     /// Delivers rows that cannot be read again; they are on stable storage when it returns, and only then may the sender
@@ -82,18 +177,52 @@ impl Intake {
     ///
     /// # Errors
     /// [`DeliveryError`]; nothing is acknowledged.
-    pub async fn submit(&self, _batches: Vec<Batch>) -> Result<(), DeliveryError> {
-        todo!()
+    pub async fn submit(&self, batches: Vec<Batch>) -> Result<(), DeliveryError> {
+        let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
+        self.submit_items(items.map(|batch| (batch, None)).collect()).await
+    }
+
+    /// Like [`Intake::submit`], for rows that have addresses already: those of another node's file, with where that file
+    /// stands after each batch. [`Intake::known_sources`] gives the positions back.
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub async fn submit_addressed(&self, batches: Vec<(Batch, Position)>) -> Result<(), DeliveryError> {
+        self.submit_items(batches.into_iter().map(|(batch, position)| (batch, Some(position))).collect())
+            .await
+    }
+
+    async fn submit_items(&self, batches: Vec<(Batch, Option<Position>)>) -> Result<(), DeliveryError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let items: Vec<Item> = batches
+            .into_iter()
+            .map(|(batch, position)| Item { batch: Arc::new(batch), position, late: false })
+            .collect();
+        let weight = items.iter().map(|item| item.batch.weight()).sum();
+        let most = permits(self.core.options.in_flight_bytes);
+        let permit = self.core.permits.clone().acquire_many_owned(permits(weight).min(most)).await;
+        let permit = permit.map_err(|_| DeliveryError::Stopping)?;
+        items.iter().for_each(|item| self.counters.passed(&item.batch));
+        let (tell, told) = oneshot::channel();
+        let done: Done = Box::new(move |result| {
+            drop(permit);
+            // A sender that went away in the meantime is not told.
+            let _ = tell.send(result);
+        });
+        self.core.enqueue(Job::Rows { items, taken: true, done });
+        told.await.unwrap_or(Err(DeliveryError::Stopping))
     }
 
     /// Sources that are known, with the position from which each is to be read on.
     pub fn known_sources(&self) -> Vec<KnownSource> {
-        todo!()
+        self.core.known_sources()
     }
 
     /// Counts something that went wrong with what a peer or file gave; `reason` is one of few fixed words (it becomes a
     /// label of `/metrics`), `detail` the last one's words.
-    pub fn count_error(&self, _reason: &'static str, _detail: &str) {
-        todo!()
+    pub fn count_error(&self, reason: &'static str, detail: &str) {
+        self.counters.error(reason, detail);
     }
 }

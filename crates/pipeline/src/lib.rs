@@ -3,10 +3,38 @@
 
 pub mod config;
 pub mod conform;
+mod core;
+mod count;
 mod intake;
+mod known;
+mod lane;
 mod output;
+mod payload;
+mod pending;
+mod pipeline;
 pub mod protocol;
+mod tap;
+pub mod testing;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
 pub use output::{Origin, Output, OutputError};
+pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{ConfigError, DecodeError, Decoder, Opt, OptKind, Options, Protocol, Sample};
+pub use tap::{Tap, Tapped};
+
+/// Locks; what a thread that panicked left behind is used as it is, since every change under these locks is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits to be woken, up to `time`.
+fn wait<'a, T>(wake: &Condvar, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
+    wake.wait_timeout(guard, time).unwrap_or_else(PoisonError::into_inner).0
+}

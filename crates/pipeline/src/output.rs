@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sawlog_journal::Lsn;
-use sawlog_model::{Batch, KnownSource, Position, Tenant};
+use sawlog_model::{Batch, KnownSource, Position, SourceId, Tenant};
 
 /// How a batch comes to an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,17 @@ pub trait Output: Send + Sync {
     fn cursor(&self) -> Lsn;
     /// Sources with the positions up to which it holds them for good.
     fn known_sources(&self) -> Vec<KnownSource>;
+    /// Epoch and offset up to which it holds the rows of one source for good.
+    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
+        let known = self.known_sources();
+        known.iter().find(|known| known.source.id == source).map(|known| known.position.mark())
+    }
+    /// Whether [`Output::cursor`] and [`Output::known_sources`] outlive a restart by themselves, as those of a store do.
+    /// For an output that says no (a sender to another node) the pipeline keeps both in the journal, and does not wait
+    /// for it before it acknowledges.
+    fn keeps_positions(&self) -> bool {
+        true
+    }
     /// Makes it hold everything for good that it has taken, where it can.
     ///
     /// # Errors

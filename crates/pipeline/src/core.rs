@@ -1,0 +1,194 @@
+//! What the threads of a pipeline share: the writer's inbox, what is pending, what is known of sources, the lanes of the
+//! outputs. Knows nothing of threads.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
+use sawlog_model::{KnownSource, SourceId};
+use sawlog_sys::Sys;
+use tokio::sync::Semaphore;
+
+use crate::count::Counters;
+use crate::known::Known;
+use crate::lane::Lane;
+use crate::payload::{self, Item, Saved};
+use crate::pending::Pending;
+use crate::tap::Taps;
+use crate::{DeliveryError, PipelineOptions, lock};
+
+/// Called once with the outcome of a job.
+pub(crate) type Done = Box<dyn FnOnce(Result<(), DeliveryError>) + Send>;
+
+/// What the writer is asked to do.
+pub(crate) enum Job {
+    /// Journal rows and give them to the outputs. `done` is called when they are on stable storage, or, with `taken`,
+    /// when moreover the outputs on this machine have them.
+    Rows { items: Vec<Item>, taken: bool, done: Done },
+    /// Journal what is pending of a source.
+    Settle { source: SourceId, done: Done },
+    /// Journal positions.
+    Record { sources: Vec<KnownSource>, done: Done },
+}
+
+/// What waits for the writer.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub jobs: VecDeque<Job>,
+    pub pending: Pending,
+    /// Nothing more is taken; the writer empties it and ends.
+    pub closed: bool,
+}
+
+/// Shared by intakes, writer and lanes.
+pub(crate) struct Core {
+    pub sys: Sys,
+    pub journal: Journal,
+    pub options: PipelineOptions,
+    pub lanes: Vec<Arc<Lane>>,
+    pub inbox: Mutex<Inbox>,
+    /// Wakes the writer.
+    pub wake: Condvar,
+    /// Wakes those who wait for room in what is pending.
+    pub room: Condvar,
+    /// KiB of rows that are submitted and not done.
+    pub permits: Arc<Semaphore>,
+    pub known: Mutex<Known>,
+    pub taps: Taps,
+    pub inputs: Mutex<Vec<Arc<Counters>>>,
+    /// Counters of the journal itself.
+    pub own: Counters,
+    pub stopped: AtomicBool,
+    /// Up to where the journal was trimmed; held while one trims.
+    pub trimmed: Mutex<Lsn>,
+}
+
+impl Core {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// The output that files' rows go to without the journal, where there is exactly one output.
+    pub(crate) fn only_lane(&self) -> Option<&Arc<Lane>> {
+        if let [lane] = self.lanes.as_slice() { Some(lane) } else { None }
+    }
+
+    /// Gives the writer a job.
+    pub(crate) fn enqueue(&self, job: Job) {
+        let mut inbox = lock(&self.inbox);
+        if inbox.closed {
+            drop(inbox);
+            job.fail(&DeliveryError::Stopping);
+            return;
+        }
+        inbox.jobs.push_back(job);
+        drop(inbox);
+        self.wake.notify_one();
+    }
+
+    /// Remembers rows that the only output took and that stand nowhere but in their file; waits while there are too many.
+    pub(crate) fn remember(&self, item: Item) {
+        let now = self.sys.clock.monotonic();
+        let mut inbox = lock(&self.inbox);
+        let first = inbox.pending.oldest().is_none();
+        inbox.pending.push(item, now);
+        while inbox.pending.bytes() > self.options.pending_bytes && !inbox.closed {
+            self.wake.notify_one();
+            inbox = crate::wait(&self.room, inbox, Duration::from_millis(100));
+        }
+        drop(inbox);
+        if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Sources with the position from which each is to be read on: the furthest that is durable anywhere.
+    pub(crate) fn known_sources(&self) -> Vec<KnownSource> {
+        let mut all: HashMap<SourceId, KnownSource> = HashMap::new();
+        let mut add = |known: &KnownSource| {
+            let entry = all.entry(known.source.id).or_insert_with(|| known.clone());
+            if known.position.mark() > entry.position.mark() {
+                *entry = known.clone();
+            }
+        };
+        for lane in &self.lanes {
+            lane.output.known_sources().iter().for_each(&mut add);
+        }
+        lock(&self.known).iter().for_each(&mut add);
+        all.into_values().collect()
+    }
+
+    /// Journals what is new of what the journal has to keep for outputs that keep nothing.
+    pub(crate) fn save(&self) -> Result<(), JournalError> {
+        let mut known = lock(&self.known);
+        for lane in self.lanes.iter().filter(|lane| !lane.keeps) {
+            for source in lane.output.known_sources() {
+                known.learn(&source.source, &source.position, None);
+            }
+        }
+        let sources = known.unwritten();
+        drop(known);
+        let cursors: Vec<_> =
+            self.lanes.iter().filter_map(|lane| lane.unsaved_cursor().map(|at| (lane, at))).collect();
+        if sources.is_empty() && cursors.is_empty() {
+            return Ok(());
+        }
+        self.append_saved(sources, &cursors)
+    }
+
+    /// Journals positions, and cursors that it has to keep.
+    pub(crate) fn append_saved(
+        &self,
+        sources: Vec<KnownSource>,
+        cursors: &[(&Arc<Lane>, Lsn)],
+    ) -> Result<(), JournalError> {
+        let named = cursors.iter().map(|(lane, cursor)| (lane.output.name().to_owned(), *cursor)).collect();
+        let saved = Saved { cursors: named, sources };
+        let at = self.journal.append(FrameKind::Cursor, Default::default(), |_, out| {
+            payload::put_saved(out, &saved);
+        })?;
+        let mut known = lock(&self.known);
+        for source in &saved.sources {
+            known.learn(&source.source, &source.position, Some(at));
+        }
+        for (lane, cursor) in cursors {
+            lane.set_saved(*cursor);
+        }
+        Ok(())
+    }
+
+    /// Lets go of journal files that no output needs any more, after what must survive of them was written again.
+    pub(crate) fn trim(&self) -> Result<(), JournalError> {
+        let mut trimmed = lock(&self.trimmed);
+        let Some(cursor) = self.lanes.iter().map(|lane| lane.cursor()).min() else { return Ok(()) };
+        if cursor.0 < trimmed.0.saturating_add(self.options.trim_bytes) {
+            return Ok(());
+        }
+        let held = |source| {
+            let keepers = self.lanes.iter().filter(|lane| lane.keeps);
+            keepers.filter_map(|lane| lane.output.committed(source)).max()
+        };
+        let due = lock(&self.known).due(cursor, held);
+        let cursors: Vec<_> =
+            self.lanes.iter().filter(|lane| !lane.keeps).map(|lane| (lane, lane.cursor())).collect();
+        if !due.is_empty() || !cursors.is_empty() {
+            self.append_saved(due, &cursors)?;
+        }
+        self.journal.trim(cursor)?;
+        *trimmed = cursor;
+        Ok(())
+    }
+}
+
+impl Job {
+    pub(crate) fn fail(self, error: &DeliveryError) {
+        match self {
+            Job::Rows { done, .. } | Job::Settle { done, .. } | Job::Record { done, .. } => {
+                done(Err(error.clone()))
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One output and the thread that feeds it: straight from the writer while it keeps up, from the journal when it is
+//! behind, so that a slow output costs the others nothing. Calls on the output are made in the order of the journal.
+//! Knows nothing of inputs.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use sawlog_journal::{Frame, FrameKind, Journal, Lsn};
+
+use crate::count::Counters;
+use crate::payload::{self, Item};
+use crate::{Origin, Output, OutputError, lock};
+
+/// Most bytes that wait in memory for one output; what is over is read back from the journal.
+const QUEUE_BYTES: usize = 64 << 20;
+/// Shortest and longest wait before an output that said "later" is asked again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// A frame that is on stable storage, on its way to the outputs.
+pub(crate) struct Delivered {
+    pub at: Lsn,
+    pub next: Lsn,
+    pub items: Vec<Item>,
+    pub ack: Ack,
+}
+
+/// Runs what waits for a frame when the outputs that are waited for have taken it.
+pub(crate) struct Ack {
+    left: AtomicUsize,
+    then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Ack {
+    /// `outputs` is how many are waited for, and one more: the writer, when it has handed the frame to all.
+    pub(crate) fn new(outputs: usize, then: impl FnOnce() + Send + 'static) -> Self {
+        Ack { left: AtomicUsize::new(outputs + 1), then: Mutex::new(Some(Box::new(then))) }
+    }
+
+    pub(crate) fn mark(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let then = lock(&self.then).take();
+            if let Some(then) = then {
+                then();
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Arc<Delivered>>,
+    bytes: usize,
+    /// The frame that the thread is giving to the output.
+    busy: Option<Lsn>,
+    /// Where to read on in the journal: frame, and how many of its items the output has taken.
+    behind: Option<(Lsn, usize)>,
+    /// Frames below were handed over by the writer.
+    horizon: Lsn,
+    /// Frames below were given to the output.
+    given: Lsn,
+    /// Cursor that the journal keeps for an output that keeps none.
+    saved: Lsn,
+    /// Items with a file's position that the output has not taken yet.
+    positioned: usize,
+    /// The output said "later" to something from the journal.
+    refused_replay: bool,
+    closed: bool,
+}
+
+/// One output.
+pub(crate) struct Lane {
+    pub output: Arc<dyn Output>,
+    pub counters: Arc<Counters>,
+    pub keeps: bool,
+    journal: Journal,
+    dead: Option<Journal>,
+    /// Frames from here on were written by this run of the process.
+    run_start: Lsn,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+fn positioned(items: &[Item]) -> usize {
+    items.iter().filter(|item| item.position.is_some() && !item.late).count()
+}
+
+impl Lane {
+    /// A lane whose output has everything below `cursor`; the journal ends at `end`.
+    pub(crate) fn new(
+        output: Arc<dyn Output>,
+        journal: &Journal,
+        dead: Option<Journal>,
+        cursor: Lsn,
+        end: Lsn,
+    ) -> Self {
+        let counters = Arc::new(Counters::new("output", output.name()));
+        let keeps = output.keeps_positions();
+        let behind = (cursor < end).then_some((cursor, 0));
+        let state = State { behind, horizon: end, given: cursor, saved: cursor, ..State::default() };
+        let (journal, state) = (journal.clone(), Mutex::new(state));
+        Lane { output, counters, keeps, journal, dead, run_start: end, state, wake: Condvar::new() }
+    }
+
+    /// Hands over a frame; never waits.
+    pub(crate) fn push(&self, frame: &Arc<Delivered>) {
+        let mut state = lock(&self.state);
+        state.horizon = state.horizon.max(frame.next);
+        let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
+        let full = state.bytes > 0 && state.bytes + weight > QUEUE_BYTES;
+        if state.behind.is_some() || full || state.closed {
+            state.behind.get_or_insert((frame.at, 0));
+            drop(state);
+            self.mark(frame);
+        } else {
+            state.bytes += weight;
+            state.positioned += positioned(&frame.items);
+            state.queue.push_back(frame.clone());
+        }
+        self.wake.notify_all();
+    }
+
+    /// Says that all frames of rows below `end` were handed over. Only the writer knows that.
+    pub(crate) fn pass(&self, end: Lsn) {
+        let mut state = lock(&self.state);
+        state.horizon = state.horizon.max(end);
+    }
+
+    /// Whether a file's rows may go straight to the output: nothing of a file waits before them.
+    pub(crate) fn is_straight(&self) -> bool {
+        let state = lock(&self.state);
+        state.behind.is_none() && state.positioned == 0
+    }
+
+    /// Journal position below which the output needs nothing any more.
+    pub(crate) fn cursor(&self) -> Lsn {
+        let state = lock(&self.state);
+        let own = self.output.cursor().max(state.saved);
+        let waiting = state.queue.front().map(|frame| frame.at);
+        let handed = state.busy.or(waiting).or(state.behind.map(|(at, _)| at)).unwrap_or(state.horizon);
+        if own >= state.given { handed } else { own.min(handed) }
+    }
+
+    /// The cursor, where the journal has to keep it and has not got it yet.
+    pub(crate) fn unsaved_cursor(&self) -> Option<Lsn> {
+        let cursor = self.cursor();
+        (!self.keeps && cursor > lock(&self.state).saved).then_some(cursor)
+    }
+
+    /// Whether a cursor is to be expected to move without anything new coming.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let own = self.output.cursor();
+        let state = lock(&self.state);
+        !self.keeps && (own < state.given || state.saved < state.given)
+    }
+
+    pub(crate) fn set_saved(&self, cursor: Lsn) {
+        let mut state = lock(&self.state);
+        state.saved = state.saved.max(cursor);
+    }
+
+    /// Asks the thread to end when what waits in memory is delivered.
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.wake.notify_all();
+    }
+
+    /// The thread.
+    pub(crate) fn run(&self) {
+        loop {
+            let mut state = lock(&self.state);
+            if let Some(frame) = state.queue.pop_front() {
+                state.busy = Some(frame.at);
+                drop(state);
+                self.deliver(&frame);
+            } else if state.closed {
+                return;
+            } else if let Some((at, index)) = state.behind {
+                drop(state);
+                self.counters.set_waiting(true);
+                self.feed(at, index);
+                self.counters.set_waiting(false);
+            } else {
+                drop(self.wake.wait(state));
+            }
+        }
+    }
+
+    /// Gives the frame to the output; where that takes none, what waits is left to be read back from the journal.
+    fn deliver(&self, frame: &Arc<Delivered>) {
+        let stopped_at = frame.items.iter().position(|item| !self.give(item, frame.at, frame.next));
+        let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
+        let mut left_over = Vec::new();
+        let mut state = lock(&self.state);
+        state.busy = None;
+        state.bytes -= weight;
+        state.positioned -= positioned(&frame.items);
+        match stopped_at {
+            None => state.given = frame.next,
+            Some(index) => {
+                state.behind = Some((frame.at, index));
+                left_over.extend(state.queue.drain(..));
+                (state.bytes, state.positioned) = (0, 0);
+            }
+        }
+        drop(state);
+        self.mark(frame);
+        left_over.iter().for_each(|frame| self.mark(frame));
+    }
+
+    fn mark(&self, frame: &Delivered) {
+        if self.keeps {
+            frame.ack.mark();
+        }
+    }
+
+    /// One item; `false` where the output said "later".
+    fn give(&self, item: &Item, at: Lsn, next: Lsn) -> bool {
+        if item.late && at >= self.run_start {
+            self.output.journaled(item.batch.tenant, at, next);
+            return true;
+        }
+        self.take(item, Origin::Journal { at, next, position: item.position.clone() })
+    }
+
+    /// Asks the output to take; `false` where it said "later". What it refuses for good becomes a dead letter.
+    pub(crate) fn take(&self, item: &Item, origin: Origin) -> bool {
+        match self.output.take(item.batch.clone(), origin) {
+            Ok(()) => self.counters.passed(&item.batch),
+            Err(OutputError::Later(reason)) => {
+                self.counters.error("later", &reason);
+                return false;
+            }
+            Err(OutputError::Refused(reason)) => self.bury(item, &reason),
+        }
+        true
+    }
+
+    fn bury(&self, item: &Item, reason: &str) {
+        self.counters.error("refused", reason);
+        let Some(dead) = &self.dead else { return };
+        let buried = dead.append(FrameKind::Data, Default::default(), |_, out| {
+            payload::put_dead(out, self.output.name(), reason, item);
+        });
+        if let Err(error) = buried {
+            self.counters.error("dead_letters", &error.to_string());
+        }
+    }
+
+    /// Reads on from the journal until it has caught up with the writer, or is to end.
+    fn feed(&self, at: Lsn, mut index: usize) {
+        let mut read_to = at;
+        for frame in self.journal.read(at) {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    self.counters.error("journal", &error.to_string());
+                    self.pause(RETRY.1);
+                    return;
+                }
+            };
+            if frame.lsn > read_to {
+                index = 0;
+            }
+            if frame.kind == FrameKind::Data && !self.feed_frame(&frame, index) {
+                return;
+            }
+            index = 0;
+            read_to = frame.next;
+            if self.has_caught_up(frame.next, frame.kind) {
+                return;
+            }
+        }
+        // Frames that are on stable storage must be readable; until they are, go on trying.
+        if !self.has_caught_up(read_to, FrameKind::Cursor) {
+            self.pause(RETRY.1);
+        }
+    }
+
+    /// Notes that frames below `next` were gone through; whether there is no reason to go on.
+    fn has_caught_up(&self, next: Lsn, kind: FrameKind) -> bool {
+        let mut state = lock(&self.state);
+        if kind == FrameKind::Data {
+            state.given = next;
+        }
+        state.behind = if next >= state.horizon { None } else { Some((next, 0)) };
+        if state.behind.is_none() {
+            self.wake.notify_all();
+        }
+        state.behind.is_none() || state.closed
+    }
+
+    /// Waits until the output has been given all that the journal held at the start, or has said "later".
+    pub(crate) fn wait_for_replay(&self) {
+        let state = lock(&self.state);
+        drop(self.wake.wait_while(state, |state| state.behind.is_some() && !state.refused_replay));
+    }
+
+    /// Gives one frame, for as long as it takes; `false` where the thread is to end before.
+    fn feed_frame(&self, frame: &Frame, from: usize) -> bool {
+        let items = match payload::read_items(frame.payload.clone()) {
+            Ok(items) => items,
+            Err(error) => {
+                self.counters.error("undecodable", &format!("journal frame at {}: {error}", frame.lsn.0));
+                return true;
+            }
+        };
+        for (index, item) in items.iter().enumerate().skip(from) {
+            let mut wait = RETRY.0;
+            while !self.give(item, frame.lsn, frame.next) {
+                let mut state = lock(&self.state);
+                (state.behind, state.refused_replay) = (Some((frame.lsn, index)), true);
+                drop(state);
+                self.wake.notify_all();
+                self.pause(wait);
+                wait = (wait * 2).min(RETRY.1);
+                if lock(&self.state).closed {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Waits, but not when it is to end.
+    fn pause(&self, time: Duration) {
+        let state = lock(&self.state);
+        drop(self.wake.wait_timeout_while(state, time, |state| !state.closed));
+    }
+}

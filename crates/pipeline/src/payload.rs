@@ -1,0 +1,124 @@
+//! What the pipeline writes into journal frames: rows with the positions of their files, and cursor frames that carry
+//! positions and cursors on behalf of outputs that keep none. Knows nothing of when they are written.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sawlog_journal::Lsn;
+use sawlog_model::frame::{self, FrameError, Reader, put_bytes, put_varint};
+use sawlog_model::{Batch, KnownSource, Limits, Position};
+
+/// First byte of every payload; another number is of a version that this one does not know.
+const VERSION: u8 = 1;
+const HAS_POSITION: u8 = 1;
+const LATE: u8 = 2;
+
+/// Rows on their way to the outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// The rows.
+    pub batch: Arc<Batch>,
+    /// Where their file stands after them; `None` for rows that are addressed by the journal.
+    pub position: Option<Position>,
+    /// The output had them before they were journaled (late journaling).
+    pub late: bool,
+}
+
+/// What a cursor frame says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Saved {
+    /// Outputs by name with the position below which each holds everything.
+    pub cursors: Vec<(String, Lsn)>,
+    /// Sources with the positions from which they are to be read on.
+    pub sources: Vec<KnownSource>,
+}
+
+fn put_position(out: &mut Vec<u8>, position: &Position) {
+    put_varint(out, u64::from(position.epoch));
+    put_varint(out, position.offset);
+    put_bytes(out, &position.resume);
+}
+
+fn read_position(reader: &mut Reader) -> Result<Position, FrameError> {
+    let (epoch, offset) = (reader.u32("epoch")?, reader.varint("offset")?);
+    // Copied: a few bytes must not keep a whole frame in memory.
+    let resume = Bytes::copy_from_slice(&reader.bytes("resume state")?);
+    Ok(Position { epoch, offset, resume })
+}
+
+fn expect_version(reader: &mut Reader) -> Result<(), FrameError> {
+    if reader.byte("version")? == VERSION { Ok(()) } else { Err(FrameError::Wrong("version")) }
+}
+
+/// Appends one item; see [`begin`].
+pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
+    let position = if item.position.is_some() { HAS_POSITION } else { 0 };
+    out.push(position | if item.late { LATE } else { 0 });
+    if let Some(position) = &item.position {
+        put_position(out, position);
+    }
+    frame::encode(&item.batch, out);
+}
+
+/// Appends a dead letter: who refused it, why, and the item as a payload of its own.
+pub(crate) fn put_dead(out: &mut Vec<u8>, output: &str, reason: &str, item: &Item) {
+    out.push(VERSION);
+    put_bytes(out, output.as_bytes());
+    put_bytes(out, reason.as_bytes());
+    begin(out);
+    put_item(out, item);
+}
+
+/// Begins a payload of rows; items follow to its end.
+pub(crate) fn begin(out: &mut Vec<u8>) {
+    out.push(VERSION);
+}
+
+/// Reads the items of a payload. The journal has checked the bytes, and what was once acknowledged must be readable
+/// again whatever the limits are now; so only the size of the bytes bounds it.
+pub(crate) fn read_items(payload: Bytes) -> Result<Vec<Item>, FrameError> {
+    let limits = Limits { names: usize::MAX, fields: usize::MAX, ..Limits::default() };
+    let mut reader = Reader::new(payload);
+    expect_version(&mut reader)?;
+    let mut items = Vec::new();
+    while reader.remaining() > 0 {
+        let flags = reader.byte("flags")?;
+        if flags & !(HAS_POSITION | LATE) != 0 {
+            return Err(FrameError::Wrong("flags"));
+        }
+        let position = if flags & HAS_POSITION != 0 { Some(read_position(&mut reader)?) } else { None };
+        let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
+        items.push(Item { batch, position, late: flags & LATE != 0 });
+    }
+    Ok(items)
+}
+
+/// Appends a cursor frame's payload.
+pub(crate) fn put_saved(out: &mut Vec<u8>, saved: &Saved) {
+    out.push(VERSION);
+    put_varint(out, saved.cursors.len() as u64);
+    for (name, lsn) in &saved.cursors {
+        put_bytes(out, name.as_bytes());
+        put_varint(out, lsn.0);
+    }
+    put_varint(out, saved.sources.len() as u64);
+    for known in &saved.sources {
+        frame::put_source(out, &known.source);
+        put_position(out, &known.position);
+    }
+}
+
+/// Reads what [`put_saved`] wrote.
+pub(crate) fn read_saved(payload: Bytes) -> Result<Saved, FrameError> {
+    let mut reader = Reader::new(payload);
+    expect_version(&mut reader)?;
+    let mut saved = Saved::default();
+    for _ in 0..reader.count("cursors")? {
+        saved.cursors.push((reader.text("name of an output")?, Lsn(reader.varint("cursor")?)));
+    }
+    for _ in 0..reader.count("sources")? {
+        let source = frame::read_source(&mut reader)?;
+        saved.sources.push(KnownSource { source, position: read_position(&mut reader)? });
+    }
+    Ok(saved)
+}

@@ -1,0 +1,231 @@
+//! A running pipeline: started over a journal and outputs, it recovers what the journal holds, gives out intakes and
+//! stops. Knows nothing of protocols or of configuration.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
+use sawlog_model::{NodeStatus, PartStatus};
+use sawlog_sys::Sys;
+use sawlog_sys::task::{self, Thread};
+use tokio::sync::Semaphore;
+
+use crate::core::Core;
+use crate::count::Counters;
+use crate::known::Known;
+use crate::lane::Lane;
+use crate::payload;
+use crate::{Intake, Output, Tap, lock, writer};
+
+/// Sizes and times of a pipeline.
+#[derive(Clone)]
+pub struct PipelineOptions {
+    /// Rows of files that their output does not hold for good after this time are journaled. `None`: never, for a
+    /// pipeline that only imports: its files are there to be read again.
+    pub late_after: Option<Duration>,
+    /// Most bytes of rows of files that are neither committed nor journaled; what is over is journaled before its time.
+    pub pending_bytes: usize,
+    /// Most bytes of submitted rows that are on their way; who submits more waits.
+    pub in_flight_bytes: usize,
+    /// A journal frame is closed when it has so many bytes.
+    pub frame_bytes: usize,
+    /// The journal is trimmed when so many bytes of it are no longer needed.
+    pub trim_bytes: u64,
+    /// Where rows go that an output refuses for good. `None`: they are only counted.
+    pub dead: Option<Journal>,
+}
+
+impl Default for PipelineOptions {
+    fn default() -> Self {
+        PipelineOptions {
+            late_after: Some(Duration::from_secs(1)),
+            pending_bytes: 128 << 20,
+            in_flight_bytes: 32 << 20,
+            frame_bytes: 8 << 20,
+            trim_bytes: 16 << 20,
+            dead: None,
+        }
+    }
+}
+
+/// A running pipeline; cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    core: Arc<Core>,
+    threads: Arc<Mutex<Vec<Thread<()>>>>,
+}
+
+/// What the journal says at the start.
+#[derive(Default)]
+struct Found {
+    known: Known,
+    cursors: HashMap<String, Lsn>,
+    undecodable: Vec<String>,
+}
+
+impl Pipeline {
+    /// Starts: gives the outputs what the journal holds for them, and returns when those that keep their positions have
+    /// it all (or say "later"). An output that keeps none is fed in its own time.
+    ///
+    /// # Errors
+    /// [`JournalError`] where the journal cannot be read, or threads cannot be started.
+    pub fn start(
+        sys: &Sys,
+        journal: Journal,
+        outputs: Vec<Arc<dyn Output>>,
+        options: PipelineOptions,
+    ) -> Result<Pipeline, JournalError> {
+        let found = scan(&journal)?;
+        let end = journal.end();
+        let lanes: Vec<_> = outputs
+            .into_iter()
+            .map(|output| {
+                let saved = found.cursors.get(output.name()).copied().unwrap_or_default();
+                let cursor = if output.keeps_positions() { output.cursor() } else { saved };
+                let cursor = cursor.max(journal.start());
+                Arc::new(Lane::new(output, &journal, options.dead.clone(), cursor, end))
+            })
+            .collect();
+        let own = Counters::new("filter", "journal");
+        for text in &found.undecodable {
+            own.error("undecodable", text);
+        }
+        let core = Arc::new(Core {
+            sys: sys.clone(),
+            permits: Arc::new(Semaphore::new(permits(options.in_flight_bytes) as usize)),
+            trimmed: Mutex::new(journal.start()),
+            known: Mutex::new(found.known),
+            journal,
+            options,
+            lanes,
+            own,
+            inbox: Mutex::default(),
+            wake: Default::default(),
+            room: Default::default(),
+            taps: Default::default(),
+            inputs: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let pipeline = Pipeline { core, threads: Arc::default() };
+        pipeline.start_threads()?;
+        for lane in pipeline.core.lanes.iter().filter(|lane| lane.keeps) {
+            lane.wait_for_replay();
+        }
+        Ok(pipeline)
+    }
+
+    fn start_threads(&self) -> Result<(), JournalError> {
+        let failed =
+            |error| JournalError::Io { dir: "a thread of the pipeline".to_owned(), source: Arc::new(error) };
+        let mut threads = lock(&self.threads);
+        let core = self.core.clone();
+        threads.push(task::spawn("journal", move || writer::run(&core)).map_err(failed)?);
+        for lane in &self.core.lanes {
+            let (name, lane) = (format!("to {}", lane.output.name()), lane.clone());
+            threads.push(task::spawn(&name, move || lane.run()).map_err(failed)?);
+        }
+        Ok(())
+    }
+
+    /// An entrance for the input `name` (protocol and address, path or the like), under which it is counted.
+    pub fn intake(&self, name: &str) -> Intake {
+        let mut inputs = lock(&self.core.inputs);
+        let counters = match inputs.iter().find(|counters| counters.name() == name) {
+            Some(counters) => counters.clone(),
+            None => {
+                let counters = Arc::new(Counters::new("input", name));
+                inputs.push(counters.clone());
+                counters
+            }
+        };
+        Intake::new(self.core.clone(), counters)
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> Arc<dyn NodeStatus> {
+        Arc::new(self.clone())
+    }
+
+    /// Every batch from now on, when it is accepted.
+    pub fn subscribe(&self) -> Tap {
+        self.core.taps.subscribe()
+    }
+
+    /// Saves what outputs have committed and trims the journal; to be called after an output has flushed.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn maintain(&self) -> Result<(), JournalError> {
+        self.core.save()?;
+        self.core.trim()
+    }
+
+    /// Bytes of the journal that some output still needs.
+    pub fn journal_bytes(&self) -> u64 {
+        let cursor = self.core.lanes.iter().map(|lane| lane.cursor()).min();
+        cursor.map_or(0, |cursor| self.core.journal.end().0.saturating_sub(cursor.0))
+    }
+
+    /// Stops: takes nothing more, journals what is pending, and waits until its threads have ended. A crash at any
+    /// point instead loses nothing that was acknowledged.
+    pub fn stop(&self) {
+        lock(&self.core.inbox).closed = true;
+        self.core.wake.notify_all();
+        self.core.room.notify_all();
+        self.core.permits.close();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for (index, thread) in threads.into_iter().enumerate() {
+            thread.join();
+            if index == 0 {
+                self.core.lanes.iter().for_each(|lane| lane.close());
+            }
+        }
+        self.core.stopped.store(true, Ordering::Release);
+        self.core.taps.close();
+    }
+}
+
+impl NodeStatus for Pipeline {
+    fn parts(&self) -> Vec<PartStatus> {
+        let stopped = self.core.is_stopped();
+        let inputs = lock(&self.core.inputs);
+        let inputs = inputs.iter().map(|counters| counters.status(stopped));
+        let own = std::iter::once(self.core.own.status(stopped));
+        let outputs = self.core.lanes.iter().map(|lane| lane.counters.status(stopped));
+        inputs.chain(own).chain(outputs).collect()
+    }
+}
+
+/// KiB of so many bytes, as a semaphore counts them.
+pub(crate) fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX >> 4)
+}
+
+/// Reads what the journal says of sources and cursors. A frame that cannot be understood is told of and passed over.
+fn scan(journal: &Journal) -> Result<Found, JournalError> {
+    let mut found = Found::default();
+    for frame in journal.read(journal.start()) {
+        let frame = frame?;
+        let result = match frame.kind {
+            FrameKind::Data => payload::read_items(frame.payload).map(|items| {
+                for item in &items {
+                    if let Some(position) = &item.position {
+                        found.known.learn(&item.batch.source, position, Some(frame.lsn));
+                    }
+                }
+            }),
+            FrameKind::Cursor => payload::read_saved(frame.payload).map(|saved| {
+                for known in &saved.sources {
+                    found.known.learn(&known.source, &known.position, Some(frame.lsn));
+                }
+                found.cursors.extend(saved.cursors);
+            }),
+        };
+        if let Err(error) = result {
+            found.undecodable.push(format!("journal frame at {}: {error}", frame.lsn.0));
+        }
+    }
+    Ok(found)
+}

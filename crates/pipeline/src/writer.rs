@@ -1,0 +1,235 @@
+//! The one thread that appends rows to the journal. While an fsync is under way jobs gather, and all of them become the
+//! next frame: that is the group commit. Frames are handed to the outputs in the order of the journal. Knows nothing of
+//! inputs or of what outputs do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sawlog_journal::{FrameKind, JournalError, Lsn};
+use sawlog_model::{KnownSource, SourceId};
+
+use crate::core::{Core, Done, Inbox, Job};
+use crate::lane::{Ack, Delivered};
+use crate::payload::{self, Item};
+use crate::pending::Pending;
+use crate::{DeliveryError, lock, wait};
+
+/// How often positions and cursors are saved and the journal is trimmed, while something moves.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How long rows wait for room in a full journal before their senders are told.
+const FULL_PATIENCE: Duration = Duration::from_secs(10);
+const FULL_RETRY: Duration = Duration::from_millis(100);
+
+/// What one round does.
+#[derive(Default)]
+struct Round {
+    items: Vec<Item>,
+    /// Called when the rows are on stable storage.
+    synced: Vec<Done>,
+    /// Called when outputs have them, too.
+    taken: Vec<Done>,
+    settle: Vec<SourceId>,
+    record: Vec<KnownSource>,
+    recorded: Vec<Done>,
+    last: bool,
+}
+
+/// The thread.
+pub(crate) fn run(core: &Core) {
+    let mut saved_at = core.sys.clock.monotonic();
+    loop {
+        let mut round = gather(core, saved_at);
+        let last = round.last;
+        let late = take_pending(core, &round);
+        round.items.extend(late);
+        commit_rows(core, &mut round);
+        commit_positions(core, &mut round);
+        let now = core.sys.clock.monotonic();
+        if last || now >= saved_at + SAVE_EVERY {
+            saved_at = now;
+            count(core, core.save());
+            count(core, core.trim());
+        }
+        // Between its own appends no rows are in the journal that it has not handed on.
+        let end = core.journal.end();
+        core.lanes.iter().for_each(|lane| lane.pass(end));
+        if last {
+            return;
+        }
+    }
+}
+
+fn count(core: &Core, result: Result<(), JournalError>) {
+    if let Err(error) = result {
+        core.own.error("journal", &error.to_string());
+    }
+}
+
+/// Waits for something to do and takes it.
+fn gather(core: &Core, saved_at: Duration) -> Round {
+    let mut inbox = lock(&core.inbox);
+    loop {
+        let now = core.sys.clock.monotonic();
+        let over = inbox.pending.bytes() > core.options.pending_bytes;
+        if inbox.closed || over || !inbox.jobs.is_empty() {
+            break;
+        }
+        let late = late_at(core, &inbox).map(|at| at.saturating_sub(now));
+        let save = core.lanes.iter().any(|lane| lane.is_unsettled());
+        let save = save.then(|| (saved_at + SAVE_EVERY).saturating_sub(now));
+        match late.into_iter().chain(save).min() {
+            Some(time) if time.is_zero() => break,
+            Some(time) => inbox = wait(&core.wake, inbox, time),
+            None => inbox = core.wake.wait(inbox).unwrap_or_else(std::sync::PoisonError::into_inner),
+        }
+    }
+    let mut round = Round::default();
+    let mut bytes = 0;
+    while bytes < core.options.frame_bytes {
+        let Some(job) = inbox.jobs.pop_front() else { break };
+        bytes += add(&mut round, job);
+    }
+    round.last = inbox.closed && inbox.jobs.is_empty();
+    round
+}
+
+/// When the oldest of what is pending is to be journaled.
+fn late_at(core: &Core, inbox: &Inbox) -> Option<Duration> {
+    Some(inbox.pending.oldest()? + core.options.late_after?)
+}
+
+fn add(round: &mut Round, job: Job) -> usize {
+    match job {
+        Job::Rows { items, taken, done } => {
+            let bytes = items.iter().map(|item| item.batch.weight()).sum();
+            round.items.extend(items);
+            if taken {
+                round.taken.push(done)
+            } else {
+                round.synced.push(done)
+            }
+            bytes
+        }
+        Job::Settle { source, done } => {
+            round.settle.push(source);
+            round.synced.push(done);
+            0
+        }
+        Job::Record { sources, done } => {
+            round.record.extend(sources);
+            round.recorded.push(done);
+            0
+        }
+    }
+}
+
+/// Takes out of what is pending what is to be journaled now. What the output has committed meanwhile is forgotten; the
+/// output is asked without the inbox's lock, since it may take its time.
+fn take_pending(core: &Core, round: &Round) -> Vec<Item> {
+    let Some(lane) = core.only_lane() else { return Vec::new() };
+    let now = core.sys.clock.monotonic();
+    let mut inbox = lock(&core.inbox);
+    let due = late_at(core, &inbox).is_some_and(|at| at <= now);
+    let over = inbox.pending.bytes() > core.options.pending_bytes;
+    if !(due || over || round.last || !round.settle.is_empty()) {
+        return Vec::new();
+    }
+    let mut pending: Pending = std::mem::take(&mut inbox.pending);
+    drop(inbox);
+    pending.forget_committed(&*lane.output);
+    let until =
+        if round.last { Some(now) } else { core.options.late_after.map(|age| now.saturating_sub(age)) };
+    let mut late = pending.take_due(until, &round.settle, core.options.pending_bytes / 2);
+    for item in &mut late {
+        item.late = true;
+    }
+    lock(&core.inbox).pending.prepend(pending);
+    core.room.notify_all();
+    late
+}
+
+/// Journals the round's rows and hands them on.
+fn commit_rows(core: &Core, round: &mut Round) {
+    if round.items.is_empty() {
+        for done in round.synced.drain(..).chain(round.taken.drain(..)) {
+            done(Ok(()));
+        }
+        return;
+    }
+    match append(core, &mut round.items) {
+        Ok((at, next)) => hand_on(core, round, at, next),
+        Err(error) => {
+            core.own.error("journal", &error.to_string());
+            let late: Vec<Item> = round.items.drain(..).filter(|item| item.late).collect();
+            let now = core.sys.clock.monotonic();
+            lock(&core.inbox).pending.put_back(late, now);
+            for done in round.synced.drain(..).chain(round.taken.drain(..)) {
+                done(Err(error.clone().into()));
+            }
+        }
+    }
+}
+
+/// Appends one frame; gives rows without a position of their own the frame's.
+fn append(core: &Core, items: &mut [Item]) -> Result<(Lsn, Lsn), JournalError> {
+    let began = core.sys.clock.monotonic();
+    loop {
+        let made = core.journal.append(FrameKind::Data, Default::default(), |lsn, out| {
+            payload::begin(out);
+            let mut offset = lsn.0;
+            for item in items.iter_mut() {
+                if item.position.is_none() {
+                    Arc::make_mut(&mut item.batch).address_by_journal(offset);
+                    offset += item.batch.rows.len() as u64;
+                }
+                payload::put_item(out, item);
+            }
+        });
+        match made {
+            Ok(at) => return Ok((at, core.journal.end())),
+            Err(JournalError::Full(_)) if core.sys.clock.monotonic() < began + FULL_PATIENCE => {
+                count(core, core.trim());
+                let inbox = lock(&core.inbox);
+                if inbox.closed {
+                    return made.map(|at| (at, at));
+                }
+                drop(wait(&core.wake, inbox, FULL_RETRY));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
+    let items = std::mem::take(&mut round.items);
+    let mut known = lock(&core.known);
+    for item in &items {
+        if let Some(position) = &item.position {
+            known.learn(&item.batch.source, position, Some(at));
+        }
+    }
+    drop(known);
+    for item in items.iter().filter(|item| !item.late) {
+        core.taps.show(&item.batch);
+    }
+    let taken = std::mem::take(&mut round.taken);
+    let waited_for = core.lanes.iter().filter(|lane| lane.keeps).count();
+    let ack = Ack::new(waited_for, move || taken.into_iter().for_each(|done| done(Ok(()))));
+    let frame = Arc::new(Delivered { at, next, items, ack });
+    for lane in &core.lanes {
+        lane.push(&frame);
+    }
+    frame.ack.mark();
+    for done in round.synced.drain(..) {
+        done(Ok(()));
+    }
+}
+
+/// Journals positions that were asked for.
+fn commit_positions(core: &Core, round: &mut Round) {
+    let sources = std::mem::take(&mut round.record);
+    let result = if sources.is_empty() { Ok(()) } else { core.append_saved(sources, &[]) };
+    for done in round.recorded.drain(..) {
+        done(result.clone().map_err(DeliveryError::from));
+    }
+}
