@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 mod clock;
 mod fs;
+mod handle;
 pub mod net;
 mod random;
 mod real;

@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::handle;
 use crate::{Clock, Entry, File, Fs, Lock, Metadata, Open, Random};
 
 pub(crate) struct RealFs;
@@ -23,18 +25,20 @@ fn nanos(time: io::Result<SystemTime>) -> i64 {
     time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos() as i64)
 }
 
-fn describe(metadata: &fs::Metadata) -> Metadata {
-    Metadata {
+/// By the open file, so that all of it is of one inode.
+fn describe(file: &fs::File) -> io::Result<Metadata> {
+    let metadata = file.metadata()?;
+    Ok(Metadata {
         len: metadata.len(),
         is_dir: metadata.is_dir(),
         is_file: metadata.is_file(),
         filesystem: metadata.dev(),
         inode: metadata.ino(),
-        generation: 0,
+        generation: handle::generation(file.as_fd()),
         birth: nanos(metadata.created()),
         modified: nanos(metadata.modified()),
         links: metadata.nlink(),
-    }
+    })
 }
 
 impl File for RealFile {
@@ -55,7 +59,7 @@ impl File for RealFile {
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
-        self.0.metadata().map(|metadata| describe(&metadata))
+        describe(&self.0)
     }
 }
 
@@ -73,7 +77,8 @@ impl Fs for RealFs {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        fs::metadata(path).map(|metadata| describe(&metadata))
+        // O_PATH needs no permission to read and does not wait at a pipe.
+        describe(&fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)?)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
@@ -157,3 +162,6 @@ impl Random for RealRandom {
         getrandom::fill(into).expect("the system gives random bits");
     }
 }
+
+#[cfg(test)]
+mod tests;

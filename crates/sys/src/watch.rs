@@ -184,3 +184,6 @@ fn limit(errno: Errno, at_limit: Errno, setting: &str) -> io::Error {
     }
     io::Error::new(error.kind(), format!("the limit of {setting} is reached; raise it with sysctl"))
 }
+
+#[cfg(test)]
+mod tests;
