@@ -17,7 +17,30 @@ macro_rules! files {
 }
 
 /// Every file of the page.
-pub(crate) const FILES: &[File] = files!["index.html", "app.css", "app.js",];
+pub(crate) const FILES: &[File] = files![
+    "index.html",
+    "app.css",
+    "app.js",
+    "api.js",
+    "dom.js",
+    "fields.js",
+    "finder.js",
+    "format.js",
+    "heights.js",
+    "histogram.js",
+    "keys.js",
+    "lang.js",
+    "list.js",
+    "live.js",
+    "record.js",
+    "rows.js",
+    "state.js",
+    "table.js",
+    "teach.js",
+    "text.js",
+    "time.js",
+    "timemenu.js",
+];
 
 /// The file that `/` shows.
 pub(crate) const INDEX: &str = "index.html";
