@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
+use sawlog_sys::Sys;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,6 +21,18 @@ pub struct Config {
     pub inputs: Vec<Section>,
     /// Outputs in the order of the file.
     pub outputs: Vec<Section>,
+}
+
+impl Config {
+    /// A node-wide setting as a number of bytes.
+    pub fn bytes(&self, name: &str) -> Option<u64> {
+        bytes(self.settings.get(name)?)
+    }
+
+    /// A node-wide setting as a time in nanoseconds.
+    pub fn duration(&self, name: &str) -> Option<i64> {
+        duration(self.settings.get(name)?)
+    }
 }
 
 /// One `[[input]]` or `[[output]]`.
@@ -61,6 +75,25 @@ pub fn read(text: &str, protocols: &[&Protocol], settings: &[Setting]) -> Result
     }
     reader.problems.sort_by_key(|problem| problem.line);
     Err(reader.problems)
+}
+
+/// Reads a configuration file; all its problems, each with file and line, are the error.
+///
+/// # Errors
+/// In words.
+pub fn read_file(
+    sys: &Sys,
+    path: &Path,
+    protocols: &[&Protocol],
+    settings: &[Setting],
+) -> Result<Config, String> {
+    let shown = path.display();
+    let bytes = sys.fs.read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("{shown} is not UTF-8: {error}"))?;
+    read(&text, protocols, settings).map_err(|problems| {
+        let lines = problems.iter().map(|problem| format!("{shown}:{}: {}", problem.line, problem.message));
+        lines.collect::<Vec<_>>().join("\n")
+    })
 }
 
 /// Options of a protocol with `given` ones set and defaults elsewhere; for wiring without a configuration file.
@@ -140,7 +173,8 @@ impl ConfigReader<'_> {
         let kind = match table.get("type").map(|value| (value.span(), scalar(value.get_ref()))) {
             Some((_, Some(kind))) => kind,
             _ => {
-                return self.problem(section.span(), format!("this [[{role}]] has no type; add type = \"…\""));
+                return self
+                    .problem(section.span(), format!("this [[{role}]] has no type; add type = \"…\""));
             }
         };
         let offers = |protocol: &&&Protocol| {

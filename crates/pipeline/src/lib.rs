@@ -13,8 +13,10 @@ mod payload;
 mod pending;
 mod pipeline;
 pub mod protocol;
+mod replay;
 mod tap;
 pub mod testing;
+pub mod wiring;
 mod writer;
 
 #[cfg(test)]
@@ -27,6 +29,7 @@ pub use intake::{DeliveryError, Env, Input, Intake, Running};
 pub use output::{Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{ConfigError, DecodeError, Decoder, Opt, OptKind, Options, Protocol, Sample};
+pub use replay::replay;
 pub use tap::{Tap, Tapped};
 
 /// Locks; what a thread that panicked left behind is used as it is, since every change under these locks is whole.

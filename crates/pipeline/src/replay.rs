@@ -1,0 +1,20 @@
+//! What a journal holds, given to an output outside of any pipeline: for looking into a directory on which no node runs.
+
+use sawlog_journal::{Frame, FrameKind};
+
+use crate::{Origin, Output, OutputError, payload};
+
+/// Gives the rows of one frame to `output`. Frames of cursors, and frames that cannot be understood, hold none.
+///
+/// # Errors
+/// What the output says.
+pub fn replay(frame: Frame, output: &dyn Output) -> Result<(), OutputError> {
+    if frame.kind != FrameKind::Data {
+        return Ok(());
+    }
+    for item in payload::read_items(frame.payload).unwrap_or_default() {
+        output
+            .take(item.batch, Origin::Journal { at: frame.lsn, next: frame.next, position: item.position })?;
+    }
+    Ok(())
+}

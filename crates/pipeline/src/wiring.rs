@@ -1,0 +1,96 @@
+//! From a configuration to running parts, for every binary alike. Knows nothing of which protocols there are: it is given
+//! their list.
+
+use std::sync::Arc;
+
+use sawlog_model::Limits;
+
+use crate::config::{self, Config, Section, Setting};
+use crate::{Env, OptKind, Output, Pipeline, Protocol, Running};
+
+/// Settings that every binary has; each may have more.
+pub const SETTINGS: &[Setting] = &[
+    ("data", OptKind::Text, "directory of the data"),
+    ("journal.limit", OptKind::Bytes, "most bytes of the journal; above it senders wait"),
+    ("limits.event", OptKind::Bytes, "longest event"),
+    ("limits.message", OptKind::Bytes, "longest message of a protocol, decompressed"),
+];
+
+/// The protocol of that name.
+///
+/// # Errors
+/// Where there is none; reading a configuration has told so before, with the nearest name.
+fn protocol(protocols: &[&'static Protocol], name: &str) -> Result<&'static Protocol, String> {
+    protocols
+        .iter()
+        .copied()
+        .find(|protocol| protocol.name == name)
+        .ok_or_else(|| format!("there is no `{name}`"))
+}
+
+/// Makes the outputs of a configuration.
+///
+/// # Errors
+/// In words, naming the output.
+pub fn outputs(
+    sections: &[Section],
+    protocols: &[&'static Protocol],
+    env: &Env,
+) -> Result<Vec<Arc<dyn Output>>, String> {
+    let mut outputs: Vec<Arc<dyn Output>> = Vec::new();
+    for Section { kind, options } in sections {
+        let make = protocol(protocols, kind)?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
+        outputs.push(make(options, env).map_err(|error| format!("output {kind}: {error}"))?.into());
+    }
+    Ok(outputs)
+}
+
+/// Starts the inputs of a configuration: each with the name of its protocol.
+///
+/// # Errors
+/// In words, naming the input; those started before it stop when `env.stop` is requested.
+pub fn start_inputs(
+    sections: &[Section],
+    protocols: &[&'static Protocol],
+    pipeline: &Pipeline,
+    env: &Env,
+) -> Result<Vec<(&'static str, Running)>, String> {
+    let mut running = Vec::new();
+    for Section { kind, options } in sections {
+        let protocol = protocol(protocols, kind)?;
+        let make = protocol.input.ok_or_else(|| format!("`{kind}` is no input"))?;
+        let input = make(options).map_err(|error| format!("input {kind}: {error}"))?;
+        let started = input.start(pipeline.intake(kind), env.clone());
+        running.push((protocol.name, started.map_err(|error| format!("input {kind}: {error}"))?));
+    }
+    Ok(running)
+}
+
+/// A section made on the command line.
+///
+/// # Errors
+/// In words, where an option is unknown or has the wrong kind of value.
+pub fn section(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Result<Section, String> {
+    Ok(Section { kind: protocol.name.to_owned(), options: config::options(protocol, given)? })
+}
+
+/// The journal's sizes, as configured.
+pub fn journal_options(config: &Config) -> sawlog_journal::Options {
+    let mut options = sawlog_journal::Options::default();
+    if let Some(bytes) = config.bytes("journal.limit") {
+        options.total_bytes = bytes;
+    }
+    options
+}
+
+/// Bounds of decoders, as configured.
+pub fn limits(config: &Config) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(bytes) = config.bytes("limits.event") {
+        limits.event = bytes as usize;
+    }
+    if let Some(bytes) = config.bytes("limits.message") {
+        limits.message = bytes as usize;
+    }
+    limits
+}
