@@ -86,7 +86,15 @@ impl Intake {
     /// # Errors
     /// [`DeliveryError`]; the rows may be offered again.
     pub fn offer(&self, batch: Batch, position: Position) -> Result<(), DeliveryError> {
-        let item = Item { batch: Arc::new(batch), position: Some(position.clone()), late: false };
+        self.offer_shared(Arc::new(batch), position)
+    }
+
+    /// As [`Intake::offer`], for who keeps the rows to offer them again after an error.
+    ///
+    /// # Errors
+    /// As [`Intake::offer`].
+    pub fn offer_shared(&self, batch: Arc<Batch>, position: Position) -> Result<(), DeliveryError> {
+        let item = Item { batch, position: Some(position.clone()), late: false };
         let straight = match self.core.only_lane() {
             Some(lane) => self.offer_straight(lane, &item, &position)?,
             None => false,

@@ -2,12 +2,13 @@
 //! behind, so that a slow output costs the others nothing. Calls on the output are made in the order of the journal.
 //! Knows nothing of inputs.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sawlog_journal::{Frame, FrameKind, Journal, Lsn};
+use sawlog_model::{Batch, SourceId};
 
 use crate::count::Counters;
 use crate::payload::{self, Item};
@@ -78,8 +79,24 @@ pub(crate) struct Lane {
     dead: Option<Journal>,
     /// Frames from here on were written by this run of the process.
     run_start: Lsn,
+    /// How far each file was given from the journal since the output is behind. A frame whose append failed may be there
+    /// all the same, beside the one that holds its rows again.
+    replayed: Mutex<HashMap<SourceId, (u32, u64)>>,
     state: Mutex<State>,
     wake: Condvar,
+}
+
+/// The batch without the rows that stand before epoch and offset `mark`.
+fn rows_from(batch: &Batch, mark: (u32, u64)) -> Batch {
+    let gone = batch.rows.partition_point(|row| (batch.epoch, row.offset) < mark);
+    let slots_gone = if gone == 0 { 0 } else { batch.rows[gone - 1].slots_end };
+    let mut rest = batch.clone();
+    rest.rows.drain(..gone);
+    rest.slots.drain(..slots_gone as usize);
+    for row in &mut rest.rows {
+        row.slots_end -= slots_gone;
+    }
+    rest
 }
 
 fn positioned(items: &[Item]) -> usize {
@@ -99,8 +116,17 @@ impl Lane {
         let keeps = output.keeps_positions();
         let behind = (cursor < end).then_some((cursor, 0));
         let state = State { behind, horizon: end, given: cursor, saved: cursor, ..State::default() };
-        let (journal, state) = (journal.clone(), Mutex::new(state));
-        Lane { output, counters, keeps, journal, dead, run_start: end, state, wake: Condvar::new() }
+        Lane {
+            output,
+            counters,
+            keeps,
+            journal: journal.clone(),
+            dead,
+            run_start: end,
+            replayed: Mutex::default(),
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+        }
     }
 
     /// Hands over a frame; never waits.
@@ -286,6 +312,7 @@ impl Lane {
         }
         state.behind = if next >= state.horizon { None } else { Some((next, 0)) };
         if state.behind.is_none() {
+            lock(&self.replayed).clear();
             self.wake.notify_all();
         }
         state.behind.is_none() || state.closed
@@ -307,8 +334,9 @@ impl Lane {
             }
         };
         for (index, item) in items.iter().enumerate().skip(from) {
+            let Some(item) = self.not_yet_replayed(item, frame.lsn) else { continue };
             let mut wait = RETRY.0;
-            while !self.give(item, frame.lsn, frame.next) {
+            while !self.give(&item, frame.lsn, frame.next) {
                 let mut state = lock(&self.state);
                 (state.behind, state.refused_replay) = (Some((frame.lsn, index)), true);
                 drop(state);
@@ -321,6 +349,29 @@ impl Lane {
             }
         }
         true
+    }
+
+    /// The item without what the output holds or was given already; `None` where that is all of it.
+    fn not_yet_replayed(&self, item: &Item, at: Lsn) -> Option<Item> {
+        let mark = match &item.position {
+            Some(position) if !item.late || at < self.run_start => position.mark(),
+            _ => return Some(item.clone()),
+        };
+        let source = item.batch.source.id;
+        let mut replayed = lock(&self.replayed);
+        let given = replayed.get(&source).copied().or_else(|| self.output.committed(source));
+        if given.is_some_and(|given| mark <= given) {
+            return None;
+        }
+        replayed.insert(source, mark);
+        match given {
+            Some(given)
+                if item.batch.rows.first().is_some_and(|row| (item.batch.epoch, row.offset) < given) =>
+            {
+                Some(Item { batch: Arc::new(rows_from(&item.batch, given)), ..item.clone() })
+            }
+            _ => Some(item.clone()),
+        }
     }
 
     /// Waits, but not when it is to end.

@@ -9,6 +9,7 @@ use sawlog_journal::{FrameKind, Journal, Options};
 use sawlog_model::{Batch, KnownSource, NodeStatus, Position, Row, Source, SourceId};
 use sawlog_sys::{Sys, task};
 
+use crate::payload::{self, Item};
 use crate::testing::{Collect, copy_dir};
 use crate::{DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
@@ -404,4 +405,25 @@ fn too_much_that_is_pending_is_journaled_before_its_time() {
     // What is left pending is under the limit: at most five of the fifty.
     wait_until("journaling of what is over", || output.counts().1 >= 45);
     assert_eq!(output.counts().0, 50);
+}
+
+#[test]
+fn rows_that_stand_in_the_journal_twice_are_given_once() {
+    let node = Node::new();
+    let journal = node.journal();
+    // What an append leaves that failed after its bytes were written: the rows come again, cut elsewhere.
+    for lines in [&["a\n", "b\n"][..], &["a\n", "b\n"], &["a\n", "b\n", "c\n"]] {
+        let (rows, position) = batch(1, 0, 0, lines);
+        let item = Item { batch: Arc::new(rows), position: Some(position), late: false };
+        journal
+            .append(FrameKind::Data, Default::default(), |_, out| {
+                payload::begin(out);
+                payload::put_item(out, &item);
+            })
+            .unwrap();
+    }
+    drop(journal);
+    let output = Collect::new("store");
+    let _pipeline = node.start(&[&output], quick());
+    assert_eq!(output.lines(), ["a\n", "b\n", "c\n"]);
 }

@@ -39,3 +39,8 @@ impl Sys {
         }
     }
 }
+
+/// The name of this machine.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
