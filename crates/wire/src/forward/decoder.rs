@@ -21,7 +21,7 @@ impl ForwardDecoder {
 
     fn message(&self, bytes: &Bytes, events: &mut dyn FnMut(&str, Value)) -> Result<(), DecodeError> {
         let Message::Events(message) = message::read(bytes, &self.limits)? else { return Ok(()) };
-        if message.is_batch {
+        if message.placed.is_some() {
             return Ok(());
         }
         message.each(&self.limits, &mut |entry| {

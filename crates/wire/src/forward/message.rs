@@ -30,10 +30,19 @@ pub struct Events {
     pub tag: String,
     /// What the sender wants to have acknowledged: the msgpack of the `chunk` option.
     pub chunk: Option<Bytes>,
-    /// A batch of another sawlog, whose rows keep their addresses ([`sawlog_model::frame`]); not entries.
-    pub is_batch: bool,
+    /// The body is a batch of another sawlog, whose rows keep their addresses ([`sawlog_model::frame`]); not entries.
+    pub placed: Option<Span>,
     body: Bytes,
     form: Body,
+}
+
+/// Where a source stands before (where the sender knows) and after a batch: epoch and offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Before.
+    pub from: Option<(u32, u64)>,
+    /// After.
+    pub to: (u32, u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,7 +83,8 @@ struct Options {
     compressed: Option<Compression>,
     unknown_compression: bool,
     signal: i64,
-    is_batch: bool,
+    from: Option<(u32, u64)>,
+    to: Option<(u32, u64)>,
 }
 
 /// Reads a whole message.
@@ -143,8 +153,8 @@ fn finish(parts: Parts, limits: &Limits) -> Result<Message, DecodeError> {
     if tag.is_none() {
         form = Body::Invalid("no_tag");
     }
-    let is_batch = options.is_batch && form == Body::Packed;
-    Ok(Message::Events(Events { tag: tag.unwrap_or_default(), chunk: options.chunk, is_batch, body, form }))
+    let placed = options.to.filter(|_| form == Body::Packed).map(|to| Span { from: options.from, to });
+    Ok(Message::Events(Events { tag: tag.unwrap_or_default(), chunk: options.chunk, placed, body, form }))
 }
 
 /// The tag, where it is one.
@@ -186,15 +196,29 @@ fn read_options(reader: &mut Reader<'_>, message: &Bytes, limits: &Limits) -> Re
                 _ => options.unknown_compression = true,
             },
             (Item::Str(b"fluent_signal"), Item::Int(signal)) => options.signal = signal,
-            (Item::Str(b"sawlog"), Item::Int(1)) => options.is_batch = true,
+            (Item::Str(b"sawlog_from"), Item::List(2)) => options.from = read_mark(whole),
+            (Item::Str(b"sawlog_to"), Item::List(2)) => options.to = read_mark(whole),
             _ => {}
         }
     }
     Ok(options)
 }
 
+/// `[epoch, offset]`
+fn read_mark(bytes: &[u8]) -> Option<(u32, u64)> {
+    let mut reader = Reader::new(bytes);
+    reader.item().ok()?;
+    let Item::Int(epoch) = reader.item().ok()? else { return None };
+    let offset = match reader.item().ok()? {
+        Item::Int(offset) => u64::try_from(offset).ok()?,
+        Item::UInt(offset) => offset,
+        _ => return None,
+    };
+    Some((u32::try_from(epoch).ok()?, offset))
+}
+
 impl Events {
-    /// The body: the batch's bytes where it [is one](Events::is_batch).
+    /// The body: the batch's bytes where it is [one](Events::placed).
     pub fn body(&self) -> &Bytes {
         &self.body
     }

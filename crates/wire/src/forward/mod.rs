@@ -2,6 +2,8 @@
 
 mod decoder;
 mod frame;
+mod handshake;
+mod input;
 mod message;
 mod rows;
 mod samples;
@@ -14,8 +16,8 @@ use sawlog_pipeline::Protocol;
 pub const PROTOCOL: Protocol = Protocol {
     name: "forward",
     summary: "Fluentd's forward protocol, as spoken by fluentd, Fluent Bit and the fluent-logger libraries.",
-    options: &[],
-    input: None,
+    options: input::OPTIONS,
+    input: Some(input::make),
     output: None,
     decoder: Some(|limits| Box::new(decoder::ForwardDecoder::new(limits))),
     samples: samples::SAMPLES,

@@ -1,0 +1,265 @@
+//! One connection of a peer: bytes are read and prepared while what came before is on its way to stable storage; answers
+//! go out in the order of the messages. Knows nothing of listening.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sawlog_model::Right;
+use sawlog_pipeline::DecodeError;
+use sawlog_sys::net::TcpStream;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::prepare::{Peer, Prepared, Streams, Work, prepare};
+use super::{Shared, auth};
+use crate::forward::frame::Framer;
+use crate::shared::budget::Charge;
+
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+
+/// Messages that wait for delivery on one connection.
+const WAITING: usize = 64;
+
+/// Bytes that are delivered by one call: what waits while an fsync is under way goes with the next one.
+const GROUP: usize = 8 << 20;
+
+/// Messages above this are read on a thread for long work.
+const LONG_WORK: usize = 1 << 20;
+
+/// Longest silence within a message, and longest wait for a peer that does not read its answers.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// Why a connection ended, for counters: a fixed word, and words.
+pub(super) type End = (&'static str, String);
+
+impl From<DecodeError> for Fault {
+    fn from(error: DecodeError) -> Self {
+        Fault((error.reason, error.to_string()))
+    }
+}
+
+/// A connection cannot go on.
+#[derive(Debug)]
+pub(super) struct Fault(pub End);
+
+pub(super) fn fault(reason: &'static str, what: impl std::fmt::Display) -> Fault {
+    Fault((reason, what.to_string()))
+}
+
+/// Serves a connection until its end, and counts what went wrong.
+pub(super) async fn serve(mut stream: TcpStream, host: String, shared: Arc<Shared>) {
+    // Acknowledgements are small and waited for.
+    let _ = stream.set_nodelay(true);
+    let done = async {
+        let mut framer = Framer::new(shared.env.limits);
+        if let Some(security) = &shared.settings.security {
+            auth::admit(&mut stream, &mut framer, security, &shared).await?;
+        }
+        let credential = shared.settings.credential.as_bytes();
+        let tenant =
+            shared.env.access.admit(credential, Right::Ingest).map_err(|error| fault("denied", error))?;
+        let peer = Peer { host: host.clone(), tenant, json: false };
+        exchange(stream, framer, peer, &shared).await
+    };
+    if let Err(Fault((reason, what))) = done.await {
+        shared.intake.count_error(reason, &format!("{host}: {what}"));
+    }
+}
+
+type Queued = (Prepared, Charge);
+
+async fn exchange(stream: TcpStream, framer: Framer, peer: Peer, shared: &Arc<Shared>) -> Result<(), Fault> {
+    let (read, write) = stream.into_split();
+    let (queue, waiting) = mpsc::channel(WAITING);
+    let delivery = tokio::spawn(deliver(waiting, write, shared.clone()));
+    let reader = Reader { read, framer, peer, shared: shared.clone(), streams: Streams::default(), queue };
+    let read = reader.run().await;
+    // What was prepared before the end is delivered and answered all the same.
+    let delivered = delivery.await.map_err(|error| fault("failed", error))?;
+    read.and(delivered)
+}
+
+struct Reader {
+    read: OwnedReadHalf,
+    framer: Framer,
+    peer: Peer,
+    shared: Arc<Shared>,
+    streams: Streams,
+    queue: mpsc::Sender<Queued>,
+}
+
+impl Reader {
+    async fn run(mut self) -> Result<(), Fault> {
+        let mut charge = self.shared.budget.charge();
+        let mut stop = self.shared.stop.clone();
+        let queue = self.queue.clone();
+        loop {
+            while let Some(bytes) = self.framer.next_message()? {
+                self.peer.json = self.framer.is_json();
+                self.message(bytes, &mut charge).await?;
+            }
+            if self.framer.held() == 0 {
+                // An idle connection holds no memory.
+                *self.framer.buffer() = bytes::BytesMut::new();
+            }
+            charge.set(self.framer.held()).await.map_err(|error| fault("busy", error))?;
+            let more = tokio::select! {
+                more = self.fill(&mut charge) => more?,
+                _ = stop.wait_for(|stop| *stop) => false,
+                () = queue.closed() => false,
+            };
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads what is there; `false` at the end.
+    async fn fill(&mut self, charge: &mut Charge) -> Result<bool, Fault> {
+        let held = self.framer.held();
+        loop {
+            if held == 0 {
+                self.read.readable().await.map_err(|error| fault("connection", error))?;
+            } else {
+                let readable = timeout(STALLED, self.read.readable()).await;
+                readable
+                    .map_err(|_| fault("stalled", "silent in the middle of a message"))?
+                    .map_err(|error| fault("connection", error))?;
+            }
+            charge.set(held + READ).await.map_err(|error| fault("busy", error))?;
+            let buffer = self.framer.buffer();
+            buffer.reserve(READ);
+            match self.read.try_read_buf(buffer) {
+                Ok(0) if held > 0 => return Err(fault("cut_off", "closed in the middle of a message")),
+                Ok(0) => return Ok(false),
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(fault("connection", error)),
+            }
+        }
+    }
+
+    /// Prepares a message and queues it.
+    async fn message(&mut self, bytes: Bytes, charge: &mut Charge) -> Result<(), Fault> {
+        let prepared = if bytes.len() < LONG_WORK {
+            prepare(&self.shared, &self.peer, &mut self.streams, &bytes)
+        } else {
+            let (shared, peer) = (self.shared.clone(), self.peer.clone());
+            let mut streams = std::mem::take(&mut self.streams);
+            let work = tokio::task::spawn_blocking(move || {
+                let prepared = prepare(&shared, &peer, &mut streams, &bytes);
+                (prepared, streams)
+            });
+            let (prepared, streams) = work.await.map_err(|error| fault("failed", error))?;
+            self.streams = streams;
+            prepared
+        };
+        let Some(prepared) = prepared? else { return Ok(()) };
+        let mut own = charge.take();
+        own.set(prepared.weight).await.map_err(|error| fault("busy", error))?;
+        // Where the delivery has failed nobody takes it; its own error says why.
+        let _ = self.queue.send((prepared, own)).await;
+        Ok(())
+    }
+}
+
+/// Delivers and answers what is queued, until the queue ends or something cannot be delivered.
+async fn deliver(
+    mut waiting: mpsc::Receiver<Queued>,
+    mut write: OwnedWriteHalf,
+    shared: Arc<Shared>,
+) -> Result<(), Fault> {
+    let mut next = None;
+    loop {
+        let first = match next.take() {
+            Some(first) => first,
+            None => match waiting.recv().await {
+                Some(first) => first,
+                None => return Ok(()),
+            },
+        };
+        let mut group = Group::default();
+        group.add(first);
+        while group.is_open() {
+            let Ok(more) = waiting.try_recv() else { break };
+            if more.0.work.joins() {
+                group.add(more);
+            } else {
+                next = Some(more);
+                break;
+            }
+        }
+        let answer = group.deliver(&shared).await?;
+        if !answer.is_empty() {
+            let written = timeout(STALLED, write.write_all(&answer)).await;
+            written
+                .map_err(|_| fault("stalled", "the peer does not read its answers"))?
+                .map_err(|error| fault("connection", error))?;
+        }
+    }
+}
+
+impl Work {
+    /// Whether it can be delivered with others by one call.
+    fn joins(&self) -> bool {
+        !matches!(self, Work::Wait(_))
+    }
+}
+
+/// Messages that are delivered together.
+#[derive(Default)]
+struct Group {
+    items: Vec<Queued>,
+    weight: usize,
+}
+
+impl Group {
+    fn add(&mut self, item: Queued) {
+        self.weight += item.0.weight;
+        self.items.push(item);
+    }
+
+    fn is_open(&self) -> bool {
+        self.weight < GROUP && self.items.iter().all(|(prepared, _)| prepared.work.joins())
+    }
+
+    /// Makes all of it durable and gives the answers. On a failure nothing is answered, and ids that were asked for are
+    /// free again.
+    async fn deliver(self, shared: &Shared) -> Result<Vec<u8>, Fault> {
+        let (mut batches, mut tickets, mut placed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut answer = Vec::new();
+        let mut charges = Vec::with_capacity(self.items.len());
+        for (prepared, charge) in self.items {
+            match prepared.work {
+                Work::Nothing => {}
+                Work::Rows(batch, ticket) => {
+                    batches.push(batch);
+                    tickets.extend(ticket);
+                }
+                Work::Wait(mut outcome) => {
+                    let taken = outcome.wait_for(Option::is_some).await.is_ok_and(|told| *told == Some(true));
+                    if !taken {
+                        return Err(fault("delivery", "the same chunk failed on another connection"));
+                    }
+                }
+                Work::Placed(batch) => placed.push(batch),
+            }
+            answer.extend(prepared.ack.unwrap_or_default());
+            charges.push(charge);
+        }
+        if !batches.is_empty() {
+            shared.intake.submit(batches).await.map_err(|error| fault("delivery", error))?;
+        }
+        if !placed.is_empty() {
+            shared.lanes.take(placed, &shared.intake).await?;
+        }
+        for ticket in tickets {
+            ticket.taken();
+        }
+        Ok(answer)
+    }
+}

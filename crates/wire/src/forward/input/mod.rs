@@ -1,0 +1,199 @@
+//! The forward server: listens, answers UDP heartbeats on the same port, and serves each connection in a task of its own.
+
+mod auth;
+mod connection;
+mod lanes;
+mod prepare;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use sawlog_pipeline::{ConfigError, Env, Input, Intake, Opt, OptKind, Options, Running};
+use sawlog_sys::net::{self, TcpListener, UdpSocket};
+use tokio::sync::{Semaphore, watch};
+
+use self::auth::Security;
+use self::lanes::Lanes;
+use crate::shared::budget::Budget;
+use crate::shared::sources::Sources;
+use crate::shared::window::Window;
+
+/// Bytes of a UDP heartbeat that are read.
+const HEARTBEAT: usize = 128;
+
+/// How long connections may take to end once the node stops.
+const ENDING: Duration = Duration::from_secs(10);
+
+const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
+    Opt { name, kind, default, help }
+}
+
+/// Options of the input.
+pub(super) const OPTIONS: &[Opt] = &[
+    opt("listen", OptKind::Address, "127.0.0.1:24224", "Input: address to listen on, TCP and UDP."),
+    opt("tag", OptKind::Text, "", "Input: tag that replaces the sender's. Output: tag of what has none."),
+    opt("add_tag_prefix", OptKind::Text, "", "Input: what is put before every tag, with a dot."),
+    opt("dedupe", OptKind::Bool, "true", "Input: take a message with a `chunk` seen lately only once."),
+    opt("source_address_key", OptKind::Text, "", "Input: field that gets the sender's IP address."),
+    opt("credential", OptKind::Text, "", "Input: token of the tenant that all senders act for."),
+    opt("connections", OptKind::Number, "4096", "Input: most connections at a time."),
+    opt("buffer", OptKind::Bytes, "128MiB", "Input: memory for what is not on stable storage yet."),
+    opt("self_hostname", OptKind::Text, "", "Name of this node in the handshake."),
+    opt("shared_key", OptKind::Text, "", "Key that both sides must know; makes the handshake needed."),
+    opt("users", OptKind::List, "", "Input: `name:password` of each user that may send."),
+];
+
+/// What the options say.
+struct Settings {
+    listen: SocketAddr,
+    tag: Option<String>,
+    prefix: Option<String>,
+    dedupe: bool,
+    address_field: Option<String>,
+    credential: String,
+    connections: usize,
+    buffer: usize,
+    security: Option<Security>,
+}
+
+impl Settings {
+    fn read(options: &Options) -> Result<Self, ConfigError> {
+        let some = |name: &str| Some(options.text(name).to_owned()).filter(|text| !text.is_empty());
+        Ok(Settings {
+            listen: options.listen("listen")?,
+            tag: some("tag"),
+            prefix: some("add_tag_prefix"),
+            dedupe: options.flag("dedupe"),
+            address_field: some("source_address_key"),
+            credential: options.text("credential").to_owned(),
+            connections: (options.number("connections") as usize).clamp(1, Semaphore::MAX_PERMITS),
+            buffer: options.bytes("buffer"),
+            security: Security::read(options)?,
+        })
+    }
+
+    /// The tag as rows have it.
+    fn retag(&self, tag: &mut String) {
+        if let Some(fixed) = &self.tag {
+            tag.clone_from(fixed);
+        }
+        if let Some(prefix) = &self.prefix {
+            *tag = format!("{prefix}.{tag}");
+        }
+    }
+}
+
+/// What all connections share.
+struct Shared {
+    settings: Settings,
+    intake: Intake,
+    env: Env,
+    sources: Sources,
+    window: Window,
+    lanes: Lanes,
+    budget: Budget,
+    stop: watch::Receiver<bool>,
+}
+
+/// The input.
+struct ForwardInput(Settings);
+
+/// Makes an input from its options.
+///
+/// # Errors
+/// [`ConfigError`] where they cannot be.
+pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
+    Ok(Box::new(ForwardInput(Settings::read(options)?)))
+}
+
+impl Input for ForwardInput {
+    fn start(self: Box<Self>, intake: Intake, env: Env) -> Result<Running, String> {
+        let settings = self.0;
+        // The runtime's own threads must not wait for it, so the listener is made in a task and handed over.
+        let (hand, take) = mpsc::channel();
+        let listen = settings.listen;
+        env.runtime.spawn(async move {
+            let listener = net::listen(listen).await;
+            let _ = hand.send(listener);
+        });
+        let listener = take
+            .recv()
+            .map_err(|_| "the runtime has ended".to_owned())?
+            .map_err(|error| format!("{error}; another program has the port, or choose another `listen`"))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let (stop, stopped) = watch::channel(false);
+        let known = intake.known_sources();
+        let shared = Arc::new(Shared {
+            sources: Sources::new(known.clone(), "forward", env.sys.random.clone()),
+            window: Window::default(),
+            lanes: Lanes::new(&known),
+            budget: Budget::new(settings.buffer),
+            stop: stopped,
+            settings,
+            intake,
+            env: env.clone(),
+        });
+        let (alive, ended) = mpsc::channel::<()>();
+        env.runtime.spawn(heartbeats(address, shared.clone()));
+        env.runtime.spawn(accept(listener, shared, alive));
+        let join = move || {
+            stop.send_replace(true);
+            // Nobody sends: the channel closes when the last connection has ended.
+            let _ = ended.recv_timeout(ENDING);
+        };
+        Ok(Running { address: Some(address), join: Box::new(join) })
+    }
+}
+
+/// Serves connections until the stop; `alive` is dropped with the last of them.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: mpsc::Sender<()>) {
+    let mut stop = shared.stop.clone();
+    let room = Arc::new(Semaphore::new(shared.settings.connections));
+    loop {
+        let accepted = async {
+            let permit = room.clone().acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            accepted = accepted => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (shared, alive) = (shared.clone(), alive.clone());
+                tokio::spawn(async move {
+                    let _held = (permit, alive);
+                    let host = peer.ip().to_canonical().to_string();
+                    connection::serve(stream, host, shared).await;
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, mostly: connections that are open go on, and free some.
+                shared.intake.count_error("accept", &error.to_string());
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Answers every datagram with one byte 0, as fluentd's `heartbeat_type udp` wants it.
+async fn heartbeats(address: SocketAddr, shared: Arc<Shared>) {
+    let mut stop = shared.stop.clone();
+    let socket = match UdpSocket::bind(address).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            return shared.intake.count_error("heartbeat", &format!("no UDP on {address}: {error}"));
+        }
+    };
+    let mut datagram = [0; HEARTBEAT];
+    loop {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut datagram) => received,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if let Ok((_, peer)) = received {
+            let _ = socket.send_to(&[0], peer).await;
+        }
+    }
+}

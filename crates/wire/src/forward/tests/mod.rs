@@ -1,0 +1,9 @@
+//! The forward protocol: its samples, and both sides over real sockets with a real journal behind.
+
+mod input;
+mod node;
+
+#[test]
+fn conforms() {
+    assert_eq!(sawlog_pipeline::conform::check(&super::PROTOCOL, 1), Ok(()));
+}

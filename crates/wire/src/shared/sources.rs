@@ -1,0 +1,70 @@
+//! Sources of events that come over a network: one for each name (`forward:TAG@HOST`), the same one for the whole life of
+//! the process, and after a restart where the pipeline knows it. Knows nothing of protocols.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sawlog_model::{KnownSource, Source, SourceFacts, SourceId};
+use sawlog_sys::Random;
+
+/// Names that are remembered: a sender that makes up ever new ones must not fill the memory.
+const REMEMBERED: usize = 100_000;
+
+/// Sources by name; cheap to clone.
+#[derive(Clone)]
+pub struct Sources {
+    by_name: Arc<Mutex<HashMap<String, Arc<Source>>>>,
+    random: Arc<dyn Random>,
+}
+
+impl Sources {
+    /// Those of `known` whose name begins with `kind` and a colon; new ids come from `random`.
+    pub fn new(known: Vec<KnownSource>, kind: &str, random: Arc<dyn Random>) -> Self {
+        let ours = |name: &str| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(':'));
+        let by_name = known
+            .into_iter()
+            .filter(|known| ours(&known.source.facts.name))
+            .map(|known| (known.source.facts.name.clone(), Arc::new(known.source)))
+            .collect();
+        Sources { by_name: Arc::new(Mutex::new(by_name)), random }
+    }
+
+    /// The source of this name, minted where it is new. Beyond a bound of names all are forgotten: a name seen again then
+    /// gets a new id, which keeps its events apart from the earlier ones but loses none.
+    pub fn get(&self, name: &str) -> Arc<Source> {
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = by_name.get(name) {
+            return source.clone();
+        }
+        if by_name.len() >= REMEMBERED {
+            by_name.clear();
+        }
+        let facts = SourceFacts { name: name.to_owned(), ..SourceFacts::default() };
+        let source = Arc::new(Source { id: SourceId(self.random.id()), facts });
+        by_name.insert(name.to_owned(), source.clone());
+        source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sawlog_model::Position;
+    use sawlog_sys::Sys;
+
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_its_id() {
+        let source = |name: &str, id| Source {
+            id: SourceId(id),
+            facts: SourceFacts { name: name.to_owned(), ..SourceFacts::default() },
+        };
+        let known = [source("forward:a@h", 7), source("forwarder:b", 8), source("/var/log/x", 9)]
+            .map(|source| KnownSource { source, position: Position::default() });
+        let sources = Sources::new(known.to_vec(), "forward", Sys::real().random);
+        assert_eq!(sources.get("forward:a@h").id, SourceId(7));
+        let minted = sources.get("forwarder:b");
+        assert_ne!(minted.id, SourceId(8), "another kind's source is not taken for ours");
+        assert_eq!(sources.get("forwarder:b"), minted);
+    }
+}
