@@ -48,8 +48,18 @@ async function ask(query) {
   await settled();
 }
 
-/** Waits until no request that belongs to the view is under way. */
-const settled = () => page.waitForLoadState("networkidle");
+const running = new Set();
+page.on("request", (request) => request.url().includes("/api/v1/") && !request.url().includes("/tail") && running.add(request));
+page.on("requestfinished", (request) => running.delete(request));
+page.on("requestfailed", (request) => running.delete(request));
+
+/** Waits until no request that belongs to the view is under way, nor begins shortly after. */
+async function settled() {
+  for (let quiet = 0; quiet < 3; quiet = running.size ? 0 : quiet + 1) {
+    await until(() => running.size === 0, "the requests end");
+    await page.waitForTimeout(40);
+  }
+}
 
 /** Opens the page on what the tests sent. */
 async function open(query = "", more = "") {
@@ -126,14 +136,14 @@ await step("a value is kept by a click, left out by Alt, made a column by Shift"
   await open();
   const value = (name) => page.locator("#fields .keep", { hasText: name }).first();
   await value("checkout").click();
-  await until(async () => (await page.inputValue("#query")).includes("service:checkout"), "the query has the term");
+  await until(async () => (await page.inputValue("#query")).includes("service:=checkout"), "the query has the term");
   await settled();
   equal((await stats()) % count((one) => one.service === "checkout"), 0, "kept lines");
   await page.goBack();
   await until(async () => !(await page.inputValue("#query")).includes("service:"), "Back takes it away");
   await settled();
   await value("api").click({ modifiers: ["Alt"] });
-  await until(async () => (await page.inputValue("#query")).includes("-service:api"), "the query leaves it out");
+  await until(async () => (await page.inputValue("#query")).includes("-service:=api"), "the query leaves it out");
   await settled();
   equal((await stats()) % count((one) => one.service !== "api"), 0, "other lines");
   await value("billing").click({ modifiers: ["Shift"] });
@@ -154,7 +164,7 @@ await step("a record opens, keeps its place in the address, and narrows", async 
   equal(params().get("at"), at, "a reload opens it again");
   const status = await page.locator(".panel tr", { hasText: "status" }).locator(".value").innerText();
   await page.locator(".panel tr", { hasText: "status" }).getByRole("button", { name: /^Keep only/ }).click();
-  await until(async () => (await page.inputValue("#query")).includes(`status:${status}`), "it narrows");
+  await until(async () => (await page.inputValue("#query")).includes(`status:=${status}`), "it narrows");
 });
 
 await step("the lines around a record are shown with it", async () => {
@@ -308,6 +318,32 @@ const contrast = () => page.evaluate(() => {
     if (ratio < worst.ratio) worst = { ratio, text: `${node.className || node.tagName}: ${node.textContent.slice(0, 30)}` };
   }
   return worst;
+});
+
+await step("a click writes what the query language reads, and marks follow smart case", async () => {
+  const got = await page.evaluate(async () => {
+    const lang = await import("/ui/lang.js");
+    const one = lang.narrow("timeout | top service", "service", "api", false);
+    const two = lang.narrow(one, "service", 'a "b"', false);
+    const marked = (query, text) => text.replace(lang.marks(query) ?? /$^/, "<$&>");
+    return {
+      one, two,
+      three: lang.release(two, "service", "api"),
+      four: lang.narrow("level:=error x", "level", "error", true),
+      five: lang.narrow("", "odd name", "", true),
+      url: lang.terms("http://x/y -a:b /v2/pay").map((term) => `${term.field}=${term.value}`).join(" "),
+      marks: [marked("time-out", "Time-Out"), marked("Time", "time Time"), marked("*ime*", "timer"), marked("-a b", "a b"), marked("/b+/", "abbb")].join(" "),
+      place: lang.place("é|x", 3),
+    };
+  });
+  equal(got.one, "timeout service:=api | top service", "a term goes before the pipes");
+  equal(got.two, 'timeout service:in(api, "a \\"b\\"") | top service', "a second value widens");
+  equal(got.three, 'timeout service:="a \\"b\\"" | top service', "a value goes away again");
+  equal(got.four, "x -level:=error", "the contrary takes its place");
+  equal(got.five, '-"odd name":=""', "odd names are quoted");
+  equal(got.url, "=http://x/y a=b =/v2/pay", "addresses and paths are no fields and no expressions");
+  equal(got.marks, "<Time-Out> time <Time> t<ime>r a <b> a<bbb>", "marks");
+  equal(got.place, 2, "bytes are not letters");
 });
 
 for (const colorScheme of ["light", "dark"]) {

@@ -9,7 +9,7 @@ import { Finder } from "./finder.js";
 import { count, exact, plural, seconds } from "./format.js";
 import { Histogram } from "./histogram.js";
 import * as keys from "./keys.js";
-import { add, marks, narrow, place } from "./lang.js";
+import { marks, narrow, place, searchEnd } from "./lang.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import { panel } from "./record.js";
@@ -79,7 +79,7 @@ function follow(before) {
 }
 
 function follows() {
-  if (state.live) live.start(state.q.slice(0));
+  if (state.live && searchEnd(state.q) === state.q.length) live.start(state.q);
   else {
     live.stop();
     release();
@@ -369,7 +369,7 @@ let saying = 0;
 function announce(by) {
   unsaid += by;
   saying ||= setTimeout(() => {
-    say(plural(unsaid, "new line", "new lines"));
+    put(id("heard"), plural(unsaid, "new line", "new lines"));
     unsaid = saying = 0;
   }, 4000);
 }
@@ -381,9 +381,12 @@ id("fresh").addEventListener("click", () => {
 
 // ---- What is around the lines
 
-/** @param {string} words */
+let said = 0;
+/** Says something in passing, to eyes and ears. @param {string} words */
 function say(words) {
   put(id("said"), words);
+  clearTimeout(said);
+  said = setTimeout(() => put(id("said")), 3000);
 }
 
 function stats() {
@@ -521,6 +524,7 @@ id("live").addEventListener("click", () => toggleLive());
 id("more").addEventListener("click", menu);
 
 function toggleLive() {
+  if (!state.live && searchEnd(state.q) < state.q.length) return say("New lines can be followed by a search without pipes.");
   go(state.live ? { live: false } : { live: true, to: "", at: "", from: bounds(state).end === null ? state.from : "1h" }, state.to === "");
 }
 
@@ -596,7 +600,6 @@ const KEYS = [
   { keys: ["]"], shown: "]", help: "", act: () => shift(1n) },
   { keys: ["l"], shown: "l", help: "follow new lines", act: toggleLive },
   { keys: ["w"], shown: "w", help: "wrap long lines", act: () => go({ wrap: !state.wrap }) },
-  { keys: ["p"], shown: "p", help: "patterns of the lines found", act: () => go({ q: /\|\s*patterns\b/.test(state.q) ? state.q.replace(/\s*\|\s*patterns\b.*/, "") : add(state.q, "| patterns") }) },
   { keys: ["?"], shown: "?", help: "this help", act: () => keys.help(KEYS) },
 ];
 

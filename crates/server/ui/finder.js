@@ -4,12 +4,15 @@
  * how rows are shown.
  */
 import { search } from "./api.js";
+import { searchEnd } from "./lang.js";
 import { address, rec, time } from "./rows.js";
 import { bounds, isOpen, now } from "./time.js";
 
 /** @typedef {import("./rows.js").Item} Item */
 
 const FIRST = 300;
+/** Rows of a query with pipes, whose order may be another, so that there is no next page. */
+const PIPED = 2000;
 const PAGE = 2000;
 /** More rows than anybody scrolls through; a browser can also not show a list of any height. */
 export const MOST = 1_000_000;
@@ -29,6 +32,7 @@ export class Finder {
     this.start = "";
     this.end = "";
     this.shownEnd = "";
+    this.piped = false;
   }
 
   /** Begins anew. @param {import("./state.js").State} state */
@@ -44,7 +48,8 @@ export class Finder {
     this.items = [];
     this.ended = false;
     this.records = true;
-    return this.page(FIRST, this.end, new Set());
+    this.piped = searchEnd(state.q) < state.q.length;
+    return this.page(this.piped ? PIPED : FIRST, this.end, new Set());
   }
 
   /** The parameters that say which rows, for others that ask about them. */
@@ -81,7 +86,7 @@ export class Finder {
       }, signal);
       this.records = answer.records;
       this.seconds = answer.report.seconds;
-      this.ended = came < limit + known.size;
+      this.ended = this.piped || came < limit + known.size;
       this.running = false;
       this.how.done();
     } catch (error) {

@@ -4,9 +4,16 @@
  * The meaning is the node's; this knows just enough to write terms and to see words.
  */
 
-/** @typedef {{start: number, end: number, not: boolean, field: string, value: string, quoted: boolean, regex: boolean}} Term */
+/**
+ * @typedef {object} Term
+ * @property {number} start @property {number} end Where it stands.
+ * @property {boolean} not Whether it leaves out.
+ * @property {string} field Empty for a word of the line.
+ * @property {string} value What is asked for, quotes resolved.
+ * @property {"is" | "in" | "phrase" | "regex" | "word"} kind `is`: the whole value; `in`: one of a list.
+ */
 
-const TERM = /(-)?(?:((?:[^\s:"()|\\]|\\.)+):)?(?:"((?:[^"\\]|\\.)*)"|\/((?:[^/\\]|\\.)+)\/|((?:in)?\([^)]*\)|[^\s"()|]+))/gy;
+const TERM = /([-!])?(?:("(?:[^"\\]|\\.)*"|[\p{L}_@.][\p{L}\p{N}_.@-]*):(?=[^\s:)|])(?!\/\/))?(?:\/((?:[^/\\]|\\.)+)\/(?=[\s)|]|$)|(=)?(?:"((?:[^"\\]|\\.)*)"|(in\((?:[^)"]|"(?:[^"\\]|\\.)*")*\)|(?:[^\s"()|\\]|\\.)+)))/uy;
 
 /** Where the search ends and the pipes begin. @param {string} query */
 export function searchEnd(query) {
@@ -23,10 +30,13 @@ export function searchEnd(query) {
   return query.length;
 }
 
+/** @param {string} text */
+const unquote = (text) => (text.startsWith('"') ? text.slice(1, -1).replace(/\\(["\\])/g, "$1") : text);
+
 /** The terms of the search. @param {string} query @returns {Term[]} */
 export function terms(query) {
   const end = searchEnd(query);
-  const found = [];
+  const found = /** @type {Term[]} */ ([]);
   let at = 0;
   while (at < end) {
     TERM.lastIndex = at;
@@ -35,22 +45,30 @@ export function terms(query) {
       at++;
       continue;
     }
-    const [text, minus, field, phrase, regex, bare] = match;
-    const value = phrase !== undefined ? phrase.replace(/\\(.)/g, "$1") : (regex ?? bare);
+    const [text, minus, name, regex, equals, phrase, bare] = match;
+    const start = at;
     at += text.length;
-    if (!field && !minus && /^(AND|OR|NOT)$/.test(bare ?? "")) continue;
-    found.push({ start: at - text.length, end: at, not: !!minus, field: field ?? "", value, quoted: phrase !== undefined, regex: regex !== undefined });
+    if (!name && !minus && /^(AND|OR|NOT)$/.test(bare ?? "")) continue;
+    const field = name ? unquote(name) : "";
+    const value = phrase !== undefined ? phrase.replace(/\\(["\\])/g, "$1") : (regex ?? bare);
+    const kind = regex !== undefined ? "regex" : equals && field ? "is" : field && bare?.startsWith("in(") ? "in" : phrase !== undefined ? "phrase" : "word";
+    found.push({ start, end: at, not: !!minus, field, value: equals && !field ? `=${value}` : value, kind });
   }
   return found;
 }
 
-/** Text that stands for just itself in a query. @param {string} value */
-export function quote(value) {
-  return /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(value) && !/^(AND|OR|NOT)$/.test(value) ? value : `"${value.replace(/[\\"]/g, "\\$&")}"`;
-}
+/** The values of `in(…)`. @param {Term} term */
+const items = (term) => [...term.value.slice(3, -1).matchAll(/"(?:[^"\\]|\\.)*"|[^,\s]+/g)].map(([item]) => unquote(item));
 
-/** @param {string} field @param {string} value @param {boolean} not */
-export const term = (field, value, not) => `${not ? "-" : ""}${field}:${quote(value)}`;
+/** Text that stands for just itself as a value. @param {string} value */
+export const quote = (value) => (/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(value) ? value : `"${value.replace(/[\\"]/g, "\\$&")}"`);
+
+/** A name as a query has it. @param {string} field */
+const named = (field) => (/^[\p{L}_@.][\p{L}\p{N}_.@-]*$/u.test(field) ? field : `"${field.replace(/[\\"]/g, "\\$&")}"`);
+
+/** The term for one value or one of some, compared whole. @param {string} field @param {string[]} values @param {boolean} not */
+const whole = (field, values, not) =>
+  `${not ? "-" : ""}${named(field)}:${values.length === 1 ? `=${quote(values[0])}` : `in(${values.map(quote).join(", ")})`}`;
 
 /** @param {string} query @param {number} start @param {number} end @param {string} by */
 function splice(query, start, end, by) {
@@ -66,92 +84,79 @@ export function add(query, added) {
   return [search, added, pipes].filter(Boolean).join(" ");
 }
 
+/** The term that keeps or leaves out just this value, if there is one. @param {string} query @param {string} field @param {string} value */
+function about(query, field, value) {
+  return terms(query).find((one) => one.field === field && ((one.kind === "is" && one.value === value) || (one.kind === "in" && items(one).includes(value))));
+}
+
 /**
  * Keeps rows that have the value, or leaves them out. A second kept value of a field widens the first, since no row has
  * both; the contrary of a term takes that term away.
  * @param {string} query @param {string} field @param {string} value @param {boolean} not
  */
 export function narrow(query, field, value, not) {
-  const same = terms(query).filter((one) => one.field === field);
-  const list = (/** @type {Term} */ one) => /^in\((.*)\)$/.exec(one.value)?.[1].split(",").map((item) => item.trim()) ?? null;
-  const there = same.find((one) => one.value === value && !one.regex);
+  const there = about(query, field, value);
   if (there && there.not === not) return query;
-  if (there) query = splice(query, there.start, there.end, "");
-  if (!not) {
-    const kept = terms(query).find((one) => one.field === field && !one.not && !one.regex && !/[*<>=[/]/.test(one.value));
-    if (kept) {
-      const items = list(kept) ?? [quote(kept.value)];
-      if (items.includes(quote(value))) return query;
-      return splice(query, kept.start, kept.end, `${field}:in(${[...items, quote(value)].join(", ")})`);
-    }
-  }
-  return add(query, term(field, value, not));
+  if (there) query = release(query, field, value);
+  const kept = terms(query).find((one) => one.field === field && one.not === not && (one.kind === "is" || one.kind === "in"));
+  if (!kept) return add(query, whole(field, [value], not));
+  const values = kept.kind === "in" ? items(kept) : [kept.value];
+  return splice(query, kept.start, kept.end, whole(field, [...values, value], not));
 }
 
 /** Whether the search keeps (1) or leaves out (-1) just this value. @param {string} query @param {string} field @param {string} value */
 export function stance(query, field, value) {
-  for (const one of terms(query)) {
-    if (one.field !== field) continue;
-    const items = /^in\((.*)\)$/.exec(one.value)?.[1].split(",").map((item) => item.trim()) ?? [quote(one.value)];
-    if (items.includes(quote(value))) return one.not ? -1 : 1;
-  }
-  return 0;
+  const there = about(query, field, value);
+  return there ? (there.not ? -1 : 1) : 0;
 }
 
-/** The query without the term that keeps or leaves out the value. @param {string} query @param {string} field @param {string} value */
+/** The query without keeping or leaving out the value. @param {string} query @param {string} field @param {string} value */
 export function release(query, field, value) {
-  for (const one of terms(query)) {
-    if (one.field !== field) continue;
-    const items = /^in\((.*)\)$/.exec(one.value)?.[1].split(",").map((item) => item.trim());
-    if (items?.includes(quote(value))) {
-      const left = items.filter((item) => item !== quote(value));
-      return splice(query, one.start, one.end, left.length > 1 ? `${field}:in(${left.join(", ")})` : `${field}:${left[0]}`);
-    }
-    if (one.value === value && !one.regex) return splice(query, one.start, one.end, "");
-  }
-  return query;
+  const there = about(query, field, value);
+  if (!there) return query;
+  const left = there.kind === "in" ? items(there).filter((item) => item !== value) : [];
+  return splice(query, there.start, there.end, left.length ? whole(field, left, there.not) : "");
 }
 
 /** Names of fields that the search tests. @param {string} query */
 export const fieldsOf = (query) => [...new Set(terms(query).map((one) => one.field).filter(Boolean))];
 
 /** @param {string} text */
-const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const escape = (text) => text.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
+
+/** An expression for a text: in any case where it has no capital. @param {string} text */
+function literal(text) {
+  if (/\p{Lu}/u.test(text)) return escape(text);
+  return [...text].map((char) => {
+    const upper = char.toUpperCase();
+    return upper !== char && upper.length === 1 ? `[${char}${upper}]` : escape(char);
+  }).join("");
+}
 
 /**
- * One expression for all that can be marked in a line, or `null`. Smart case as in the search: a term in lower case
- * matches any case, so terms are tried one by one.
+ * One expression for all that can be marked in a line, or `null`.
  * @param {string} query @returns {RegExp | null}
  */
 export function marks(query) {
   const sources = [];
-  let fold = true;
-  for (const { not, field, value, quoted, regex } of terms(query)) {
+  for (const { not, field, value, kind } of terms(query)) {
     if (not || (field && field !== "_line") || !value) continue;
-    if (/\p{Lu}/u.test(value)) fold = false;
-    if (regex) {
+    if (kind === "regex") {
       try {
-        new RegExp(value);
+        new RegExp(value, "gm");
         sources.push(value);
       } catch {
         // The node's expressions know things that this language's do not; such a one is just not marked.
       }
       continue;
     }
-    const start = !quoted && value.startsWith("*");
-    const end = !quoted && value.endsWith("*");
-    const inner = quoted ? value : value.replace(/^\*+|\*+$/g, "");
+    const [head, tail] = kind === "word" ? [value.startsWith("*"), value.endsWith("*")] : [false, false];
+    const inner = kind === "word" ? value.replace(/^\*+|\*+$/g, "").replace(/\\(.)/g, "$1") : value;
     if (!inner) continue;
-    const body = quoted ? escape(inner) : inner.split("*").map(escape).join("\\S*?");
-    const word = /^\w/.test(inner) && !start ? "(?<![A-Za-z0-9_])" : "";
-    sources.push(`${word}${body}${/\w$/.test(inner) && !end ? "(?![A-Za-z0-9_])" : ""}`);
+    const body = kind === "word" ? inner.split("*").map(literal).join("\\w*") : literal(inner);
+    sources.push(`${/^\w/.test(inner) && !head ? "(?<!\\w)" : ""}${body}${/\w$/.test(inner) && !tail ? "(?!\\w)" : ""}`);
   }
-  if (!sources.length) return null;
-  try {
-    return new RegExp(sources.join("|"), fold ? "giu" : "gu");
-  } catch {
-    return null;
-  }
+  return sources.length ? new RegExp(sources.join("|"), "gm") : null;
 }
 
 /** The place in a text that a byte offset of its UTF-8 form means. @param {string} text @param {number} bytes */
