@@ -14,6 +14,8 @@ pub struct Stamp {
     /// Seconds east of UTC, where the text says so, be it behind those bytes (`… 09:06:08 CET`, of which the layout is
     /// that of `… 09:06:08`).
     pub zone: Option<i32>,
+    /// Bytes behind those that the short name of that zone takes, with the blank before it.
+    pub tail: usize,
     /// Seconds of the wall clock since 1970; of the year 1970 itself where the year is missing.
     wall: i64,
     nanos: u32,
@@ -96,7 +98,7 @@ pub fn read_epoch(text: &[u8]) -> Option<Stamp> {
     let (separator, digits, nanos) = if unit == 1 { reader.fraction(b'.')? } else { (0, &b""[..], 0) };
     let layout = find((date, 0, Clock::None), separator, digits, Form::None);
     let nanos = nanos + (value % unit) as u32 * (1_000_000_000 / unit) as u32;
-    Some(Stamp { layout, len: reader.at, zone: Some(0), wall: (value / unit) as i64, nanos, yearless: None })
+    Some(Stamp { layout, len: reader.at, zone: Some(0), tail: 0, wall: (value / unit) as i64, nanos, yearless: None })
 }
 
 /// A date, as read: its kind, year (where it has one), month and day.
@@ -343,10 +345,13 @@ fn day_behind_name(reader: &mut Reader<'_>) -> Option<(Date, u32)> {
 }
 
 /// Seconds east of UTC as they stand in a text, and whether its form is one that is printed back.
+#[derive(Clone, Copy)]
 struct Written {
     form: Form,
     seconds: Option<i32>,
     exact: bool,
+    /// What the zone takes behind the stamp.
+    tail: usize,
 }
 
 /// The rest of a stamp behind its date.
@@ -381,7 +386,7 @@ fn clock(
         }
     }
     let written = match zone {
-        Some(_) => Written { form: Form::None, seconds: zone, exact: true },
+        Some(_) => Written { form: Form::None, seconds: zone, exact: true, tail: 0 },
         None => written_zone(&mut reader),
     };
     if reader.peek().is_ascii_digit() || day == 0 || !(1..=12).contains(&month) {
@@ -399,6 +404,7 @@ fn clock(
         layout,
         len: reader.at,
         zone: written.seconds,
+        tail: written.tail,
         wall: days * 86_400 + i64::from(of_day),
         nanos,
         yearless: year.is_none().then_some((month as u8, day as u8, weekday)),
@@ -463,17 +469,17 @@ fn year_behind(reader: &mut Reader<'_>) -> Option<(i64, Option<i32>)> {
 /// A zone behind the clock: in digits, which are part of the stamp, or by a well-known short name, which is not.
 #[inline]
 fn written_zone(reader: &mut Reader<'_>) -> Written {
-    let none = Written { form: Form::None, seconds: None, exact: true };
+    let none = Written { form: Form::None, seconds: None, exact: true, tail: 0 };
     match reader.peek() {
         b'Z' if !reader.peek_at(1).is_ascii_alphanumeric() => {
             reader.at += 1;
-            Written { form: Form::Zulu, seconds: Some(0), exact: true }
+            Written { form: Form::Zulu, seconds: Some(0), ..none }
         }
         b'+' | b'-' => zone_digits(reader, false).unwrap_or(none),
         b' ' if matches!(reader.peek_at(1), b'+' | b'-') => zone_digits(reader, true).unwrap_or(none),
         b' ' if reader.peek_at(1).is_ascii_uppercase() => {
             let named = abbreviation(&reader.text[reader.at + 1..]);
-            Written { seconds: named.map(|(seconds, _)| seconds), ..none }
+            named.map_or(none, |(seconds, len)| Written { seconds: Some(seconds), tail: len + 1, ..none })
         }
         _ => none,
     }
@@ -501,7 +507,7 @@ fn zone_digits(reader: &mut Reader<'_>, blank: bool) -> Option<Written> {
     let seconds = (hours * 3600 + minutes * 60) as i32;
     *reader = ahead;
     let exact = !(negative && seconds == 0);
-    Some(Written { form, seconds: Some(if negative { -seconds } else { seconds }), exact })
+    Some(Written { form, seconds: Some(if negative { -seconds } else { seconds }), exact, tail: 0 })
 }
 
 /// A well-known short name of a zone that `text` begins with: seconds east of UTC, and its length.

@@ -94,7 +94,7 @@ fn what_no_layout_prints_is_still_a_time() {
 #[test]
 fn a_short_zone_name_is_read_but_left_to_the_line() {
     let stamp = read(b"2023-03-07 09:06:08 CET [1]: x").unwrap();
-    assert_eq!((stamp.len, stamp.zone, stamp.layout), (19, Some(3600), Layout(55)));
+    assert_eq!((stamp.len, stamp.tail, stamp.zone, stamp.layout), (19, 4, Some(3600), Layout(55)));
     let stamp = read(b"2023-03-07 09:06:08 CETX").unwrap();
     assert_eq!((stamp.len, stamp.zone), (19, None));
     let stamp = read(b"2023-03-07 09:06:08 LOG:  x").unwrap();

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use sawlog_model::Names;
 
 use super::access::Access;
+use super::container::{Cri, Docker, is_cri, is_docker};
 use super::json::{Json, is_object};
 use super::line::{Format, Line, Out};
+use super::logfmt::{Logfmt, is_logfmt};
+use super::ltsv::{Ltsv, is_ltsv};
+use super::nginx_error::{NginxError, is_nginx_error};
 use super::syslog::{Syslog, is_syslog};
 use super::text::{Habit, Text};
 use super::zone::Clock;
@@ -53,12 +57,29 @@ pub(super) struct Definition {
 
 /// All formats; of two that read as many lines, the earlier is taken.
 pub(super) const FORMATS: &[Definition] = &[
+    Definition {
+        name: "docker",
+        score: |sample| sample.share(|line| is_docker(line) && is_object(line)),
+        make: |names, _| Box::new(Docker::new(names)),
+    },
     Definition { name: "json", score: |sample| sample.share(is_object), make: |_, _| Box::new(Json::new()) },
     Definition {
         name: "access",
         score: |sample| reads(sample, |names| Box::new(Access::new(names))),
         make: |names, _| Box::new(Access::new(names)),
     },
+    Definition {
+        name: "nginx-error",
+        score: |sample| sample.share_of_timed(is_nginx_error),
+        make: |names, _| Box::new(NginxError::new(names)),
+    },
+    Definition {
+        name: "cri",
+        score: |sample| sample.share(is_cri),
+        make: |names, _| Box::new(Cri::new(names)),
+    },
+    Definition { name: "ltsv", score: |sample| sample.share(is_ltsv), make: |_, _| Box::new(Ltsv) },
+    Definition { name: "logfmt", score: |sample| sample.share(is_logfmt), make: |_, _| Box::new(Logfmt) },
     Definition {
         name: "syslog",
         score: |sample| sample.share_of_timed(is_syslog),
@@ -106,7 +127,8 @@ pub(super) fn choose(sample: &Sample<'_>) -> (usize, bool) {
 pub(super) fn by_name(name: &str) -> Option<usize> {
     let name = match name {
         "nginx" | "apache" | "combined" | "common" | "apache2" => "access",
-        "log4j" | "logback" | "plain" => "text",
+        "log4j" | "logback" | "glog" | "klog" | "postgres" | "mongodb" | "plain" => "text",
+        "rfc3164" | "rfc5424" => "syslog",
         name => name,
     };
     FORMATS.iter().position(|format| format.name == name)

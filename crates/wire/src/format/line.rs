@@ -30,7 +30,7 @@ pub(super) struct Reading {
     pub time: Option<Nanos>,
     pub marks: Marks,
     pub part: Part,
-    /// Whether the last slot is free text that the lines joined to this one continue.
+    /// Whether the lines joined to this one go on with its free text, which is then its last slot.
     pub open: bool,
 }
 

@@ -5,10 +5,14 @@
 //! chooses one; each format reads one line at a time (`line`); `zone` makes times of what they read.
 
 mod access;
+mod container;
 mod detect;
 mod json;
 mod level;
 mod line;
+mod logfmt;
+mod ltsv;
+mod nginx_error;
 mod rows;
 mod state;
 mod syslog;

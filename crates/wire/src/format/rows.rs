@@ -15,7 +15,7 @@ const EVENT_BYTES: usize = 1 << 20;
 #[derive(Clone, Copy)]
 struct Event {
     lines: usize,
-    /// Whether its last slot is free text that goes on with it.
+    /// Whether the slots of the lines that are joined to it count.
     open: bool,
     /// The time of the row before it.
     last: Option<Nanos>,
@@ -48,7 +48,7 @@ impl Parser {
             let reading = self.read(line, &cut, &mut parsed);
             let goes_on = joins && reading.part == Part::More && !cut.cut;
             let joined = match &mut event {
-                Some(event) if goes_on => self.join(event, line, &cut, &mut parsed),
+                Some(event) if goes_on => self.join(event, &reading, &cut, &mut parsed),
                 _ => false,
             };
             if !joined {
@@ -102,21 +102,35 @@ impl Parser {
         reading
     }
 
-    /// Adds a line to the event before it. `false`, and the event marked as going on, where it is full.
-    fn join(&self, event: &mut Event, line: Line<'_>, cut: &Cut, parsed: &mut Parsed) -> bool {
-        let Some(row) = parsed.rows.last_mut() else { return false };
+    /// Adds a line to the event before it: its first slot goes on with the event's last, where both are free text, and
+    /// its time is the event's where that has none. `false`, and the event marked as going on, where it is full.
+    fn join(&mut self, event: &mut Event, reading: &Reading, cut: &Cut, parsed: &mut Parsed) -> bool {
+        let [before @ .., row] = &mut parsed.rows[..] else { return false };
         if event.lines >= EVENT_LINES || row.len as usize + cut.len > EVENT_BYTES.min(self.limits.event) {
             row.marks = row.marks.with(Marks::CONTINUES);
             return false;
         }
-        parsed.slots.truncate(row.slots_end as usize);
         event.lines += 1;
         row.len += cut.len as u32;
-        if event.open
-            && !line.bytes.is_empty()
-            && let Some(slot) = parsed.slots.last_mut()
-        {
-            slot.len = (line.start + line.bytes.len()) as u32 - slot.start;
+        let own = row.slots_end as usize;
+        if !event.open {
+            parsed.slots.truncate(own);
+            return true;
+        }
+        if let Some(first) = parsed.slots.get(own).copied() {
+            let begin = before.last().map_or(0, |row| row.slots_end as usize);
+            if own > begin && parsed.slots[own - 1].name == first.name {
+                let last = &mut parsed.slots[own - 1];
+                last.len = first.start + first.len - last.start;
+                parsed.slots.remove(own);
+            }
+            event.open = reading.open;
+        }
+        row.slots_end = parsed.slots.len() as u32;
+        if let Some(time) = reading.time.filter(|_| row.marks.has(Marks::NO_TIME)) {
+            row.time = time;
+            row.marks = Marks(row.marks.0 & !Marks::NO_TIME.0);
+            self.last = Some(time);
         }
         true
     }

@@ -53,6 +53,7 @@ fn show(batch: &Batch, index: usize) -> String {
 
 /// The only row of a line, in the format that is set.
 fn one(format: &str, line: &str) -> String {
+    assert!(super::format_names().any(|name| name == format), "{format}");
     let batch = parse(Settings { format: Some(format.to_owned()), ..settings() }, line.as_bytes());
     assert_eq!(batch.rows.len(), 1, "{line}");
     show(&batch, 0)
@@ -226,8 +227,32 @@ fn text_lines() {
             r#"2011-12-05T07:04:56.101Z | level="INFO" time="2011-12-05 07:04:56,101" message="vdsm::71::vds::(run) I am""#,
         ),
         (
-            "2021-12-03 07:14:48.591 UTC [4913] user=user1,db=mydb LOG:  duration",
-            r#"2021-12-03T07:14:48.591Z | time="2021-12-03 07:14:48.591" message="UTC [4913] user=user1,db=mydb LOG:  duration""#,
+            "2021-12-03 07:14:48.591 UTC [4913] user=user1,db=mydb LOG:  duration: 1",
+            r#"2021-12-03T07:14:48.591Z | time="2021-12-03 07:14:48.591" pid=4913 user="user1" db="mydb" level="LOG" message="duration: 1""#,
+        ),
+        (
+            "2019-06-18T11:58:58.382+0100 I CONTROL  [main] Automatically",
+            r#"2019-06-18T10:58:58.382Z | time="2019-06-18T11:58:58.382+0100" level="I" logger="CONTROL" thread="main" message="Automatically""#,
+        ),
+        (
+            "03-17 16:13:38.811  1702  2395 D WindowManager: printF: x",
+            r#"2023-03-17T16:13:38.811Z | time="03-17 16:13:38.811" pid=1702 tid=2395 level="D" logger="WindowManager" message="printF: x""#,
+        ),
+        (
+            "I0507 11:59:44.523502    4727 kubelet_getters.go:187] \"Pod\"",
+            r#"2023-05-07T11:59:44.523502Z | level="I" time="0507 11:59:44.523502" pid=4727 logger="kubelet_getters.go:187" message="\"Pod\"""#,
+        ),
+        (
+            "2022-06-02T11:58:12.193Z info vpxd[45715] [Originator@6876] x",
+            r#"2022-06-02T11:58:12.193Z | time="2022-06-02T11:58:12.193Z" level="info" logger="vpxd" pid=45715 message="[Originator@6876] x""#,
+        ),
+        (
+            "\x1b[2m2022-06-02T11:58:12Z\x1b[0m \x1b[32mINFO\x1b[0m a::b: hi",
+            r#"2022-06-02T11:58:12Z | time="2022-06-02T11:58:12Z" level="INFO" logger="a::b" message="hi""#,
+        ),
+        (
+            "2023-01-01 00:00:00 I went home",
+            r#"2023-01-01T00:00:00Z | time="2023-01-01 00:00:00" message="I went home""#,
         ),
         (
             "nova-api.log.1.2017-05-16_13:53:08 2017-05-16 00:00:00.008 25746 INFO nova.wsgi [req-1] x",
@@ -237,6 +262,69 @@ fn text_lines() {
     ] {
         assert_eq!(one("text", line), shown);
     }
+}
+
+#[test]
+fn logfmt_and_ltsv_lines() {
+    assert_eq!(
+        one("logfmt", r#"ts=2024-05-02T12:17:25.606619951Z level=debug n=5 msg="POST \"x\" y" empty= "#),
+        r#"2024-05-02T12:17:25.606619951Z | ts="2024-05-02T12:17:25.606619951Z" level="debug" n=5 msg="POST \"x\" y" empty="""#
+    );
+    for line in ["a=1 b", "=1 b=2", "a=\"x b=2", "a=\"x\"y"] {
+        assert_eq!(one("logfmt", line), "- u |", "{line}");
+    }
+    assert_eq!(
+        one("ltsv", "time:[28/Feb/2013:12:00:00 +0900]\thost:1.2.3.4\tstatus:200\treferer:http://x/"),
+        r#"2013-02-28T03:00:00Z | time="28/Feb/2013:12:00:00 +0900" host="1.2.3.4" status=200 referer="http://x/""#
+    );
+    assert_eq!(one("ltsv", "host:1\tx"), "- u |");
+}
+
+#[test]
+fn container_lines() {
+    assert_eq!(
+        one("docker", r#"{"log":"a\n","stream":"stdout","time":"2023-01-29T08:43:15.103485158Z"}"#),
+        "2023-01-29T08:43:15.103485158Z j | log=\"a\\n\" stream=\"stdout\" time=\"2023-01-29T08:43:15.103485158Z\""
+    );
+    assert_eq!(
+        one("docker", r#"{"log":"a","stream":"stdout","time":"2023-01-29T08:43:15Z"}"#),
+        r#"2023-01-29T08:43:15Z c j | log="a" stream="stdout" time="2023-01-29T08:43:15Z""#
+    );
+    assert_eq!(
+        one("cri", "2016-10-06T00:17:09.669794202Z stdout P log content 1"),
+        r#"2016-10-06T00:17:09.669794202Z c | time="2016-10-06T00:17:09.669794202Z" stream="stdout" message="log content 1""#
+    );
+    assert_eq!(
+        one("cri", "2016-10-06T00:17:10Z stderr F "),
+        r#"2016-10-06T00:17:10Z | time="2016-10-06T00:17:10Z" stream="stderr""#
+    );
+    assert_eq!(one("cri", "2016-10-06T00:17:10Z stdin F x"), "- u |");
+}
+
+#[test]
+fn nginx_errors() {
+    let text = "2026/08/05 00:18:58 [error] 848654#848655: *2188796 FastCGI: \"PHP in /x.php:53\nStack trace:\n  thrown\" \
+                while reading, client: 192.168.59.242, server: www.x.com, request: \"GET / HTTP/1.0\", host: \"x\"\n";
+    let batch = parse(Settings { format: Some("nginx-error".to_owned()), ..settings() }, text.as_bytes());
+    assert_eq!(batch.rows.len(), 1);
+    assert_eq!(
+        show(&batch, 0),
+        "2026-08-05T00:18:58Z | time=\"2026/08/05 00:18:58\" level=\"error\" pid=848654 tid=848655 connection=2188796 \
+         message=\"FastCGI: \\\"PHP in /x.php:53\\nStack trace:\\n  thrown\\\" while reading\" client=\"192.168.59.242\" \
+         server=\"www.x.com\" request=\"GET / HTTP/1.0\" host=\"x\""
+    );
+    assert_eq!(
+        one("nginx-error", "2026/08/05 00:18:58 [notice] 1#1: signal process started"),
+        r#"2026-08-05T00:18:58Z | time="2026/08/05 00:18:58" level="notice" pid=1 tid=1 message="signal process started""#
+    );
+}
+
+#[test]
+fn lines_joined_to_an_event_without_a_message_are_its_message() {
+    let batch = parse(settings(), b"2023-01-01 00:00:00\nx\ny\n2023-01-01 00:00:01\n");
+    assert_eq!(batch.rows.len(), 2);
+    assert_eq!(show(&batch, 0), r#"2023-01-01T00:00:00Z | time="2023-01-01 00:00:00" message="x\ny""#);
+    assert_eq!(show(&batch, 1), r#"2023-01-01T00:00:01Z | time="2023-01-01 00:00:01""#);
 }
 
 #[test]

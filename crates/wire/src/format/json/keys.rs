@@ -75,6 +75,8 @@ const TIMES: &[&str] = &[
     "receivedat",
     "eventreceivedtime",
     "_write_ts",
+    "edgestarttimestamp",
+    "started_at",
     "start_time",
     "starttime",
     "task info.finish time",

@@ -14,6 +14,11 @@ const SOURCES: &[&str] = &[
     "1.2.3.4 - - [26/Jan/2019:19:45:25 +0330] \"GET / HTTP/1.1\" 200 5 \"-\" \"M\"\nx\n",
     "Nov  3 09:23:38 v a[1]: x\n  y\nNov  3 09:23:39 v b: y\n<13>Nov  3 09:23:40 v b: y\n",
     "plain\n text\n\nand so on, longer than the limit of an event in one of these tests\nx",
+    "2026/08/05 00:17:58 [error] 8#9: *2 x \"a\nStack\n b\" while, client: 1.2.3.4, server: s, host: \"h\"\nmore\n",
+    "a=1 ts=2023-01-01T00:00:00Z msg=\"x y\"\nb\n",
+    "time:2023-01-01T00:00:00Z\thost:a\n",
+    "2016-10-06T00:17:09.669794202Z stdout P log\n2016-10-06T00:17:09.7Z stdout F g\n",
+    "{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2023-01-29T08:43:15.103485158Z\"}\n",
     "\u{FEFF}2023-01-01T00:00:00Z first\nsecond\n",
 ];
 

@@ -3,15 +3,13 @@
 
 use super::super::level::level_len;
 use super::super::line::{Line, Out};
-use super::Slots;
+use super::dialect::{self, Lettered, PREFIX_KEYS};
+use super::{Slots, Span};
 
 /// Most parts that a head has.
 const PARTS: usize = 7;
 /// A bracket that goes on for longer is part of the message.
 const LONGEST_BRACKET: usize = 160;
-
-/// A part of the head, as a span of the line.
-type Span = (usize, usize);
 
 /// What was found so far.
 #[derive(Default)]
@@ -25,24 +23,31 @@ struct Head {
     message: usize,
 }
 
-/// Notes what stands behind the time, which begins at `at` and ends at `behind`.
+/// Notes what stands around the time, which begins at `at` and ends at `behind`.
 pub(super) fn note(line: Line<'_>, at: usize, behind: usize, slots: &Slots, out: &mut Out<'_>) {
     let text = line.bytes;
     let mut head = Head { message: separators(text, behind), ..Head::default() };
-    if let Some(level) = level_before(text, at) {
+    let before = level_before(text, at);
+    if let Some(level) = before {
         // It stands before the time, whose slot is the last one: slots keep the order of their bytes.
         let time = out.slots.pop();
         out.text(line, level, slots.level);
         out.slots.extend(time);
         head.level = Some(level);
     }
-    let before = head.level;
     read_parts(text, &mut head);
-    if head.level == before {
-        head.level = None;
+    let mut prefix = None;
+    if head.level.is_none()
+        && let Some((level, message)) = dialect::postgres(text, head.message)
+    {
+        prefix = Some((head.message, level.0));
+        (head.level, head.message) = (Some(level), message);
     }
+    let level = if before.is_some() { None } else { head.level };
+    // A level of PostgreSQL stands behind all other parts, and the prefix right before it.
+    let first = if prefix.is_some() { None } else { level };
     let mut parts = [
-        (head.level, slots.level),
+        (first, slots.level),
         (head.thread, slots.thread),
         (head.logger, slots.logger),
         (head.pid, slots.pid),
@@ -54,57 +59,91 @@ pub(super) fn note(line: Line<'_>, at: usize, behind: usize, slots: &Slots, out:
             out.number(line, span, name);
         }
     }
+    if let (Some((from, to)), Some(level)) = (prefix, level) {
+        note_prefix(line, (from, to), slots, out);
+        out.text(line, level, slots.level);
+    }
     if head.message < text.len() {
         out.text(line, (head.message, text.len()), slots.message);
     }
 }
 
-/// A level word right before the time, as in `MainThread::INFO::2011-12-05 …`.
+/// The pairs of PostgreSQL's prefix, each name once.
+fn note_prefix(line: Line<'_>, (mut from, to): Span, slots: &Slots, out: &mut Out<'_>) {
+    let mut noted = [false; PREFIX_KEYS.len()];
+    while let Some((which, value, behind)) = dialect::prefix_pair(line.bytes, from, to) {
+        if !std::mem::replace(&mut noted[which], true) {
+            out.text(line, value, slots.prefix[which]);
+        }
+        from = behind;
+    }
+}
+
+/// A level word right before the time, as in `MainThread::INFO::2011-12-05 …`, or the letter of `I0507 11:59:44.523502`.
 fn level_before(text: &[u8], at: usize) -> Option<Span> {
+    if at == 1 && text[0].is_ascii_uppercase() {
+        return Some((0, 1));
+    }
     let end = at - text[..at].iter().rev().take_while(|byte| !byte.is_ascii_alphanumeric()).count();
     let start = end - text[..end].iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
     (end > start && end - start == level_len(&text[start..at])).then_some((start, end))
 }
 
+/// A part as it stands: what it holds, whether brackets are around it, and the place behind.
+struct Token {
+    span: Span,
+    bracketed: bool,
+    end: usize,
+}
+
+fn token(text: &[u8], at: usize) -> Option<Token> {
+    Some(match text.get(at)? {
+        b'[' | b'(' | b'<' => {
+            let close = closing(text, at)?;
+            Token { span: (at + 1, close), bracketed: true, end: close + 1 }
+        }
+        _ => {
+            let end = at + token_len(&text[at..]);
+            Token { span: (at, end), bracketed: false, end }
+        }
+    })
+}
+
 fn read_parts(text: &[u8], head: &mut Head) {
-    let mut at = head.message;
     // A bracket counts as the thread only once a level or a logger shows that this is a head.
-    let mut bracket: Option<(Span, usize)> = None;
+    let mut bracket = None;
+    let mut at = head.message;
     for _ in 0..PARTS {
         at = separators(text, at);
-        let Some(byte) = text.get(at) else { break };
-        let (span, end) = match byte {
-            b'[' | b'(' | b'<' => match closing(text, at) {
-                Some(close) => ((at + 1, close), close + 1),
-                None => break,
-            },
-            _ => {
-                let end = at + token_len(&text[at..]);
-                ((at, end), end)
-            }
-        };
+        if head.level.is_none()
+            && let Some(lettered) = lettered(text, at, head)
+        {
+            head.take(lettered);
+            return;
+        }
+        let Some(Token { span, bracketed, end }) = token(text, at) else { break };
         let word = &text[span.0..span.1];
-        let bracketed = span.0 > at;
-        if head.level.is_none() && is_level(word) {
+        let leveled = head.level.is_some();
+        if !leveled && is_level(word) {
             head.level = Some(span);
-            head.thread = head.thread.or(bracket.take().map(|(span, _)| span));
+            head.thread = head.thread.or(bracket.take());
         } else if is_count(word) && head.pid.is_none() && behind_part(text, end) {
             head.pid = Some(span);
         } else if is_count(word) && head.tid.is_none() && behind_part(text, end) {
             head.tid = Some(span);
-        } else if bracketed && bracket.is_none() && head.thread.is_none() && head.logger.is_none() {
-            bracket = Some((span, end));
-            at = end;
-            if head.level.is_some() && text[end..].starts_with(b" - ") {
+        } else if bracketed && bracket.is_none() && head.thread.is_none() {
+            if leveled && text[end..].starts_with(b" - ") {
                 head.thread = Some(span);
                 head.message = separators(text, end);
                 break;
             }
+            bracket = Some(span);
+            at = end;
             continue;
-        } else if !bracketed && head.level.is_some() && is_logger(word, text, end) {
-            head.thread = head.thread.or(bracket.take().map(|(span, _)| span));
+        } else if !bracketed && leveled && is_logger(word, text, end) {
+            head.thread = head.thread.or(bracket.take());
             head.logger = Some(trim_colon(text, span));
-            head.message = separators(text, end);
+            head.message = separators(text, pid_behind(text, end, head));
             break;
         } else {
             break;
@@ -113,8 +152,40 @@ fn read_parts(text: &[u8], head: &mut Head) {
         head.message = separators(text, end);
     }
     if head.level.is_none() {
-        (head.thread, head.logger) = (None, None);
+        head.thread = None;
     }
+}
+
+/// A level of one letter: Android's behind process and thread, MongoDB's else.
+fn lettered(text: &[u8], at: usize, head: &Head) -> Option<Lettered> {
+    if head.tid.is_some() { dialect::android(text, at) } else { dialect::mongodb(text, at) }
+}
+
+impl Head {
+    fn take(&mut self, lettered: Lettered) {
+        self.level = Some(lettered.level);
+        self.logger = lettered.logger;
+        self.thread = lettered.thread;
+        self.message = lettered.message;
+    }
+}
+
+/// The `[45715]` of `vpxd[45715]`: notes it and gives the place behind, or the place it would begin.
+fn pid_behind(text: &[u8], at: usize, head: &mut Head) -> usize {
+    match numbered(text, at) {
+        Some(end) if head.pid.is_none() => {
+            head.pid = Some((at + 1, end - 1));
+            end
+        }
+        _ => at,
+    }
+}
+
+/// The place behind the bracketed number at `at`.
+fn numbered(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at..)?.strip_prefix(b"[")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits > 0 && rest.get(digits) == Some(&b']')).then_some(at + digits + 2)
 }
 
 /// The place behind what separates parts of a head: blanks, and marks that stand alone.
@@ -124,6 +195,7 @@ fn separators(text: &[u8], mut at: usize) -> usize {
         match byte {
             b' ' | b'\t' | b':' | b'|' | b',' | b';' => at += 1,
             b']' | b')' | b'>' => at += 1,
+            0x1b => at += super::colour_len(&text[at..]),
             b'-' if matches!(next, None | Some(b' ')) => at += 1,
             _ => break,
         }
@@ -160,7 +232,7 @@ fn token_len(text: &[u8]) -> usize {
         return level;
     }
     text.iter()
-        .position(|byte| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b']' | b'(' | b','))
+        .position(|byte| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b']' | b'(' | b',' | 0x1b))
         .unwrap_or(text.len())
 }
 
@@ -191,7 +263,13 @@ fn is_logger(word: &[u8], text: &[u8], end: usize) -> bool {
         return false;
     }
     let dotted = name.contains(&b'.') && name.last() != Some(&b'.') && !name.contains(&b'/');
-    name.len() < word.len() || text[end..].starts_with(b" - ") || (dotted && text.get(end) == Some(&b' '))
+    match text.get(end) {
+        Some(b' ') => name.len() < word.len() || dotted || text[end..].starts_with(b" - "),
+        // `file.go:187] message` and `daemon[123] message`
+        Some(b']') => name.contains(&b':'),
+        Some(b'[') => numbered(text, end).is_some(),
+        _ => name.len() < word.len(),
+    }
 }
 
 fn trim_colon(text: &[u8], (from, to): Span) -> Span {

@@ -1,12 +1,17 @@
 //! Text lines with a time near their start, as logging libraries write them: time, level, thread, logger, message in any
 //! of the usual orders. It is also what is used where nothing else is known; then a line is its message.
 
+mod dialect;
 mod head;
 
 use sawlog_model::time::{Stamp, read, read_epoch};
 use sawlog_model::{NameId, Names};
 
+use self::dialect::PREFIX_KEYS;
 use super::line::{Format, Line, Out, Part, Reading};
+
+/// A part of a line.
+type Span = (usize, usize);
 
 /// How far into a line a time is looked for before anything is known of the source.
 const REACH: usize = 100;
@@ -65,6 +70,11 @@ fn dated(line: &[u8], reach: usize) -> Option<(usize, Stamp)> {
     if indent > 0 {
         return read(&line[indent..]).map(|stamp| (indent, stamp));
     }
+    if matches!(line, [b'I' | b'W' | b'E' | b'F' | b'D', b'0'..=b'9', ..])
+        && let Some(stamp) = read(&line[1..])
+    {
+        return Some((1, stamp));
+    }
     let (mut at, mut begins) = (0, true);
     while at <= reach && at < line.len() {
         let byte = line[at];
@@ -75,6 +85,7 @@ fn dated(line: &[u8], reach: usize) -> Option<(usize, Stamp)> {
         }
         if byte == 0x1b {
             at += colour_len(&line[at..]);
+            begins = true;
             continue;
         }
         begins = !byte.is_ascii_alphanumeric();
@@ -123,6 +134,8 @@ pub(super) struct Slots {
     pub pid: NameId,
     pub tid: NameId,
     pub message: NameId,
+    /// What PostgreSQL's prefix may say.
+    pub prefix: [NameId; PREFIX_KEYS.len()],
 }
 
 /// Reads text lines.
@@ -141,6 +154,7 @@ impl Text {
             pid: names.intern("pid"),
             tid: names.intern("tid"),
             message: names.intern("message"),
+            prefix: PREFIX_KEYS.map(|(_, name)| names.intern(name)),
         };
         Text { habit, slots }
     }
@@ -151,7 +165,7 @@ impl Format for Text {
         let before = out.slots.len();
         let time = self.habit.find(line.bytes).and_then(|(at, stamp)| {
             let time = out.stamp(line, at, &stamp, self.slots.time);
-            time.map(|time| (time, at, at + stamp.len))
+            time.map(|time| (time, at, at + stamp.len + stamp.tail))
         });
         let Some((time, at, behind)) = time else {
             out.slots.truncate(before);
