@@ -46,6 +46,11 @@ pub(crate) fn first_of(path: &Path) -> Option<Lsn> {
     canonical.then(|| u64::from_str_radix(digits, 16).ok().map(Lsn)).flatten()
 }
 
+/// Position after the last byte of a file of that length.
+pub(crate) fn end_of_file(first: Lsn, len: u64) -> Lsn {
+    Lsn(first.0 + len.saturating_sub(FILE_HEADER as u64))
+}
+
 /// Writes the header of a file into `into`, which has its length.
 pub(crate) fn write_file_header(into: &mut [u8], first: Lsn) {
     into[..8].copy_from_slice(&MAGIC);

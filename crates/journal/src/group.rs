@@ -48,6 +48,17 @@ pub(crate) struct State {
     spare: Vec<u8>,
 }
 
+/// A file to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// Position of its first frame.
+    pub first: Lsn,
+    /// Position up to which its frames are durable, or belong to the next file.
+    pub limit: Lsn,
+    /// Whether no file is after it.
+    pub is_last: bool,
+}
+
 struct Batch {
     /// Room for a file's header, then frames.
     bytes: Vec<u8>,
@@ -128,14 +139,14 @@ impl Inner {
         lock(&self.state).durable
     }
 
-    /// The file with the frame at `at` (moved to the oldest one that is kept) and the position up to which that file
-    /// may be read; `None` at the end.
-    pub(crate) fn file_at(&self, at: &mut Lsn) -> Option<(Lsn, Lsn)> {
+    /// Where to read the frame at `at`, which is moved to the oldest one that is kept; `None` at the end.
+    pub(crate) fn place(&self, at: &mut Lsn) -> Option<Place> {
         let state = lock(&self.state);
         *at = (*at).max(*state.files.front()?);
         let after = state.files.partition_point(|first| first <= at);
-        let limit = state.files.get(after).map_or(state.durable, |next| state.durable.min(*next));
-        (*at < limit).then(|| (state.files[after - 1], limit))
+        let next = state.files.get(after);
+        let limit = next.map_or(state.durable, |next| state.durable.min(*next));
+        (*at < limit).then(|| Place { first: state.files[after - 1], limit, is_last: next.is_none() })
     }
 
     pub(crate) fn append(

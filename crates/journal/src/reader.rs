@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sawlog_sys::Open;
 
-use crate::group::Inner;
+use crate::group::{Inner, Place};
 use crate::scan::{Scan, Trouble};
 use crate::{Frame, JournalError, Lsn, format};
 
@@ -18,9 +18,7 @@ pub struct FrameIter {
 }
 
 struct Opened {
-    first: Lsn,
-    /// Frames below it are durable in this file.
-    limit: Lsn,
+    place: Place,
     scan: Scan,
 }
 
@@ -30,48 +28,55 @@ impl FrameIter {
     }
 
     fn step(&mut self) -> Result<Option<Frame>, JournalError> {
-        if self.file.as_ref().is_none_or(|file| self.at >= file.limit) && !self.turn()? {
-            return Ok(None);
-        }
-        let Some(file) = &mut self.file else { return Ok(None) };
-        match file.scan.frame(self.at, file.limit) {
-            Ok(frame) => {
-                self.at = frame.next;
-                Ok(Some(frame))
+        loop {
+            if self.file.as_ref().is_none_or(|file| self.at >= file.place.limit) && !self.turn()? {
+                return Ok(None);
             }
-            Err(trouble) => {
-                let error = match trouble {
-                    Trouble::Io(error) => error,
-                    Trouble::Bad(why) => {
-                        let path = format::file_path(&self.inner.dir, file.first);
-                        let said = format!("{why} at position {} in {}", self.at.0, path.display());
-                        io::Error::new(io::ErrorKind::InvalidData, said)
-                    }
-                };
-                self.at = file.limit;
-                Err(self.inner.failed(error))
+            let Some(file) = &mut self.file else { return Ok(None) };
+            let place = file.place;
+            let error = match file.scan.frame(self.at, place.limit) {
+                Ok(frame) => {
+                    self.at = frame.next;
+                    return Ok(Some(frame));
+                }
+                // The files between are gone; the start said so.
+                Err(Trouble::End) if !place.is_last => None,
+                Err(Trouble::End) => Some(self.damaged("the file ends", place.first)),
+                Err(Trouble::Bad(why)) => Some(self.damaged(why, place.first)),
+                Err(Trouble::Io(error)) => Some(error),
+            };
+            self.at = place.limit;
+            if let Some(error) = error {
+                return Err(self.inner.failed(error));
             }
         }
+    }
+
+    fn damaged(&self, why: &str, first: Lsn) -> io::Error {
+        let path = format::file_path(&self.inner.dir, first);
+        let said = format!("{why} at position {} in {}", self.at.0, path.display());
+        io::Error::new(io::ErrorKind::InvalidData, said)
     }
 
     /// Turns to the file that has the frame at `self.at`; false at the end.
     fn turn(&mut self) -> Result<bool, JournalError> {
         loop {
-            let Some((first, limit)) = self.inner.file_at(&mut self.at) else { return Ok(false) };
-            if let Some(file) = self.file.as_mut().filter(|file| file.first == first) {
-                file.limit = limit;
+            let Some(place) = self.inner.place(&mut self.at) else { return Ok(false) };
+            if let Some(file) = self.file.as_mut().filter(|file| file.place.first == place.first) {
+                file.place = place;
                 return Ok(true);
             }
-            let path = format::file_path(&self.inner.dir, first);
-            match Scan::open(&*self.inner.fs, &path, Open::Read, first) {
+            let path = format::file_path(&self.inner.dir, place.first);
+            match Scan::open(&*self.inner.fs, &path, Open::Read, place.first) {
                 Ok(scan) => {
-                    self.file = Some(Opened { first, limit, scan });
+                    self.file = Some(Opened { place, scan });
                     return Ok(true);
                 }
                 // It was trimmed since.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.inner.start() > first => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.inner.start() > place.first => {
+                }
                 Err(error) => {
-                    self.at = limit;
+                    self.at = place.limit;
                     return Err(self.inner.failed(error));
                 }
             }

@@ -1,7 +1,7 @@
 //! Finds the end of a journal after a clean stop or a crash. Knows nothing of appending.
 //!
-//! Only the last file is searched: a file is begun at the end of what is durable, so all before it was whole then. In
-//! the last file the longest prefix of good frames is kept. Nothing is written over or cut: the next append begins a
+//! Only the last file is searched: a file is begun at the end of what is durable, so all before it was whole then (of
+//! the others the length is looked at). In the last file the longest prefix of good frames is kept. Nothing is written over or cut: the next append begins a
 //! new file at the end of that prefix, and the beginning of a file ends the one before it. That holds at every crash
 //! point: before the new file's name is durable the old one is found again as it was, and after it the dropped bytes
 //! are out of sight, whatever the disk makes of them.
@@ -33,12 +33,28 @@ pub(crate) fn recover(fs: &dyn Fs, dir: &Path, how: Open) -> io::Result<Found> {
     let (mut end, mut recovered) = (ORIGIN, Recovered::default());
     if let Some(&last) = files.last() {
         (end, recovered) = search(fs, dir, last, how)?;
+        for pair in files.windows(2) {
+            find_hole(fs, dir, pair[0], pair[1], &mut recovered)?;
+        }
         if how != Open::Read {
             // What was found is about to be shown and built upon, so it must not go with the next loss of power.
             fs.sync_dir(dir)?;
         }
     }
     Ok(Found { files: files.into(), end, recovered })
+}
+
+/// Says where a file ends before the next one begins. It takes a disk that forgets what it said was durable: frames
+/// are gone, or a file that was trimmed is back.
+fn find_hole(fs: &dyn Fs, dir: &Path, first: Lsn, next: Lsn, recovered: &mut Recovered) -> io::Result<()> {
+    let path = format::file_path(dir, first);
+    let end = format::end_of_file(first, fs.metadata(&path)?.len);
+    if end < next {
+        recovered.dropped_bytes += next.0 - end.0;
+        recovered.reason =
+            Some(format!("nothing is kept between {} and position {}", path.display(), next.0));
+    }
+    Ok(())
 }
 
 /// The end of the good frames of the last file.
@@ -54,7 +70,8 @@ fn search(fs: &dyn Fs, dir: &Path, first: Lsn, how: Open) -> io::Result<(Lsn, Re
                 recovered.frames += 1;
             }
             Err(Trouble::Io(error)) => return Err(error),
-            Err(Trouble::Bad(why)) => {
+            Err(trouble @ (Trouble::Bad(_) | Trouble::End)) => {
+                let why = if let Trouble::Bad(why) = trouble { why } else { "the file ends" };
                 recovered.dropped_bytes = limit.0 - end.0;
                 recovered.reason = Some(format!("{why} at position {} in {}", end.0, path.display()));
                 break;

@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     Io(io::Error),
     /// The bytes are no frame.
     Bad(&'static str),
+    /// The file ends there.
+    End,
 }
 
 /// A place in a file.
@@ -55,8 +57,7 @@ impl Scan {
 
     /// Position after the last byte of the file.
     pub(crate) fn physical_end(&self) -> io::Result<Lsn> {
-        let len = self.file.metadata()?.len;
-        Ok(Lsn(self.first.0 + len.saturating_sub(FILE_HEADER as u64)))
+        Ok(format::end_of_file(self.first, self.file.metadata()?.len))
     }
 
     /// The frame at `at`; none of its bytes lies at or after `limit`.
@@ -97,20 +98,24 @@ impl Scan {
         }
     }
 
-    /// Reads a chunk that begins at `at` and has `need` bytes or more.
+    /// Reads a chunk that begins at `at` and has `need` bytes or more. The file may end before `limit`.
     fn fill(&mut self, at: Lsn, limit: Lsn, need: usize) -> Result<(), Trouble> {
-        const CUT: Trouble = Trouble::Bad("a frame is cut off");
         let left = limit.0 - at.0;
-        if need as u64 > left {
-            return Err(CUT);
-        }
-        let mut chunk = vec![0; left.min(CHUNK.max(need as u64)) as usize];
         let offset = at.0 - self.first.0 + FILE_HEADER as u64;
-        match self.file.read_exact_at(&mut chunk, offset) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(CUT),
-            Err(error) => return Err(Trouble::Io(error)),
+        let mut chunk = vec![0; left.min(CHUNK.max(need as u64)) as usize];
+        let mut read = 0;
+        while read < chunk.len() {
+            match self.file.read_at(&mut chunk[read..], offset + read as u64) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Trouble::Io(error)),
+            }
         }
+        if read < need {
+            return Err(if read == 0 { Trouble::End } else { Trouble::Bad("a frame is cut off") });
+        }
+        chunk.truncate(read);
         self.chunk = chunk.into();
         self.chunk_at = at;
         Ok(())

@@ -2,7 +2,8 @@
 //! fails where a test says so and crashes at any call. Knows nothing of sockets, threads and watchers.
 //!
 //! A test counts the calls of a run without faults ([`World::ops`]), then repeats the run once for each of them with a
-//! crash there ([`World::crash_at`]), and looks at the worlds that may come after it ([`World::restart`]):
+//! crash there ([`World::crash_at`]), and looks at the worlds that may come after it ([`World::restart`] for a loss of
+//! power, [`World::kill`] where only the process ended):
 //!
 //! ```
 //! use sawlog_sys::{Open, sim::{Tail, World}};
@@ -187,6 +188,17 @@ impl World {
         let mut rng = state.rng.fork(tail as u64);
         let disk = state.disk.after_crash(tail, &mut rng);
         Self::with(disk, rng, state.now)
+    }
+
+    /// Ends the process (if the machine did not crash before; then it did not, only the process ended there) and gives
+    /// the machine to the next one: all that was written is seen, but what was not synced still is not.
+    pub fn kill(&self) -> World {
+        let mut state = self.state();
+        state.crashed = true;
+        let after = Self::with(state.disk.clone(), state.rng.fork(Tail::ALL.len() as u64), state.now);
+        after.state().space = state.space;
+        after.state().monotonic = state.monotonic;
+        after
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

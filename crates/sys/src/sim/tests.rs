@@ -126,6 +126,22 @@ fn a_crash_ends_all_calls_and_frees_locks() {
 }
 
 #[test]
+fn a_killed_process_leaves_what_it_wrote_and_nothing_more_durable() {
+    let world = World::new(1);
+    let file = durable_file(&world, "/a", b"durable");
+    file.write_at(b"DURABLE", 0).expect("writes");
+    let lock = fs(&world).lock("/lock".as_ref()).expect("locks");
+    let after = world.kill();
+    assert!(is_crash(&file.sync().expect_err("is dead")) && lock.is_some());
+    assert!(fs(&after).lock("/lock".as_ref()).expect("locks").is_some());
+    assert_eq!(read(&after, "/a").as_deref(), Some(&b"DURABLE"[..]));
+    assert_eq!(read(&after.restart(Tail::Lost), "/a").as_deref(), Some(&b"durable"[..]));
+    let synced = world.kill();
+    fs(&synced).open("/a".as_ref(), Open::Write).expect("opens").sync().expect("syncs");
+    assert_eq!(read(&synced.restart(Tail::Lost), "/a").as_deref(), Some(&b"DURABLE"[..]));
+}
+
+#[test]
 fn a_failed_sync_drops_what_was_not_synced() {
     for seed in 0..8 {
         let world = World::new(seed);
