@@ -10,13 +10,14 @@ use std::time::Duration;
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
 use sawlog_model::{KnownSource, SourceId};
 use sawlog_sys::Sys;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::count::Counters;
 use crate::known::Known;
 use crate::lane::Lane;
 use crate::payload::{self, Item, Saved};
 use crate::pending::Pending;
+use crate::seen::Seen;
 use crate::tap::Taps;
 use crate::{DeliveryError, PipelineOptions, lock};
 
@@ -57,6 +58,10 @@ pub(crate) struct Core {
     /// KiB of rows that are submitted and not done.
     pub permits: Arc<Semaphore>,
     pub known: Mutex<Known>,
+    /// Messages that were taken.
+    pub seen: Mutex<Seen>,
+    /// Told when it was decided whether a message is taken.
+    pub decided: Notify,
     pub taps: Taps,
     pub inputs: Mutex<Vec<Arc<Counters>>>,
     /// Counters of the journal itself.
@@ -81,12 +86,23 @@ impl Core {
         let mut inbox = lock(&self.inbox);
         if inbox.closed {
             drop(inbox);
+            if let Job::Rows { items, .. } = &job {
+                items.iter().for_each(|item| self.not_taken(item.key));
+            }
             job.fail(&DeliveryError::Stopping);
             return;
         }
         inbox.jobs.push_back(job);
         drop(inbox);
         self.wake.notify_one();
+    }
+
+    /// Notes that the message of a key was not taken.
+    pub(crate) fn not_taken(&self, key: Option<u128>) {
+        if let Some(key) = key {
+            lock(&self.seen).failed(key);
+            self.decided.notify_waiters();
+        }
     }
 
     /// Remembers rows that the only output took and that stand nowhere but in their file; waits while there are too many.
@@ -136,7 +152,7 @@ impl Core {
         if sources.is_empty() && cursors.is_empty() {
             return Ok(());
         }
-        self.append_saved(sources, &cursors)
+        self.append_saved(sources, &cursors, Vec::new())
     }
 
     /// Journals positions, and cursors that it has to keep.
@@ -144,12 +160,16 @@ impl Core {
         &self,
         sources: Vec<KnownSource>,
         cursors: &[(&Arc<Lane>, Lsn)],
+        keys: Vec<u128>,
     ) -> Result<(), JournalError> {
         let named = cursors.iter().map(|(lane, cursor)| (lane.output.name().to_owned(), *cursor)).collect();
-        let saved = Saved { cursors: named, sources };
+        let saved = Saved { cursors: named, sources, keys };
         let at = self.journal.append(FrameKind::Cursor, Default::default(), |_, out| {
             payload::put_saved(out, &saved);
         })?;
+        let mut seen = lock(&self.seen);
+        saved.keys.iter().for_each(|key| seen.stored(*key, at));
+        drop(seen);
         let mut known = lock(&self.known);
         for source in &saved.sources {
             known.learn(&source.source, &source.position, Some(at));
@@ -174,8 +194,9 @@ impl Core {
         let due = lock(&self.known).due(cursor, held);
         let cursors: Vec<_> =
             self.lanes.iter().filter(|lane| !lane.keeps).map(|lane| (lane, lane.cursor())).collect();
-        if !due.is_empty() || !cursors.is_empty() {
-            self.append_saved(due, &cursors)?;
+        let keys = lock(&self.seen).due(cursor);
+        if !due.is_empty() || !cursors.is_empty() || !keys.is_empty() {
+            self.append_saved(due, &cursors, keys)?;
         }
         self.journal.trim(cursor)?;
         *trimmed = cursor;

@@ -14,6 +14,7 @@ use crate::count::Counters;
 use crate::lane::Lane;
 use crate::payload::Item;
 use crate::pipeline::permits;
+use crate::seen::Turn;
 use crate::{Origin, lock};
 
 /// What an input is given beside its options.
@@ -94,7 +95,7 @@ impl Intake {
     /// # Errors
     /// As [`Intake::offer`].
     pub fn offer_shared(&self, batch: Arc<Batch>, position: Position) -> Result<(), DeliveryError> {
-        let item = Item { batch, position: Some(position.clone()), late: false };
+        let item = Item { batch, position: Some(position.clone()), late: false, key: None };
         let straight = match self.core.only_lane() {
             Some(lane) => self.offer_straight(lane, &item, &position)?,
             None => false,
@@ -187,7 +188,31 @@ impl Intake {
     /// [`DeliveryError`]; nothing is acknowledged.
     pub async fn submit(&self, batches: Vec<Batch>) -> Result<(), DeliveryError> {
         let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
-        self.submit_items(items.map(|batch| (batch, None)).collect()).await
+        self.submit_items(items.map(|batch| (batch, None)).collect(), None).await
+    }
+
+    /// Like [`Intake::submit`], for a message that its sender repeats under the same `key` (of protocol, tag and the
+    /// sender's id) until it is acknowledged: a message that was taken before, also before a restart, is acknowledged
+    /// and dropped. The last 65,536 keys are known.
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub async fn submit_once(&self, key: u128, batches: Vec<Batch>) -> Result<(), DeliveryError> {
+        loop {
+            let decided = self.core.decided.notified();
+            tokio::pin!(decided);
+            // From here on no decision is missed, though it is waited for only below.
+            decided.as_mut().enable();
+            match lock(&self.core.seen).turn(key) {
+                Turn::Take => break,
+                Turn::Drop => return Ok(()),
+                Turn::Wait => {}
+            }
+            decided.await;
+        }
+        let turn = KeyTurn { core: &self.core, key, passed_on: false };
+        let batches = batches.into_iter().filter(|batch| !batch.rows.is_empty());
+        self.submit_items(batches.map(|batch| (batch, None)).collect(), Some(turn)).await
     }
 
     /// Like [`Intake::submit`], for rows that have addresses already: those of another node's file, with where that file
@@ -196,18 +221,20 @@ impl Intake {
     /// # Errors
     /// As [`Intake::submit`].
     pub async fn submit_addressed(&self, batches: Vec<(Batch, Position)>) -> Result<(), DeliveryError> {
-        self.submit_items(batches.into_iter().map(|(batch, position)| (batch, Some(position))).collect())
-            .await
+        let batches = batches.into_iter().map(|(batch, position)| (batch, Some(position)));
+        self.submit_items(batches.collect(), None).await
     }
 
-    async fn submit_items(&self, batches: Vec<(Batch, Option<Position>)>) -> Result<(), DeliveryError> {
+    async fn submit_items(
+        &self,
+        batches: Vec<(Batch, Option<Position>)>,
+        turn: Option<KeyTurn<'_>>,
+    ) -> Result<(), DeliveryError> {
         if batches.is_empty() {
             return Ok(());
         }
-        let items: Vec<Item> = batches
-            .into_iter()
-            .map(|(batch, position)| Item { batch: Arc::new(batch), position, late: false })
-            .collect();
+        let item = |(batch, position)| Item { batch: Arc::new(batch), position, late: false, key: None };
+        let mut items: Vec<Item> = batches.into_iter().map(item).collect();
         let weight = items.iter().map(|item| item.batch.weight()).sum();
         let most = permits(self.core.options.in_flight_bytes);
         let permit = self.core.permits.clone().acquire_many_owned(permits(weight).min(most)).await;
@@ -219,6 +246,8 @@ impl Intake {
             // A sender that went away in the meantime is not told.
             let _ = tell.send(result);
         });
+        // From here on the writer says how it ended, whether or not the sender is still there.
+        items[0].key = turn.map(KeyTurn::pass_on);
         self.core.enqueue(Job::Rows { items, taken: true, done });
         told.await.unwrap_or(Err(DeliveryError::Stopping))
     }
@@ -232,5 +261,27 @@ impl Intake {
     /// label of `/metrics`), `detail` the last one's words.
     pub fn count_error(&self, reason: &'static str, detail: &str) {
         self.counters.error(reason, detail);
+    }
+}
+
+/// The turn to take a message: given back when its sender goes away before the writer has it.
+struct KeyTurn<'a> {
+    core: &'a Core,
+    key: u128,
+    passed_on: bool,
+}
+
+impl KeyTurn<'_> {
+    fn pass_on(mut self) -> u128 {
+        self.passed_on = true;
+        self.key
+    }
+}
+
+impl Drop for KeyTurn<'_> {
+    fn drop(&mut self) {
+        if !self.passed_on {
+            self.core.not_taken(Some(self.key));
+        }
     }
 }

@@ -14,6 +14,7 @@ mod pending;
 mod pipeline;
 pub mod protocol;
 mod replay;
+mod seen;
 mod tap;
 pub mod testing;
 pub mod wiring;

@@ -12,6 +12,7 @@ use sawlog_model::{Batch, KnownSource, Limits, Position};
 const VERSION: u8 = 1;
 const HAS_POSITION: u8 = 1;
 const LATE: u8 = 2;
+const HAS_KEY: u8 = 4;
 
 /// Rows on their way to the outputs.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Item {
     pub position: Option<Position>,
     /// The output had them before they were journaled (late journaling).
     pub late: bool,
+    /// By which their message is recognised when it is sent again; on the first item of a message.
+    pub key: Option<u128>,
 }
 
 /// What a cursor frame says.
@@ -31,6 +34,8 @@ pub(crate) struct Saved {
     pub cursors: Vec<(String, Lsn)>,
     /// Sources with the positions from which they are to be read on.
     pub sources: Vec<KnownSource>,
+    /// Keys of messages that were taken, oldest first.
+    pub keys: Vec<u128>,
 }
 
 fn put_position(out: &mut Vec<u8>, position: &Position) {
@@ -46,6 +51,11 @@ fn read_position(reader: &mut Reader) -> Result<Position, FrameError> {
     Ok(Position { epoch, offset, resume })
 }
 
+fn read_key(reader: &mut Reader) -> Result<u128, FrameError> {
+    let bytes = reader.take(16, "key")?;
+    Ok(u128::from_le_bytes(bytes[..].try_into().map_err(|_| FrameError::Short("key"))?))
+}
+
 fn expect_version(reader: &mut Reader) -> Result<(), FrameError> {
     if reader.byte("version")? == VERSION { Ok(()) } else { Err(FrameError::Wrong("version")) }
 }
@@ -53,7 +63,11 @@ fn expect_version(reader: &mut Reader) -> Result<(), FrameError> {
 /// Appends one item; see [`begin`].
 pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
     let position = if item.position.is_some() { HAS_POSITION } else { 0 };
-    out.push(position | if item.late { LATE } else { 0 });
+    let key = if item.key.is_some() { HAS_KEY } else { 0 };
+    out.push(position | key | if item.late { LATE } else { 0 });
+    if let Some(key) = item.key {
+        out.extend_from_slice(&key.to_le_bytes());
+    }
     if let Some(position) = &item.position {
         put_position(out, position);
     }
@@ -83,12 +97,13 @@ pub(crate) fn read_items(payload: Bytes) -> Result<Vec<Item>, FrameError> {
     let mut items = Vec::new();
     while reader.remaining() > 0 {
         let flags = reader.byte("flags")?;
-        if flags & !(HAS_POSITION | LATE) != 0 {
+        if flags & !(HAS_POSITION | LATE | HAS_KEY) != 0 {
             return Err(FrameError::Wrong("flags"));
         }
+        let key = if flags & HAS_KEY != 0 { Some(read_key(&mut reader)?) } else { None };
         let position = if flags & HAS_POSITION != 0 { Some(read_position(&mut reader)?) } else { None };
         let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
-        items.push(Item { batch, position, late: flags & LATE != 0 });
+        items.push(Item { batch, position, late: flags & LATE != 0, key });
     }
     Ok(items)
 }
@@ -106,6 +121,9 @@ pub(crate) fn put_saved(out: &mut Vec<u8>, saved: &Saved) {
         frame::put_source(out, &known.source);
         put_position(out, &known.position);
     }
+    for key in &saved.keys {
+        out.extend_from_slice(&key.to_le_bytes());
+    }
 }
 
 /// Reads what [`put_saved`] wrote.
@@ -119,6 +137,9 @@ pub(crate) fn read_saved(payload: Bytes) -> Result<Saved, FrameError> {
     for _ in 0..reader.count("sources")? {
         let source = frame::read_source(&mut reader)?;
         saved.sources.push(KnownSource { source, position: read_position(&mut reader)? });
+    }
+    while reader.remaining() > 0 {
+        saved.keys.push(read_key(&mut reader)?);
     }
     Ok(saved)
 }

@@ -17,6 +17,7 @@ use crate::count::Counters;
 use crate::known::Known;
 use crate::lane::Lane;
 use crate::payload;
+use crate::seen::Seen;
 use crate::{Intake, Output, Tap, lock, writer};
 
 /// Sizes and times of a pipeline.
@@ -61,6 +62,7 @@ pub struct Pipeline {
 #[derive(Default)]
 struct Found {
     known: Known,
+    seen: Seen,
     cursors: HashMap<String, Lsn>,
     undecodable: Vec<String>,
 }
@@ -97,6 +99,8 @@ impl Pipeline {
             permits: Arc::new(Semaphore::new(permits(options.in_flight_bytes) as usize)),
             trimmed: Mutex::new(journal.start()),
             known: Mutex::new(found.known),
+            seen: Mutex::new(found.seen),
+            decided: Default::default(),
             journal,
             options,
             lanes,
@@ -211,6 +215,7 @@ fn scan(journal: &Journal) -> Result<Found, JournalError> {
         let result = match frame.kind {
             FrameKind::Data => payload::read_items(frame.payload).map(|items| {
                 for item in &items {
+                    item.key.into_iter().for_each(|key| found.seen.stored(key, frame.lsn));
                     if let Some(position) = &item.position {
                         found.known.learn(&item.batch.source, position, Some(frame.lsn));
                     }
@@ -220,6 +225,7 @@ fn scan(journal: &Journal) -> Result<Found, JournalError> {
                 for known in &saved.sources {
                     found.known.learn(&known.source, &known.position, Some(frame.lsn));
                 }
+                saved.keys.iter().for_each(|key| found.seen.stored(*key, frame.lsn));
                 found.cursors.extend(saved.cursors);
             }),
         };

@@ -13,6 +13,7 @@ use crate::payload::{self, Item};
 use crate::testing::{Collect, copy_dir};
 use crate::{DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
+mod once;
 mod random;
 
 /// A node whose crashes are copies of its journal's directory.
@@ -414,7 +415,7 @@ fn rows_that_stand_in_the_journal_twice_are_given_once() {
     // What an append leaves that failed after its bytes were written: the rows come again, cut elsewhere.
     for lines in [&["a\n", "b\n"][..], &["a\n", "b\n"], &["a\n", "b\n", "c\n"]] {
         let (rows, position) = batch(1, 0, 0, lines);
-        let item = Item { batch: Arc::new(rows), position: Some(position), late: false };
+        let item = Item { batch: Arc::new(rows), position: Some(position), late: false, key: None };
         journal
             .append(FrameKind::Data, Default::default(), |_, out| {
                 payload::begin(out);

@@ -160,6 +160,7 @@ fn commit_rows(core: &Core, round: &mut Round) {
         Ok((at, next)) => hand_on(core, round, at, next),
         Err(error) => {
             core.own.error("journal", &error.to_string());
+            round.items.iter().for_each(|item| core.not_taken(item.key));
             let late: Vec<Item> = round.items.drain(..).filter(|item| item.late).collect();
             let now = core.sys.clock.monotonic();
             lock(&core.inbox).pending.put_back(late, now);
@@ -209,6 +210,7 @@ fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
         }
     }
     drop(known);
+    remember_keys(core, &items, at);
     for item in items.iter().filter(|item| !item.late) {
         core.taps.show(&item.batch);
     }
@@ -225,10 +227,21 @@ fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
     }
 }
 
+/// Messages that came with a key are known from now on.
+fn remember_keys(core: &Core, items: &[Item], at: Lsn) {
+    if items.iter().all(|item| item.key.is_none()) {
+        return;
+    }
+    let mut seen = lock(&core.seen);
+    items.iter().filter_map(|item| item.key).for_each(|key| seen.stored(key, at));
+    drop(seen);
+    core.decided.notify_waiters();
+}
+
 /// Journals positions that were asked for.
 fn commit_positions(core: &Core, round: &mut Round) {
     let sources = std::mem::take(&mut round.record);
-    let result = if sources.is_empty() { Ok(()) } else { core.append_saved(sources, &[]) };
+    let result = if sources.is_empty() { Ok(()) } else { core.append_saved(sources, &[], Vec::new()) };
     for done in round.recorded.drain(..) {
         done(result.clone().map_err(DeliveryError::from));
     }
