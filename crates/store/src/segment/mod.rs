@@ -1,11 +1,38 @@
 //! A segment: the immutable file that rows end in. Folders mirror the bytes (docs/format.md). Knows nothing of
 //! manifests, memtables or other segments.
 
+mod arrow;
+mod bits;
+mod cache;
+mod chunk;
+mod column;
+mod cursor;
+mod encode;
+mod fields;
+mod footer;
+mod group;
+mod index;
+mod interner;
+mod ints;
+mod needle;
+mod reader;
+mod select;
+mod skeleton;
+mod stream;
+mod template;
+#[cfg(test)]
+mod tests;
+mod writer;
+
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use sawlog_model::{Batch, Nanos, Predicate, Record, RowRef, SourceId, Tenant, TimeRange};
+use sawlog_model::{Nanos, Predicate, SourceId, Tenant};
 use sawlog_sys::File;
+
+pub use self::cache::Cache;
+pub use self::group::Group;
+use self::reader::Body;
+pub use self::writer::SegmentWriter;
 
 use crate::{FieldCount, StoreError};
 
@@ -101,126 +128,38 @@ pub struct Encoded {
     pub meta: SegmentMeta,
 }
 
-/// Makes a segment, one row group after the other.
-pub struct SegmentWriter {}
-
-impl SegmentWriter {
-    /// A writer for rows of one tenant.
-    pub fn new(_tenant: Tenant, _effort: Effort) -> Self {
-        todo!()
-    }
-
-    /// Adds a row group: at most [`GROUP_ROWS`] rows and [`GROUP_BYTES`], sorted by (source, epoch, offset). Groups come in
-    /// the order of time.
-    pub fn add_group(&mut self, _rows: &[RowRef<'_>]) {
-        todo!()
-    }
-
-    /// Bytes written so far.
-    pub fn len(&self) -> usize {
-        todo!()
-    }
-
-    /// Ends the file.
-    pub fn finish(self) -> Encoded {
-        todo!()
-    }
-}
-
-/// Decoded blocks that queries share, within a budget.
-pub struct Cache {}
-
-impl Cache {
-    /// A cache of this many bytes.
-    pub fn new(_bytes: usize) -> Self {
-        todo!()
-    }
-}
-
 /// An open segment.
-pub struct Segment {}
+pub struct Segment {
+    body: Arc<Body>,
+}
 
 impl Segment {
     /// Reads the footer.
     ///
     /// # Errors
     /// [`StoreError`] where the file is not a segment, is damaged or of another format.
-    pub fn open(_file: Arc<dyn File>, _path: &str, _cache: Arc<Cache>) -> Result<Segment, StoreError> {
-        todo!()
+    pub fn open(file: Arc<dyn File>, path: &str, cache: Arc<Cache>) -> Result<Segment, StoreError> {
+        Ok(Segment { body: Arc::new(Body::open(file, path, cache)?) })
     }
 
     /// What its footer says.
     pub fn meta(&self) -> &SegmentMeta {
-        todo!()
+        &self.body.meta
     }
 
     /// Whether rows of the group may be kept, as far as the index knows.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn may_keep(&self, _group: usize, _predicate: &Predicate) -> Result<bool, StoreError> {
-        todo!()
+    pub fn may_keep(&self, group: usize, predicate: &Predicate) -> Result<bool, StoreError> {
+        self.body.may_keep(group, predicate)
     }
 
     /// Opens a group; its columns are read when they are asked for.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn group(&self, _index: usize) -> Result<Group, StoreError> {
-        todo!()
-    }
-}
-
-/// An open row group.
-pub struct Group {}
-
-impl Group {
-    /// The rows that the predicate keeps and whose time is in the range, ascending: exactly those for which
-    /// [`Predicate::keeps`] holds.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn select(&self, _predicate: &Predicate, _range: TimeRange) -> Result<Vec<u32>, StoreError> {
-        todo!()
-    }
-
-    /// Times of all rows.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn times(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
-        todo!()
-    }
-
-    /// Offsets of all rows.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn offsets(&self) -> Result<Arc<Vec<u64>>, StoreError> {
-        todo!()
-    }
-
-    /// The columns (see [`crate::Column`]) of these rows, in the order of `rows` (any order).
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn columns(&self, _names: &[String], _rows: &[u32]) -> Result<Vec<ArrayRef>, StoreError> {
-        todo!()
-    }
-
-    /// One row.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn record(&self, _row: u32) -> Result<Record, StoreError> {
-        todo!()
-    }
-
-    /// All rows as batches, one per source, epoch and context in the order of rows: what compaction writes again.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn batches(&self) -> Result<Vec<Batch>, StoreError> {
-        todo!()
+    pub fn group(&self, index: usize) -> Result<Group, StoreError> {
+        Group::open(self.body.clone(), index)
     }
 }

@@ -1,0 +1,172 @@
+//! Streams (the bytes of one part of one column of one row group) gathered into compressed chunks of about a megabyte:
+//! those of one column stand together over the row groups, small ones of several columns share a chunk. Knows nothing of
+//! what the streams hold.
+
+use std::collections::BTreeMap;
+
+use super::Effort;
+use super::cursor::{Cursor, Damage, put_signed, put_varint};
+
+/// A chunk is closed at so many bytes before compression.
+const CHUNK: usize = 1 << 20;
+/// Pools below this share chunks at the end.
+const SMALL: usize = 128 << 10;
+/// Bytes that wait in all pools together before the largest is closed.
+const WAITING: usize = 48 << 20;
+
+/// Which stream: a row group (0 for what the segment has once, else its number plus 1) and a number within it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct StreamKey {
+    pub(super) stream: u32,
+    pub(super) group: u32,
+}
+
+/// Where a stream stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) chunk: u32,
+    pub(super) start: u32,
+    pub(super) len: u32,
+}
+
+/// A chunk in the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChunkMeta {
+    pub(super) offset: u64,
+    pub(super) stored: u32,
+    pub(super) raw: u32,
+    pub(super) checksum: u32,
+}
+
+#[derive(Default)]
+struct Pool {
+    bytes: Vec<u8>,
+    streams: Vec<(StreamKey, u32)>,
+}
+
+/// Gathers streams and writes chunks.
+pub(super) struct Chunks {
+    pub(super) file: Vec<u8>,
+    effort: Effort,
+    pools: BTreeMap<u32, Pool>,
+    waiting: usize,
+    chunks: Vec<(ChunkMeta, Vec<(StreamKey, u32)>)>,
+}
+
+impl Chunks {
+    pub(super) fn new(effort: Effort, magic: &[u8]) -> Self {
+        Chunks { file: magic.to_vec(), effort, pools: BTreeMap::new(), waiting: 0, chunks: Vec::new() }
+    }
+
+    /// Adds a stream; those of one `pool` share chunks. An empty stream is not kept.
+    pub(super) fn put(&mut self, pool: u32, key: StreamKey, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let to = self.pools.entry(pool).or_default();
+        if !to.bytes.is_empty() && to.bytes.len() + bytes.len() > CHUNK {
+            let full = std::mem::take(to);
+            self.waiting -= full.bytes.len();
+            self.write(full);
+        }
+        let to = self.pools.entry(pool).or_default();
+        to.bytes.extend_from_slice(bytes);
+        to.streams.push((key, bytes.len() as u32));
+        self.waiting += bytes.len();
+        while self.waiting > WAITING {
+            let largest = self.pools.iter().max_by_key(|(_, pool)| pool.bytes.len()).map(|(key, _)| *key);
+            let Some(full) = largest.and_then(|key| self.pools.remove(&key)) else { break };
+            self.waiting -= full.bytes.len();
+            self.write(full);
+        }
+    }
+
+    /// Bytes in the file and waiting for it.
+    pub(super) fn len(&self) -> usize {
+        self.file.len() + self.waiting / 4
+    }
+
+    fn write(&mut self, pool: Pool) {
+        let level = match self.effort {
+            Effort::Cheap => 3,
+            Effort::Strong => 17,
+        };
+        let packed = zstd::bulk::compress(&pool.bytes, level).unwrap_or_default();
+        let stored =
+            if packed.is_empty() || packed.len() >= pool.bytes.len() { &pool.bytes } else { &packed };
+        let meta = ChunkMeta {
+            offset: self.file.len() as u64,
+            stored: stored.len() as u32,
+            raw: pool.bytes.len() as u32,
+            checksum: crc32c::crc32c(stored),
+        };
+        self.file.extend_from_slice(stored);
+        self.chunks.push((meta, pool.streams));
+    }
+
+    /// Writes what waits and the table of chunks to `table`; gives the file.
+    pub(super) fn finish(mut self, table: &mut Vec<u8>) -> Vec<u8> {
+        let mut shared: BTreeMap<u32, Pool> = BTreeMap::new();
+        for (key, pool) in std::mem::take(&mut self.pools) {
+            if pool.bytes.len() >= SMALL {
+                self.write(pool);
+                continue;
+            }
+            // Numbers and text compress better apart; the low bits of a pool's key say which part it is.
+            let to = shared.entry(key % super::stream::PARTS).or_default();
+            to.bytes.extend_from_slice(&pool.bytes);
+            to.streams.extend(pool.streams);
+            if to.bytes.len() >= SMALL * 2 {
+                let full = std::mem::take(to);
+                self.write(full);
+            }
+        }
+        for pool in shared.into_values().filter(|pool| !pool.streams.is_empty()) {
+            self.write(pool);
+        }
+        put_varint(table, self.chunks.len() as u64);
+        let mut before = StreamKey { stream: 0, group: 0 };
+        for (meta, streams) in &self.chunks {
+            put_varint(table, u64::from(meta.stored));
+            put_varint(table, u64::from(meta.raw));
+            table.extend_from_slice(&meta.checksum.to_le_bytes());
+            put_varint(table, streams.len() as u64);
+            for (key, len) in streams {
+                put_signed(table, i64::from(key.stream) - i64::from(before.stream));
+                put_signed(table, i64::from(key.group) - i64::from(before.group));
+                put_varint(table, u64::from(*len));
+                before = *key;
+            }
+        }
+        self.file
+    }
+}
+
+/// Chunks and the places of streams, sorted by their keys.
+pub(super) type Table = (Vec<ChunkMeta>, Vec<(StreamKey, Place)>);
+
+/// Reads the table of chunks. `offset` is where the first chunk stands.
+pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Table, Damage> {
+    let mut chunks = Vec::new();
+    let mut places = Vec::new();
+    let (mut stream, mut group) = (0i64, 0i64);
+    for chunk in 0..cursor.count()? {
+        let (stored, raw) = (cursor.u32()?, cursor.u32()?);
+        let checksum = u32::from_le_bytes(cursor.take(4)?.try_into().unwrap_or_default());
+        chunks.push(ChunkMeta { offset, stored, raw, checksum });
+        offset += u64::from(stored);
+        let mut start = 0u32;
+        for _ in 0..cursor.count()? {
+            stream = stream.wrapping_add(cursor.signed()?);
+            group = group.wrapping_add(cursor.signed()?);
+            let len = cursor.u32()?;
+            let end = start.checked_add(len).filter(|end| *end <= raw);
+            let end = end.ok_or(Damage("a stream reaches over the end of its chunk"))?;
+            let key = StreamKey { stream: stream as u32, group: group as u32 };
+            places.push((key, Place { chunk: chunk as u32, start, len }));
+            start = end;
+        }
+    }
+    places.sort_unstable_by_key(|(key, _)| *key);
+    Ok((chunks, places))
+}

@@ -1,0 +1,398 @@
+//! Which row groups hold a token: hashes of the tokens of values, cut to a few more bits than tell them apart, in pages,
+//! each with the groups it is in. A hash that is not there proves that the token is in none; one that is there may be
+//! another token's. Numbers of fewer than five digits are in too many rows to be worth it and are not indexed. Knows
+//! nothing of predicates.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sawlog_model::{Kind, token, value};
+
+use super::cursor::{Cursor, Damage, put_varint};
+use super::template::VARIABLE;
+
+/// Bits by which a hash is longer than needed to number all tokens: the chance that an absent one is found is one in
+/// two to this.
+const SPARE_BITS: u32 = 7;
+/// Tokens of a page, on average.
+const PAGE: u64 = 256;
+/// Numbers below so many digits are not indexed.
+const SHORT_NUMBER: usize = 5;
+
+/// For each byte its ASCII-folded form, 0 where it cannot stand in a token.
+const FOLD: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if token::is_token_byte(byte as u8) {
+            table[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+const PRIME: u64 = 0x0000_0100_0000_01b3;
+
+fn finish(hash: u64) -> u32 {
+    let mixed = (hash ^ hash >> 29).wrapping_mul(SEED);
+    (mixed ^ mixed >> 32) as u32
+}
+
+/// The hash of a token, without regard to case; `None` where it is not indexed.
+pub(super) fn hash(token: &[u8]) -> Option<u32> {
+    if token.len() < SHORT_NUMBER && token.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let folded = token
+        .iter()
+        .fold(SEED, |hash, byte| (hash ^ u64::from(FOLD[usize::from(*byte)])).wrapping_mul(PRIME));
+    Some(finish(folded))
+}
+
+/// A byte of the shape of a token: digits are all alike, letters without case.
+fn shape_byte(byte: u8) -> u8 {
+    if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() }
+}
+
+/// How a token of a time looks.
+pub(super) fn shape(token: &[u8]) -> Vec<u8> {
+    token.iter().map(|byte| shape_byte(*byte)).collect()
+}
+
+/// How values are decoded before their tokens are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Decode {
+    #[default]
+    Plain,
+    Escaped,
+    Both,
+    Bool,
+}
+
+/// The tokens of a row group: a set of hashes.
+#[derive(Default)]
+pub(super) struct Tokens {
+    table: Vec<u32>,
+    len: usize,
+    has_zero: bool,
+    decode: Decode,
+    ignore: bool,
+    shapes: BTreeSet<Vec<u8>>,
+    last_shape: Vec<u8>,
+}
+
+impl Tokens {
+    /// Takes nothing.
+    pub(super) fn none() -> Self {
+        Tokens { ignore: true, ..Tokens::default() }
+    }
+
+    /// Says of which kind the values are that come next.
+    pub(super) fn of_kind(&mut self, kind: Kind) -> &mut Self {
+        self.decode = match kind {
+            Kind::JsonText => Decode::Escaped,
+            Kind::Json => Decode::Both,
+            Kind::Bool => Decode::Bool,
+            _ => Decode::Plain,
+        };
+        self
+    }
+
+    /// Adds the tokens of a value.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        if self.ignore {
+            return;
+        }
+        if self.decode == Decode::Bool && value != b"true" {
+            // Whatever is not true reads as false.
+            self.add_plain(b"false");
+        }
+        if matches!(self.decode, Decode::Plain | Decode::Bool) || memchr::memchr(b'\\', value).is_none() {
+            self.add_plain(value);
+            return;
+        }
+        self.add_plain(&value::unescape(Cow::Borrowed(value)));
+        if self.decode == Decode::Both {
+            self.add_plain(value);
+        }
+    }
+
+    /// Adds a value that is digits, with or without a sign.
+    pub(super) fn add_number(&mut self, value: &[u8]) {
+        if value.len() >= SHORT_NUMBER {
+            self.add(value);
+        }
+    }
+
+    /// Adds the literal words of a template.
+    pub(super) fn add_template(&mut self, template: &[u8]) {
+        for literal in template.split(|byte| *byte == VARIABLE) {
+            self.add(literal);
+        }
+    }
+
+    /// Notes how the tokens of times look; the times themselves are not indexed.
+    pub(super) fn add_times(&mut self, texts: &[&[u8]]) {
+        for text in texts {
+            let same = text.len() == self.last_shape.len()
+                && text.iter().zip(&self.last_shape).all(|(byte, have)| shape_byte(*byte) == *have);
+            if same {
+                continue;
+            }
+            self.last_shape.clear();
+            self.last_shape.extend(text.iter().map(|byte| shape_byte(*byte)));
+            token::tokens(&self.last_shape, |shape| {
+                self.shapes.insert(shape.to_vec());
+            });
+        }
+    }
+
+    /// The shapes of tokens of times.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = &[u8]> {
+        self.shapes.iter().map(Vec::as_slice)
+    }
+
+    fn add_plain(&mut self, text: &[u8]) {
+        let (mut hash, mut len, mut digits) = (SEED, 0usize, 0usize);
+        for byte in text.iter().map(|byte| FOLD[usize::from(*byte)]).chain(std::iter::once(0)) {
+            if byte != 0 {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+                len += 1;
+                digits += usize::from(byte.is_ascii_digit());
+            } else if len > 0 {
+                if len >= SHORT_NUMBER || digits < len {
+                    self.insert(finish(hash));
+                }
+                (hash, len, digits) = (SEED, 0, 0);
+            }
+        }
+    }
+
+    fn insert(&mut self, hash: u32) {
+        if hash == 0 {
+            self.has_zero = true;
+            return;
+        }
+        if (self.len + 1) * 2 > self.table.len() {
+            let old = std::mem::take(&mut self.table);
+            self.table = vec![0; (old.len() * 2).max(1024)];
+            self.len = 0;
+            old.into_iter().filter(|hash| *hash != 0).for_each(|hash| self.insert(hash));
+        }
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.table[slot] != 0 && self.table[slot] != hash {
+            slot = (slot + 1) & mask;
+        }
+        self.len += usize::from(self.table[slot] == 0);
+        self.table[slot] = hash;
+    }
+
+    /// The hashes, ascending.
+    pub(super) fn sorted(self) -> Vec<u32> {
+        let mut all: Vec<u32> = self.table.into_iter().filter(|hash| *hash != 0).collect();
+        if self.has_zero {
+            all.push(0);
+        }
+        all.sort_unstable();
+        all
+    }
+}
+
+/// Writes bits, lowest first.
+#[derive(Default)]
+struct BitWriter {
+    bytes: Vec<u8>,
+    held: u64,
+    count: u32,
+}
+
+impl BitWriter {
+    fn put(&mut self, value: u64, bits: u32) {
+        for at in 0..bits {
+            self.held |= (value >> at & 1) << self.count;
+            self.count += 1;
+            if self.count == 8 {
+                self.bytes.push(self.held as u8);
+                (self.held, self.count) = (0, 0);
+            }
+        }
+    }
+
+    /// So many ones, then a zero.
+    fn put_unary(&mut self, value: u64) {
+        for _ in 0..value {
+            self.put(1, 1);
+        }
+        self.put(0, 1);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if self.count > 0 {
+            self.bytes.push(self.held as u8);
+        }
+        self.bytes
+    }
+}
+
+/// Reads them.
+struct BitReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl BitReader<'_> {
+    fn bit(&mut self) -> Result<u64, Damage> {
+        let byte = self.bytes.get(self.at / 8).ok_or(Damage("an index page ends too early"))?;
+        let bit = byte >> (self.at % 8) & 1;
+        self.at += 1;
+        Ok(u64::from(bit))
+    }
+
+    fn get(&mut self, bits: u32) -> Result<u64, Damage> {
+        (0..bits).try_fold(0, |value, at| Ok(value | self.bit()? << at))
+    }
+
+    fn unary(&mut self) -> Result<u64, Damage> {
+        let mut value = 0;
+        while self.bit()? == 1 {
+            value += 1;
+        }
+        Ok(value)
+    }
+}
+
+/// Bits that number `count` things.
+fn bits_for(count: u64) -> u32 {
+    64 - count.saturating_sub(1).leading_zeros()
+}
+
+/// Writes the index of a segment: the head for the footer, the pages as one stream. `groups` are the sorted hashes of
+/// each row group's tokens.
+pub(super) fn write(groups: &[Vec<u32>], head: &mut Vec<u8>) -> Vec<u8> {
+    let mut all: Vec<(u32, u32)> = Vec::with_capacity(groups.iter().map(Vec::len).sum());
+    for (group, hashes) in groups.iter().enumerate() {
+        all.extend(hashes.iter().map(|hash| (*hash, group as u32)));
+    }
+    all.sort_unstable();
+    let distinct = all.chunk_by(|a, b| a.0 == b.0).count() as u64;
+    let bits = (bits_for(distinct.max(1)) + SPARE_BITS).min(32);
+    let page_bits = bits_for(distinct.div_ceil(PAGE).max(1)).min(bits);
+    let rice = (bits.saturating_sub(bits_for(distinct.max(1)))).saturating_sub(1);
+    let group_bits = bits_for(groups.len() as u64);
+    let mut pages: BTreeMap<u64, BitWriter> = BTreeMap::new();
+    let mut before = 0;
+    for run in all.chunk_by(|a, b| a.0 >> (32 - bits) == b.0 >> (32 - bits)) {
+        let short = u64::from(run[0].0 >> (32 - bits));
+        let (page, within) = (short >> (bits - page_bits), short & ((1u64 << (bits - page_bits)) - 1));
+        let writer = pages.entry(page).or_insert_with(|| {
+            before = 0;
+            BitWriter::default()
+        });
+        let delta = within - before;
+        before = within;
+        writer.put_unary(delta >> rice);
+        writer.put(delta, rice);
+        let mut list: Vec<u32> = run.iter().map(|(_, group)| *group).collect();
+        list.sort_unstable();
+        list.dedup();
+        put_groups(&list, groups.len(), group_bits, writer);
+    }
+    put_varint(head, u64::from(bits));
+    put_varint(head, u64::from(page_bits));
+    put_varint(head, u64::from(rice));
+    let mut lengths = Vec::new();
+    let mut body = Vec::new();
+    for page in 0..1u64 << page_bits {
+        let bytes = pages.remove(&page).map(BitWriter::finish).unwrap_or_default();
+        put_varint(&mut lengths, bytes.len() as u64);
+        body.extend_from_slice(&bytes);
+    }
+    head.extend_from_slice(&lengths);
+    body
+}
+
+/// Writes which of `all` groups a token is in: the count in unary up to four, then their numbers or one bit for each.
+fn put_groups(list: &[u32], all: usize, bits: u32, out: &mut BitWriter) {
+    if list.len() <= 4 && list.len() < all {
+        out.put_unary(list.len() as u64 - 1);
+        for group in list {
+            out.put(u64::from(*group), bits);
+        }
+        return;
+    }
+    out.put_unary(4);
+    for group in 0..all as u32 {
+        out.put(u64::from(list.binary_search(&group).is_ok()), 1);
+    }
+}
+
+/// The head of an index.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    bits: u32,
+    page_bits: u32,
+    rice: u32,
+    /// Ends of the pages in the stream.
+    ends: Vec<u32>,
+}
+
+impl Index {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Index, Damage> {
+        let (bits, page_bits, rice) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
+        if bits == 0 || bits > 32 || page_bits > bits || rice > 32 {
+            return Err(Damage("the index has a width that cannot be"));
+        }
+        let mut end = 0u32;
+        let mut ends = Vec::new();
+        for _ in 0..1u64 << page_bits {
+            end = end.saturating_add(cursor.u32()?);
+            ends.push(end);
+        }
+        Ok(Index { bits, page_bits, rice, ends })
+    }
+
+    /// Whether each of `groups` may hold the token of this hash. `pages` is the stream.
+    pub(super) fn groups(&self, pages: &[u8], hash: u32, groups: usize) -> Result<Vec<bool>, Damage> {
+        let short = u64::from(hash) >> (32 - self.bits);
+        let page = (short >> (self.bits - self.page_bits)) as usize;
+        let wanted = short & ((1u64 << (self.bits - self.page_bits)) - 1);
+        let start = if page == 0 { 0 } else { self.ends[page - 1] as usize };
+        let bytes = pages.get(start..self.ends[page] as usize).ok_or(Damage("an index page is missing"))?;
+        let mut reader = BitReader { bytes, at: 0 };
+        let group_bits = bits_for(groups as u64);
+        let mut found = vec![false; groups];
+        let mut within = 0u64;
+        let least = self.rice as usize + 2;
+        let mut first = true;
+        while reader.at + least <= bytes.len() * 8 {
+            let delta = (reader.unary()? << self.rice) | reader.get(self.rice)?;
+            // The bits that fill up the last byte read as a token that stands where the one before stands.
+            if delta == 0 && !first {
+                break;
+            }
+            first = false;
+            within += delta;
+            let hit = within == wanted;
+            let count = reader.unary()?;
+            if count >= 4 {
+                for group in &mut found {
+                    *group |= reader.bit()? == 1 && hit;
+                }
+            } else {
+                for _ in 0..=count {
+                    let group = reader.get(group_bits)? as usize;
+                    if hit && group < groups {
+                        found[group] = true;
+                    }
+                }
+            }
+            if within >= wanted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}

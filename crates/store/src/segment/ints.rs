@@ -1,0 +1,146 @@
+//! A list of integers as bytes: constant, or the difference to the least one or to the one before, divided by what all
+//! have in common, in planes of one byte each (all lowest bytes, then all second bytes, ...), which is what a general
+//! compressor behind it likes best. Knows nothing of what the integers mean.
+
+use super::cursor::{Cursor, Damage, put_signed, put_varint};
+
+const CONSTANT: u8 = 0;
+const OFFSETS: u8 = 1;
+const DELTAS: u8 = 2;
+
+/// Integers looked at to choose between offsets and deltas.
+const SAMPLE: usize = 1024;
+
+/// Appends the integers: how they are written to `head`, the planes to `body`.
+pub(super) fn encode(values: &[i64], head: &mut Vec<u8>, body: &mut Vec<u8>) {
+    let Some(&first) = values.first() else { return };
+    let (mut least, mut most) = (first, first);
+    for &value in values {
+        least = least.min(value);
+        most = most.max(value);
+    }
+    if least == most {
+        head.push(CONSTANT);
+        put_signed(head, first);
+        return;
+    }
+    let offsets: Vec<u64> = values.iter().map(|value| value.wrapping_sub(least) as u64).collect();
+    let divisor = common_divisor(&offsets);
+    let offsets: Vec<u64> =
+        if divisor == 1 { offsets } else { offsets.iter().map(|value| value / divisor).collect() };
+    let (least_delta, deltas) = deltas(&offsets);
+    let choose_deltas = cost(&deltas) < cost(&offsets);
+    let chosen = if choose_deltas { &deltas } else { &offsets };
+    let width = width(chosen);
+    head.push((if choose_deltas { DELTAS } else { OFFSETS }) | width << 2 | u8::from(divisor != 1) << 6);
+    put_signed(head, least);
+    if divisor != 1 {
+        put_varint(head, divisor);
+    }
+    if choose_deltas {
+        put_signed(head, least_delta);
+    }
+    for plane in 0..width {
+        body.extend(chosen.iter().map(|value| (value >> (8 * plane)) as u8));
+    }
+}
+
+/// Differences to the value before (the first's to 0), less the least of them.
+fn deltas(offsets: &[u64]) -> (i64, Vec<u64>) {
+    let mut before = 0u64;
+    let differences: Vec<i64> = offsets
+        .iter()
+        .map(|&value| {
+            let difference = value.wrapping_sub(before) as i64;
+            before = value;
+            difference
+        })
+        .collect();
+    let least = differences.iter().copied().min().unwrap_or(0);
+    (least, differences.iter().map(|value| value.wrapping_sub(least) as u64).collect())
+}
+
+/// Bytes that the largest needs, 0 where all are 0.
+fn width(values: &[u64]) -> u8 {
+    let all = values.iter().fold(0, |all, value| all | value);
+    (64 - all.leading_zeros()).div_ceil(8) as u8
+}
+
+/// The greatest number that divides all, 1 where all are 0.
+fn common_divisor(values: &[u64]) -> u64 {
+    let mut common = 0u64;
+    for &value in values {
+        if common == 0 {
+            common = value;
+        } else if value % common != 0 {
+            let (mut a, mut b) = (common, value % common);
+            while b != 0 {
+                (a, b) = (b, a % b);
+            }
+            common = a;
+        }
+        if common == 1 {
+            break;
+        }
+    }
+    common.max(1)
+}
+
+/// Roughly the bits that an entropy coder needs for a sample of the values, by planes.
+fn cost(values: &[u64]) -> f64 {
+    let width = width(values);
+    let step = values.len().div_ceil(SAMPLE).max(1);
+    let mut bits = 0.0;
+    for plane in 0..width {
+        let mut counts = [0u32; 256];
+        let mut total = 0u32;
+        for value in values.iter().step_by(step) {
+            counts[(value >> (8 * plane)) as usize & 0xff] += 1;
+            total += 1;
+        }
+        let total = f64::from(total);
+        let different = counts.iter().filter(|count| **count > 0).count() as f64;
+        bits += different * 4.0;
+        for count in counts.iter().filter(|count| **count > 0) {
+            let count = f64::from(*count);
+            bits += count * (total / count).log2();
+        }
+    }
+    bits
+}
+
+/// Reads `count` integers.
+pub(super) fn decode(count: usize, head: &mut Cursor<'_>, body: &mut Cursor<'_>) -> Result<Vec<i64>, Damage> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let form = head.byte()?;
+    let least = head.signed()?;
+    if form == CONSTANT {
+        return Ok(vec![least; count]);
+    }
+    let width = form >> 2 & 15;
+    if width > 8 {
+        return Err(Damage("an integer column is too wide"));
+    }
+    let divisor = if form >> 6 & 1 == 1 { head.varint()? } else { 1 };
+    let least_delta = if form & 3 == DELTAS { head.signed()? } else { 0 };
+    let planes = body.take(count.checked_mul(usize::from(width)).ok_or(Damage("a count is too large"))?)?;
+    let mut values = vec![0u64; count];
+    for (plane, bytes) in planes.chunks_exact(count).enumerate() {
+        for (value, byte) in values.iter_mut().zip(bytes) {
+            *value |= u64::from(*byte) << (8 * plane);
+        }
+    }
+    if form & 3 == DELTAS {
+        let mut before = 0u64;
+        for value in &mut values {
+            before = before.wrapping_add(value.wrapping_add(least_delta as u64));
+            *value = before;
+        }
+    }
+    Ok(values
+        .into_iter()
+        .map(|value| value.wrapping_mul(divisor).wrapping_add(least as u64) as i64)
+        .collect())
+}

@@ -1,0 +1,280 @@
+//! A word, phrase or part looked for in whole columns: decided on templates and dictionary entries first, then over whole
+//! buffers, and only where that cannot tell on single values. Gives exactly what [`Test::keeps_value`] gives. Knows
+//! nothing of rows.
+
+use std::borrow::Cow;
+
+use memchr::memmem::Finder;
+use sawlog_model::{FieldValue, Kind, Test, token, value};
+
+use super::bits::Bits;
+use super::column::{Column, Strings, TemplateRun, Templates};
+use super::template::VARIABLE;
+
+/// What is looked for.
+pub(super) struct Needle<'a> {
+    test: &'a Test,
+    /// The text, where it can be looked for byte by byte.
+    text: Option<Text<'a>>,
+}
+
+/// A word, phrase or part of which letters beyond ASCII need no folding.
+struct Text<'a> {
+    bytes: &'a [u8],
+    fold: bool,
+    /// It must stand as a whole word or phrase.
+    word: bool,
+    finder: Option<Finder<'a>>,
+    /// Its tokens, and whether each must stand in a matching text as a whole.
+    tokens: Vec<(&'a [u8], bool)>,
+    /// It is (part of) one token, so that it cannot stand across two parts of a line.
+    single: bool,
+}
+
+impl<'a> Needle<'a> {
+    pub(super) fn new(test: &'a Test) -> Self {
+        let text = match test {
+            Test::Phrase { text, fold } => Text::new(text, *fold, true),
+            Test::Part { text, fold } => Text::new(text, *fold, false),
+            _ => None,
+        };
+        Needle { test, text }
+    }
+
+    /// Whether it can stand in a line only within one of its parts.
+    pub(super) fn is_single(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| text.single)
+    }
+
+    /// Whether the line that holds it can be told from its parts at all.
+    pub(super) fn is_text(&self) -> bool {
+        // A line end may be the terminator, which is not part of the line.
+        self.text.as_ref().is_some_and(|text| memchr::memchr2(b'\n', b'\r', text.bytes).is_none())
+    }
+
+    /// Tests that a text must pass piece by piece if it is to hold a phrase or part of several words.
+    pub(super) fn words(&self) -> Vec<Test> {
+        let Some(text) = &self.text else { return Vec::new() };
+        let test = |(token, whole): &(&[u8], bool)| {
+            let (token, fold) = (String::from_utf8_lossy(token).into_owned(), text.fold);
+            if *whole { Test::Phrase { text: token, fold } } else { Test::Part { text: token, fold } }
+        };
+        text.tokens.iter().map(test).collect()
+    }
+
+    /// Whether the literal text holds it.
+    pub(super) fn is_in(&self, literal: &[u8]) -> bool {
+        self.text.as_ref().is_some_and(|text| text.is_in(literal))
+    }
+
+    /// Which values of the column pass.
+    pub(super) fn find(&self, column: &Column, kind: Kind) -> Bits {
+        let count = column.len();
+        match column {
+            Column::Constant { value, .. } => {
+                if self.keeps(kind, value) {
+                    Bits::all(count)
+                } else {
+                    Bits::none(count)
+                }
+            }
+            Column::Dictionary { entries, codes } => {
+                let found = self.find_in_strings(entries, kind);
+                let mut bits = Bits::none(count);
+                if !found.is_empty() {
+                    let hits = codes.iter().enumerate().filter(|(_, code)| found.has(**code as usize));
+                    hits.for_each(|(index, _)| bits.set(index));
+                }
+                bits
+            }
+            // Whatever a boolean is written as, it reads as a word.
+            Column::Integers(_) | Column::Padded { .. } if kind != Kind::Bool && !self.may_be_number() => {
+                Bits::none(count)
+            }
+            Column::Plain(strings) => self.find_in_strings(strings, kind),
+            Column::Templates(templates) if kind != Kind::Json => self.find_in_templates(templates, kind),
+            _ => self.find_in_strings(&column.strings(), kind),
+        }
+    }
+
+    /// Whether a value passes.
+    pub(super) fn keeps(&self, kind: Kind, bytes: &[u8]) -> bool {
+        match (&self.text, kind) {
+            (Some(text), Kind::Text) => text.is_in(bytes),
+            (Some(text), Kind::JsonText) if memchr::memchr(b'\\', bytes).is_none() => text.is_in(bytes),
+            _ => self.test.keeps_value(&FieldValue::read(kind, Cow::Borrowed(bytes))),
+        }
+    }
+
+    /// Whether it can stand in digits with a sign.
+    fn may_be_number(&self) -> bool {
+        let Some(text) = &self.text else { return true };
+        text.bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
+    }
+
+    fn find_in_strings(&self, strings: &Strings, kind: Kind) -> Bits {
+        let plain = match kind {
+            Kind::Text | Kind::Time | Kind::Number | Kind::Bool => true,
+            Kind::JsonText => memchr::memchr(b'\\', &strings.bytes).is_none(),
+            Kind::Null | Kind::Json => false,
+        };
+        match &self.text {
+            Some(text) if plain && kind != Kind::Bool && !text.bytes.is_empty() => text.find_all(strings),
+            _ => {
+                let mut bits = Bits::none(strings.len());
+                for index in 0..strings.len() {
+                    if self.keeps(kind, strings.get(index)) {
+                        bits.set(index);
+                    }
+                }
+                bits
+            }
+        }
+    }
+
+    fn find_in_templates(&self, templates: &Templates, kind: Kind) -> Bits {
+        let mut bits = Bits::none(templates.codes.len());
+        let found: Vec<Found> =
+            templates.runs.iter().map(|run| self.find_in_run(templates, run, kind)).collect();
+        let mut bytes = Vec::new();
+        for (index, (code, rank)) in templates.codes.iter().zip(&templates.ranks).enumerate() {
+            let hit = match &found[*code as usize] {
+                Found::All => true,
+                Found::None => false,
+                Found::Some { sure, maybe } => {
+                    sure.has(*rank as usize)
+                        || maybe.as_ref().is_some_and(|maybe| maybe.has(*rank as usize)) && {
+                            bytes.clear();
+                            templates.append(index, &mut bytes);
+                            self.keeps(kind, &bytes)
+                        }
+                }
+            };
+            if hit {
+                bits.set(index);
+            }
+        }
+        bits
+    }
+
+    /// Decides the values of one template as far as its parts tell.
+    fn find_in_run(&self, templates: &Templates, run: &TemplateRun, kind: Kind) -> Found {
+        let count = run.values;
+        let template = templates.table.get(run.template as usize);
+        let literals: Vec<Cow<'_, [u8]>> = template
+            .split(|byte| *byte == VARIABLE)
+            .map(|literal| match kind {
+                Kind::JsonText => value::unescape(Cow::Borrowed(literal)),
+                _ => Cow::Borrowed(literal),
+            })
+            .collect();
+        let Some(text) = &self.text else {
+            return Found::Some { sure: Bits::none(count), maybe: Some(Bits::all(count)) };
+        };
+        if literals.iter().any(|literal| text.is_in(literal)) {
+            return Found::All;
+        }
+        let mut sure = Bits::none(count);
+        for column in &run.variables {
+            sure.or(&self.find(column, kind));
+        }
+        let crossing = !text.single && (!run.variables.is_empty());
+        let maybe = crossing.then(|| {
+            let mut maybe = Bits::all(count);
+            for test in self.words() {
+                let word = Needle::new(&test);
+                if !literals.iter().any(|literal| word.is_in(literal)) {
+                    let mut anywhere = Bits::none(count);
+                    run.variables.iter().for_each(|column| anywhere.or(&word.find(column, kind)));
+                    maybe.and(&anywhere);
+                }
+            }
+            maybe
+        });
+        if sure.is_empty() && maybe.as_ref().is_none_or(Bits::is_empty) {
+            Found::None
+        } else {
+            Found::Some { sure, maybe }
+        }
+    }
+}
+
+/// What is known of the values of a template.
+enum Found {
+    All,
+    None,
+    Some { sure: Bits, maybe: Option<Bits> },
+}
+
+impl<'a> Text<'a> {
+    /// `None` where the text needs more than ASCII folding.
+    fn new(text: &'a str, fold: bool, word: bool) -> Option<Self> {
+        if fold && !text.is_ascii() {
+            return None;
+        }
+        let bytes = text.as_bytes();
+        let mut spans = Vec::new();
+        let mut at = 0;
+        token::tokens(bytes, |token| {
+            // Tokens come in order, so the next one stands at or behind `at`.
+            while !bytes[at..].starts_with(token) || (at > 0 && token::is_token_byte(bytes[at - 1])) {
+                at += 1;
+            }
+            spans.push((at, at + token.len()));
+            at += token.len();
+        });
+        let single = spans.first() == Some(&(0, bytes.len()));
+        let whole = |start, end| word || (start > 0 && end < bytes.len());
+        let tokens = spans.iter().map(|(start, end)| (&bytes[*start..*end], whole(*start, *end))).collect();
+        let finder = (!fold).then(|| Finder::new(bytes));
+        Some(Text { bytes, fold, word, finder, tokens, single })
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        if self.word {
+            token::contains_word(text, self.bytes, self.fold)
+        } else {
+            token::find(text, self.bytes, self.fold).is_some() || self.bytes.is_empty()
+        }
+    }
+
+    fn next(&self, text: &[u8]) -> Option<usize> {
+        match &self.finder {
+            Some(finder) => finder.find(text),
+            None => token::find(text, self.bytes, true),
+        }
+    }
+
+    /// Looks over the whole buffer at once and says which strings the hits stand in.
+    fn find_all(&self, strings: &Strings) -> Bits {
+        let mut bits = Bits::none(strings.len());
+        let (mut from, mut index) = (0, 0);
+        while let Some(at) = self.next(&strings.bytes[from..]) {
+            let (start, end) = (from + at, from + at + self.bytes.len());
+            index += strings.ends[index..].partition_point(|end| *end as usize <= start);
+            if index >= strings.len() {
+                break;
+            }
+            let range = strings.range(index);
+            if end <= range.end && self.stands_alone(&strings.bytes[range.clone()], start - range.start) {
+                bits.set(index);
+                from = range.end;
+            } else {
+                from = start + 1;
+            }
+        }
+        bits
+    }
+
+    /// Whether the hit at `start` is a whole word, where one is asked for.
+    fn stands_alone(&self, text: &[u8], start: usize) -> bool {
+        if !self.word {
+            return true;
+        }
+        let end = start + self.bytes.len();
+        let glued = |at: usize| {
+            at > 0 && at < text.len() && token::is_token_byte(text[at - 1]) && token::is_token_byte(text[at])
+        };
+        !glued(start) && !glued(end)
+    }
+}

@@ -1,0 +1,197 @@
+//! An open segment: its footer, and streams on demand. Knows nothing of predicates.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sawlog_model::{Context, Source, SourceFacts};
+use sawlog_sys::File;
+
+use super::cache::{Cache, Part, PartKey};
+use super::chunk::{self, ChunkMeta, Place, StreamKey};
+use super::column::Strings;
+use super::cursor::{Cursor, Damage};
+use super::fields::{self, Field};
+use super::footer::{self, Tail};
+use super::index::Index;
+use super::skeleton::Skeleton;
+use super::{SegmentMeta, stream};
+use crate::StoreError;
+
+/// Bytes that the first read takes from the end of the file.
+const FIRST_READ: usize = 64 << 10;
+
+/// Sorts of cached parts.
+const CHUNK: u8 = 0;
+const STRINGS: u8 = 1;
+const SKELETONS: u8 = 2;
+pub(super) const COLUMN: u8 = 3;
+
+/// What all groups of an open segment share.
+pub(super) struct Body {
+    file: Arc<dyn File>,
+    path: String,
+    pub(super) cache: Arc<Cache>,
+    pub(super) id: u64,
+    pub(super) meta: SegmentMeta,
+    pub(super) fields: Vec<Field>,
+    pub(super) contexts: Vec<Arc<Context>>,
+    pub(super) sources: Vec<Arc<Source>>,
+    pub(super) time_shapes: Vec<Vec<u8>>,
+    pub(super) index: Index,
+    chunks: Vec<ChunkMeta>,
+    places: Vec<(StreamKey, Place)>,
+}
+
+impl Body {
+    pub(super) fn open(file: Arc<dyn File>, path: &str, cache: Arc<Cache>) -> Result<Body, StoreError> {
+        let io = |error| io_error(path, error);
+        let damaged = |damage: Damage| damage_error(path, damage);
+        let len = file.metadata().map_err(io)?.len as usize;
+        let mut end = vec![0; len.min(FIRST_READ)];
+        let start = len - end.len();
+        file.read_exact_at(&mut end, start as u64).map_err(io)?;
+        let tail_at =
+            end.len().checked_sub(footer::TAIL).ok_or(damaged(Damage("it is too short for a segment")))?;
+        let tail = Tail::read(&end[tail_at..]).map_err(damaged)?;
+        if tail.version != footer::VERSION {
+            let (found, known) = (tail.version, footer::VERSION);
+            return Err(StoreError::Format { path: path.to_owned(), found, known });
+        }
+        let whole = tail.packed + footer::TAIL;
+        if whole > len {
+            return Err(damaged(Damage("its footer is longer than the file")));
+        }
+        if whole > end.len() {
+            end = vec![0; whole];
+            file.read_exact_at(&mut end, (len - whole) as u64).map_err(io)?;
+        }
+        let packed = &end[end.len() - whole..end.len() - footer::TAIL];
+        let raw = tail.unpack(packed).map_err(damaged)?;
+        let id = cache.new_segment();
+        Body::read(&raw, file, path, cache, id).map_err(damaged)
+    }
+
+    fn read(raw: &[u8], file: Arc<dyn File>, path: &str, cache: Arc<Cache>, id: u64) -> Result<Body, Damage> {
+        let mut cursor = Cursor::new(raw);
+        let meta = footer::read_meta(&mut cursor)?;
+        let fields = fields::read(&mut cursor)?;
+        let contexts = (0..cursor.count()?)
+            .map(|_| {
+                let entries = (0..cursor.count()?)
+                    .map(|_| Ok((cursor.text()?, cursor.text()?)))
+                    .collect::<Result<Vec<_>, Damage>>()?;
+                Ok(Arc::new(Context::new(entries)))
+            })
+            .collect::<Result<Vec<_>, Damage>>()?;
+        let time_shapes =
+            (0..cursor.count()?).map(|_| Ok(cursor.bytes()?.to_vec())).collect::<Result<Vec<_>, Damage>>()?;
+        let index = Index::read(&mut cursor)?;
+        let (chunks, places) = chunk::read_table(&mut cursor, footer::HEAD as u64)?;
+        let sources = meta
+            .sources
+            .iter()
+            .map(|range| {
+                let facts = SourceFacts { name: range.name.clone(), ..SourceFacts::default() };
+                Arc::new(Source { id: range.source, facts })
+            })
+            .collect();
+        let path = path.to_owned();
+        Ok(Body {
+            file,
+            path,
+            cache,
+            id,
+            meta,
+            fields,
+            contexts,
+            sources,
+            time_shapes,
+            index,
+            chunks,
+            places,
+        })
+    }
+
+    /// An error that names the file.
+    pub(super) fn damaged(&self, damage: Damage) -> StoreError {
+        damage_error(&self.path, damage)
+    }
+
+    /// A stream; empty where it was not kept.
+    pub(super) fn stream(&self, stream: u32, group: u32) -> Result<Bytes, StoreError> {
+        let key = StreamKey { stream, group };
+        let Ok(at) = self.places.binary_search_by_key(&key, |(key, _)| *key) else { return Ok(Bytes::new()) };
+        let place = self.places[at].1;
+        let chunk = self.chunk(place.chunk)?;
+        let start = place.start as usize;
+        if start + place.len as usize > chunk.len() {
+            return Err(self.damaged(Damage("a chunk is shorter than its streams")));
+        }
+        Ok(chunk.slice(start..start + place.len as usize))
+    }
+
+    fn chunk(&self, number: u32) -> Result<Bytes, StoreError> {
+        let key = PartKey { segment: self.id, sort: CHUNK, first: number, second: 0 };
+        if let Some(Part::Chunk(bytes)) = self.cache.get(key) {
+            return Ok(bytes);
+        }
+        let meta = self.chunks[number as usize];
+        let mut stored = vec![0; meta.stored as usize];
+        self.file.read_exact_at(&mut stored, meta.offset).map_err(|error| io_error(&self.path, error))?;
+        if crc32c::crc32c(&stored) != meta.checksum {
+            return Err(self.damaged(Damage("a chunk's checksum is wrong")));
+        }
+        let raw = if meta.stored == meta.raw {
+            stored
+        } else {
+            zstd::bulk::decompress(&stored, meta.raw as usize)
+                .map_err(|_| self.damaged(Damage("a chunk does not unpack")))?
+        };
+        let bytes = Bytes::from(raw);
+        self.cache.put(key, Part::Chunk(bytes.clone()), bytes.len());
+        Ok(bytes)
+    }
+
+    /// A list of strings that the segment has once.
+    pub(super) fn strings(&self, stream: u32) -> Result<Option<Arc<Strings>>, StoreError> {
+        let key = PartKey { segment: self.id, sort: STRINGS, first: stream, second: 0 };
+        if let Some(Part::Strings(strings)) = self.cache.get(key) {
+            return Ok(Some(strings));
+        }
+        let bytes = self.stream(stream, 0)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let strings = Arc::new(Strings::read(&bytes).map_err(|damage| self.damaged(damage))?);
+        self.cache.put(key, Part::Strings(strings.clone()), strings.weight());
+        Ok(Some(strings))
+    }
+
+    /// All skeletons.
+    pub(super) fn skeletons(&self) -> Result<Arc<Vec<Skeleton>>, StoreError> {
+        let key = PartKey { segment: self.id, sort: SKELETONS, first: 0, second: 0 };
+        if let Some(Part::Skeletons(skeletons)) = self.cache.get(key) {
+            return Ok(skeletons);
+        }
+        let bytes = self.stream(stream::SKELETONS, 0)?;
+        let read = || {
+            let strings = Strings::read(&bytes)?;
+            (0..strings.len())
+                .map(|index| Skeleton::read(&strings.bytes.slice(strings.range(index)), self.fields.len()))
+                .collect::<Result<Vec<_>, Damage>>()
+        };
+        let skeletons = Arc::new(read().map_err(|damage| self.damaged(damage))?);
+        let weight = bytes.len() + skeletons.iter().map(Skeleton::weight).sum::<usize>();
+        self.cache.put(key, Part::Skeletons(skeletons.clone()), weight);
+        Ok(skeletons)
+    }
+}
+
+fn io_error(path: &str, error: io::Error) -> StoreError {
+    StoreError::Io { path: path.to_owned(), source: Arc::new(error) }
+}
+
+fn damage_error(path: &str, damage: Damage) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), reason: damage.0.to_owned() }
+}

@@ -1,0 +1,430 @@
+//! Decides a predicate over a row group: every condition becomes a set of rows, found on skeletons and columns where
+//! they can tell, and by putting rows together where they cannot. Knows nothing of Arrow.
+
+use sawlog_model::{FieldValue, Kind, Predicate, Test, TimeRange, strip_terminator, token};
+
+use super::bits::Bits;
+use super::column::Column;
+use super::fields::Role;
+use super::group::{Group, Shape, Taken};
+use super::needle::Needle;
+use super::reader::Body;
+use super::{index, stream};
+use crate::StoreError;
+
+/// Fields that are computed and stand in no column.
+const OWN: [&str; 7] = ["_line", "_time", "_received", "_source", "_epoch", "_offset", "_tenant"];
+
+impl Group {
+    /// The rows that the predicate keeps and whose time is in the range, ascending: exactly those for which
+    /// [`Predicate::keeps`] holds.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn select(&self, predicate: &Predicate, range: TimeRange) -> Result<Vec<u32>, StoreError> {
+        let mut rows = Bits::all(self.rows());
+        if !range.covers(self.meta().first_time, self.meta().last_time) {
+            rows = Bits::none(self.rows());
+            let times = self.times()?;
+            times
+                .iter()
+                .enumerate()
+                .filter(|(_, time)| range.contains(**time))
+                .for_each(|(row, _)| rows.set(row));
+        }
+        let kept = self.evaluate(predicate, rows)?;
+        Ok(kept.iter().map(|row| row as u32).collect())
+    }
+
+    /// Which of `rows` are kept.
+    fn evaluate(&self, predicate: &Predicate, rows: Bits) -> Result<Bits, StoreError> {
+        if rows.is_empty() {
+            return Ok(rows);
+        }
+        match predicate {
+            Predicate::All => Ok(rows),
+            Predicate::And(all) => all.iter().try_fold(rows, |rows, one| self.evaluate(one, rows)),
+            Predicate::Or(any) => {
+                let mut left = rows;
+                let mut kept = Bits::none(self.rows());
+                for one in any {
+                    let found = self.evaluate(one, left.clone())?;
+                    left.subtract(&found);
+                    kept.or(&found);
+                }
+                Ok(kept)
+            }
+            Predicate::Not(one) => {
+                let mut kept = rows.clone();
+                kept.subtract(&self.evaluate(one, rows)?);
+                Ok(kept)
+            }
+            Predicate::Any(test) => self.any(predicate, test, rows),
+            Predicate::Field(name, test) => self.field(predicate, name, test, rows),
+        }
+    }
+
+    /// Puts each row together and asks the predicate itself.
+    fn one_by_one(&self, predicate: &Predicate, rows: &Bits) -> Result<Bits, StoreError> {
+        let with_offset = matches!(predicate, Predicate::Field(name, _) if name == "_offset");
+        let mut taken = Taken::default();
+        let mut kept = Bits::none(self.rows());
+        for row in rows.iter() {
+            self.take(row, &mut taken)?;
+            if predicate.keeps(&self.view(row, &taken, with_offset)?) {
+                kept.set(row);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Rows of the shapes for which `which` holds.
+    fn of_shapes(&self, rows: &Bits, which: impl Fn(usize, &Shape) -> bool) -> Bits {
+        let wanted: Vec<bool> =
+            self.shapes.iter().enumerate().map(|(code, shape)| which(code, shape)).collect();
+        if wanted.iter().all(|wanted| *wanted) {
+            return rows.clone();
+        }
+        let mut found = Bits::none(self.rows());
+        if wanted.iter().any(|wanted| *wanted) {
+            rows.iter().filter(|row| wanted[self.codes[*row] as usize]).for_each(|row| found.set(row));
+        }
+        found
+    }
+
+    /// [`Predicate::Field`].
+    fn field(&self, predicate: &Predicate, name: &str, test: &Test, rows: Bits) -> Result<Bits, StoreError> {
+        let is_named = |column: u32| {
+            let field = &self.body.fields[column as usize];
+            matches!(field.role, Role::Field(_)) && &*field.name == name
+        };
+        // The last slot of the name is the field's value.
+        let slots: Vec<Option<(u32, u32)>> = self
+            .shapes
+            .iter()
+            .map(|shape| {
+                shape
+                    .slots
+                    .iter()
+                    .rev()
+                    .find(|slot| is_named(slot.column))
+                    .map(|slot| (slot.column, slot.which))
+            })
+            .collect();
+        let own = OWN.contains(&name);
+        let lines = name == "_line";
+        let slow = self
+            .of_shapes(&rows, |code, shape| shape.skeleton.whole || (own && !lines && slots[code].is_none()));
+        let mut kept = self.one_by_one(predicate, &slow)?;
+        if lines {
+            let bare = self.of_shapes(&rows, |code, shape| !shape.skeleton.whole && slots[code].is_none());
+            kept.or(&self.line(test, bare)?);
+        }
+        if !own {
+            let bare = self.of_shapes(&rows, |code, shape| !shape.skeleton.whole && slots[code].is_none());
+            kept.or(&self.by_context(&bare, |context| {
+                let text = |text: &str| FieldValue::Text(text.as_bytes().to_vec().into());
+                context.get(name).is_some_and(|value| test.keeps_value(&text(value)))
+            }));
+        }
+        let mut columns: Vec<u32> = slots.iter().flatten().map(|(column, _)| *column).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        for column in columns {
+            let here = self.of_shapes(&rows, |code, _| slots[code].is_some_and(|(have, _)| have == column));
+            kept.or(&self.by_value(column, &here, test, |code| slots[code].map(|(_, which)| which))?);
+        }
+        Ok(kept)
+    }
+
+    /// Of `rows`, those whose value in the column passes; `which` of the row's values it is goes by its shape.
+    fn by_value(
+        &self,
+        column: u32,
+        rows: &Bits,
+        test: &Test,
+        which: impl Fn(usize) -> Option<u32>,
+    ) -> Result<Bits, StoreError> {
+        let mut kept = Bits::none(self.rows());
+        if rows.is_empty() {
+            return Ok(kept);
+        }
+        let kind = self.body.fields[column as usize].role.kind();
+        match (test, kind) {
+            (Test::Null, _) => return Ok(if kind == Kind::Null { rows.clone() } else { kept }),
+            (_, Kind::Null) => return Ok(kept),
+            (Test::Exists, _) => return Ok(rows.clone()),
+            _ => {}
+        }
+        let values = self.values(column)?;
+        let needle = Needle::new(test);
+        if rows.count() * 8 < values.column.len() {
+            let mut bytes = Vec::new();
+            for row in rows.iter() {
+                let Some(which) = which(self.codes[row] as usize) else { continue };
+                bytes.clear();
+                values.column.append(values.start(row) + which as usize, &mut bytes);
+                if needle.keeps(kind, &bytes) {
+                    kept.set(row);
+                }
+            }
+            return Ok(kept);
+        }
+        let found = needle.find(&values.column, kind);
+        if !found.is_empty() {
+            for row in rows.iter() {
+                let hit = which(self.codes[row] as usize)
+                    .is_some_and(|which| found.has(values.start(row) + which as usize));
+                if hit {
+                    kept.set(row);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Of `rows`, those with a context that passes.
+    fn by_context(&self, rows: &Bits, passes: impl Fn(&sawlog_model::Context) -> bool) -> Bits {
+        let ids = self.context_ids();
+        let passing: Vec<u32> =
+            ids.iter().copied().filter(|id| passes(&self.body.contexts[*id as usize])).collect();
+        if passing.len() == ids.len() {
+            return rows.clone();
+        }
+        let mut kept = Bits::none(self.rows());
+        if !passing.is_empty() {
+            let hits = rows.iter().filter(|row| passing.binary_search(&self.context_id(*row)).is_ok());
+            hits.for_each(|row| kept.set(row));
+        }
+        kept
+    }
+
+    /// [`Predicate::Any`].
+    fn any(&self, predicate: &Predicate, test: &Test, mut rows: Bits) -> Result<Bits, StoreError> {
+        let mut kept = self.by_context(&rows, |context| {
+            context.get("_tag").is_some_and(|tag| test.keeps_text(tag.as_bytes()))
+        });
+        rows.subtract(&kept);
+        let whole = self.of_shapes(&rows, |_, shape| shape.skeleton.whole);
+        kept.or(&self.one_by_one(predicate, &whole)?);
+        rows.subtract(&whole);
+        let lines = self.of_shapes(&rows, |_, shape| !shape.skeleton.is_by_value());
+        // Of text lines only what is not printed is tested value by value.
+        let needle = Needle::new(test);
+        kept.or(&self.any_value(&needle, &rows, |shape, printed| {
+            (shape.skeleton.is_by_value() || !printed).then_some(Reading::Decoded)
+        })?);
+        let mut left = lines;
+        left.subtract(&kept);
+        kept.or(&self.line(test, left)?);
+        Ok(kept)
+    }
+
+    /// Of `rows`, those with a value that passes; `read` says which slots count and how they are read.
+    fn any_value(
+        &self,
+        needle: &Needle<'_>,
+        rows: &Bits,
+        read: impl Fn(&Shape, bool) -> Option<Reading>,
+    ) -> Result<Bits, StoreError> {
+        let mut kept = Bits::none(self.rows());
+        let present = self.present_shapes(rows);
+        let mut columns: Vec<(u32, Reading)> = Vec::new();
+        for shape in present.iter().map(|code| &self.shapes[*code]) {
+            columns.extend(
+                shape.slots.iter().filter_map(|slot| Some((slot.column, read(shape, slot.printed)?))),
+            );
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        for (column, reading) in columns {
+            let kind = self.body.fields[column as usize].role.kind();
+            if kind == Kind::Null && reading == Reading::Decoded && !needle.keeps(kind, b"null") {
+                continue;
+            }
+            let values = self.values(column)?;
+            let found = match reading {
+                Reading::Decoded => needle.find(&values.column, kind),
+                // Templates of escaped text are cut at the escapes; its written form knows other words.
+                Reading::Written if kind == Kind::JsonText => {
+                    needle.find(&Column::Plain(values.column.strings()), Kind::Text)
+                }
+                Reading::Written => needle.find(&values.column, Kind::Text),
+            };
+            if found.is_empty() {
+                continue;
+            }
+            let places: Vec<Vec<u32>> = self
+                .shapes
+                .iter()
+                .map(|shape| {
+                    let counts = |printed| read(shape, printed) == Some(reading);
+                    let slots =
+                        shape.slots.iter().filter(|slot| slot.column == column && counts(slot.printed));
+                    slots.map(|slot| slot.which).collect()
+                })
+                .collect();
+            for row in rows.iter() {
+                let start = values.start(row);
+                if places[self.codes[row] as usize].iter().any(|which| found.has(start + *which as usize)) {
+                    kept.set(row);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Shapes that some of `rows` have.
+    fn present_shapes(&self, rows: &Bits) -> Vec<usize> {
+        let mut seen = vec![false; self.shapes.len()];
+        rows.iter().for_each(|row| seen[self.codes[row] as usize] = true);
+        (0..self.shapes.len()).filter(|code| seen[*code]).collect()
+    }
+
+    /// Of `rows`, those whose line passes.
+    fn line(&self, test: &Test, mut rows: Bits) -> Result<Bits, StoreError> {
+        let needle = Needle::new(test);
+        let mut kept = Bits::none(self.rows());
+        if needle.is_text() {
+            let parts = self.of_shapes(&rows, |_, shape| !shape.skeleton.whole && !shape.skeleton.glued);
+            rows.subtract(&parts);
+            kept = self.in_parts(&needle, &parts)?;
+            if !needle.is_single() {
+                let mut maybe = parts;
+                maybe.subtract(&kept);
+                for word in needle.words() {
+                    maybe = self.in_parts(&Needle::new(&word), &maybe)?;
+                }
+                rows.or(&maybe);
+            }
+        }
+        let mut line = Vec::new();
+        for row in rows.iter() {
+            line.clear();
+            self.render(row, &mut line)?;
+            if test.keeps_text(strip_terminator(&line)) {
+                kept.set(row);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Of `rows`, those with a part of the line (a literal or a value as written) that holds the needle.
+    fn in_parts(&self, needle: &Needle<'_>, rows: &Bits) -> Result<Bits, StoreError> {
+        let mut kept =
+            self.of_shapes(rows, |_, shape| shape.skeleton.literals().any(|text| needle.is_in(text)));
+        let mut left = rows.clone();
+        left.subtract(&kept);
+        kept.or(&self.any_value(needle, &left, |_, printed| printed.then_some(Reading::Written))?);
+        Ok(kept)
+    }
+}
+
+/// In which form values are tested.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reading {
+    /// As a value, escapes resolved.
+    Decoded,
+    /// As it stands in the line.
+    Written,
+}
+
+impl Body {
+    /// Whether rows of the group may be kept, as far as footer and index know.
+    pub(super) fn may_keep(&self, group: usize, predicate: &Predicate) -> Result<bool, StoreError> {
+        match predicate {
+            Predicate::All | Predicate::Not(_) => Ok(true),
+            Predicate::And(all) => {
+                for one in all {
+                    if !self.may_keep(group, one)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Predicate::Or(any) => {
+                for one in any {
+                    if self.may_keep(group, one)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Predicate::Any(test) => {
+                let tagged = |context: &sawlog_model::Context| {
+                    context.get("_tag").is_some_and(|tag| test.keeps_text(tag.as_bytes()))
+                };
+                Ok(self.contexts.iter().any(|context| tagged(context)) || self.may_hold(group, test)?)
+            }
+            Predicate::Field(name, test) => {
+                if OWN.contains(&&**name) || self.contexts.iter().any(|context| context.get(name).is_some()) {
+                    return Ok(true);
+                }
+                let known = |field: &super::fields::Field| field.role == Role::Rest || &*field.name == name;
+                Ok(self.fields.iter().any(known) && self.may_hold(group, test)?)
+            }
+        }
+    }
+
+    /// Whether a value or line of the group may pass.
+    fn may_hold(&self, group: usize, test: &Test) -> Result<bool, StoreError> {
+        let Some(alternatives) = needed_tokens(test) else { return Ok(true) };
+        for tokens in alternatives {
+            let mut all = true;
+            for token in tokens {
+                if !self.may_hold_token(group, token)? {
+                    all = false;
+                    break;
+                }
+            }
+            if all {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn may_hold_token(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
+        let Some(hash) = index::hash(token) else { return Ok(true) };
+        if self.time_shapes.contains(&index::shape(token)) {
+            return Ok(true);
+        }
+        let pages = self.stream(stream::INDEX, 0)?;
+        let groups =
+            self.index.groups(&pages, hash, self.meta.groups.len()).map_err(|damage| self.damaged(damage))?;
+        Ok(groups.get(group).copied().unwrap_or(true))
+    }
+}
+
+/// Tokens that a text which passes must hold: all those of one of the lists. `None` where nothing can be said.
+fn needed_tokens(test: &Test) -> Option<Vec<Vec<&[u8]>>> {
+    match test {
+        Test::Phrase { text, fold } if text.is_ascii() || !fold => Some(vec![inner_tokens(text, true, true)]),
+        Test::Part { text, fold } if text.is_ascii() || !fold => Some(vec![inner_tokens(text, false, false)]),
+        Test::Is(text) => Some(vec![value_tokens(text)?]),
+        Test::In(list) => list.iter().map(|text| value_tokens(text)).collect(),
+        Test::Glob { pattern, fold } if pattern.is_ascii() || !fold => {
+            let pieces: Vec<&str> = pattern.split('*').collect();
+            let last = pieces.len() - 1;
+            let pieces = pieces.into_iter().enumerate();
+            Some(vec![pieces.flat_map(|(at, piece)| inner_tokens(piece, at == 0, at == last)).collect()])
+        }
+        _ => None,
+    }
+}
+
+/// Tokens of a text that a value must be. `None` where a number written otherwise is as good.
+fn value_tokens(text: &str) -> Option<Vec<&[u8]>> {
+    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE_, ".contains(&byte));
+    (!numeric).then(|| inner_tokens(text, true, true))
+}
+
+/// The tokens of `text`; the first and last only where the text is known to begin or end there.
+fn inner_tokens(text: &str, from_start: bool, to_end: bool) -> Vec<&[u8]> {
+    let bytes = text.as_bytes();
+    let edges = |token: &&[u8]| {
+        let start = token.as_ptr() as usize - bytes.as_ptr() as usize;
+        (from_start || start > 0) && (to_end || start + token.len() < bytes.len())
+    };
+    bytes.split(|byte| !token::is_token_byte(*byte)).filter(|token| !token.is_empty()).filter(edges).collect()
+}

@@ -1,0 +1,43 @@
+//! Numbers of the streams of a segment. Knows nothing of their insides.
+
+/// Parts that a column has, at most. The low bits of a stream's number say what is in it, so that small streams of one
+/// sort share a chunk.
+pub(super) const PARTS: u32 = 4;
+
+/// Parts of a column, per group: planes of integers.
+pub(super) const NUMBERS: u32 = 0;
+/// Text.
+pub(super) const TEXT: u32 = 1;
+/// Numbers of templates.
+pub(super) const TEMPLATES: u32 = 2;
+
+/// Parts of a column, once per segment: its dictionary.
+pub(super) const DICTIONARY: u32 = 1;
+/// Its templates.
+pub(super) const TABLE: u32 = 3;
+
+/// Per group: which skeleton each row has.
+pub(super) const SHAPES: u32 = 0;
+/// Per group: `_time` of the rows.
+pub(super) const TIMES: u32 = 4;
+/// Per group: `_received` of the rows.
+pub(super) const RECEIVED: u32 = 8;
+/// Per group: offsets that do not follow from the row before.
+pub(super) const OFFSETS: u32 = 12;
+/// Per group: which context each row has.
+pub(super) const CONTEXTS: u32 = 16;
+/// Per group: heads of all its columns.
+pub(super) const HEADS: u32 = 3;
+
+/// Once per segment: skeletons.
+pub(super) const SKELETONS: u32 = 7;
+/// Once per segment: pages of the index.
+pub(super) const INDEX: u32 = 2;
+
+/// First number of a column.
+const COLUMNS: u32 = 20;
+
+/// The number of a part of a column.
+pub(super) fn of_column(column: u32, part: u32) -> u32 {
+    COLUMNS + column * PARTS + part
+}

@@ -1,0 +1,268 @@
+//! Cuts free text into a template (the words that come again and again) and its variables (words with digits, rare
+//! words). Which words are frequent is learned from samples. Knows nothing of how either is stored.
+
+use std::collections::HashMap;
+
+use sawlog_model::token::is_token_byte;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Stands for a variable in a template; a text that holds this byte is one variable as a whole.
+pub(super) const VARIABLE: u8 = 0;
+/// The template of a text that is one variable.
+pub(super) const WHOLE: &[u8] = &[VARIABLE];
+
+/// Most variables of a template.
+const MOST_VARIABLES: usize = 512;
+/// Longest text that is cut; longer ones are one variable.
+const LONGEST: usize = 64 << 10;
+/// Values that one sample looks at.
+pub(super) const SAMPLE: usize = 2048;
+/// A word is frequent where one value in so many of a sample has it.
+const FREQUENT: usize = 400;
+/// The same for a word with digits and letters: it must be nearly fixed.
+const FREQUENT_MIXED: usize = 20;
+
+/// A set of hashes, open addressing.
+#[derive(Default)]
+struct HashSet64 {
+    table: Vec<u64>,
+    len: usize,
+}
+
+impl HashSet64 {
+    fn has(&self, hash: u64) -> bool {
+        if self.table.is_empty() {
+            return false;
+        }
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            match self.table[slot] {
+                0 => return false,
+                have if have == hash => return true,
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+    }
+
+    fn add(&mut self, hash: u64) {
+        if (self.len + 1) * 2 > self.table.len() {
+            let old = std::mem::take(&mut self.table);
+            self.table = vec![0; (old.len() * 2).max(64)];
+            self.len = 0;
+            for hash in old.into_iter().filter(|hash| *hash != 0) {
+                self.add(hash);
+            }
+        }
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.table[slot] != 0 && self.table[slot] != hash {
+            slot = (slot + 1) & mask;
+        }
+        self.len += usize::from(self.table[slot] == 0);
+        self.table[slot] = hash;
+    }
+}
+
+/// The frequent words of one column.
+#[derive(Default)]
+pub(super) struct Vocabulary {
+    words: HashSet64,
+}
+
+/// What a word is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Word,
+    Digits,
+    Mixed,
+}
+
+/// One text, cut: the template's bytes and the spans of its variables. Kept and cleared between texts.
+#[derive(Default)]
+pub(super) struct Cut {
+    /// Literal bytes with [`VARIABLE`] for each variable.
+    pub(super) template: Vec<u8>,
+    /// Start and end of each variable.
+    pub(super) variables: Vec<(u32, u32)>,
+}
+
+impl Cut {
+    fn whole(&mut self, len: usize) {
+        self.template.clear();
+        self.template.extend_from_slice(WHOLE);
+        self.variables.clear();
+        self.variables.push((0, len as u32));
+    }
+
+    fn variable(&mut self, start: usize, end: usize) {
+        self.template.push(VARIABLE);
+        self.variables.push((start as u32, end as u32));
+    }
+}
+
+/// Whether the byte can stand in a word: a token's bytes, and those of other scripts.
+fn is_word_byte(byte: u8) -> bool {
+    is_token_byte(byte) || byte >= 0x80
+}
+
+/// Whether a chunk of words ends before the byte.
+fn is_delimiter(byte: u8) -> bool {
+    byte <= b' '
+        || matches!(
+            byte,
+            b'"' | b'\''
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'{'
+                | b'}'
+                | b'<'
+                | b'>'
+                | b','
+                | b';'
+                | b'='
+                | b'|'
+                | b':'
+                | b'\\'
+        )
+}
+
+fn class(word: &[u8]) -> Class {
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    match digits {
+        0 => Class::Word,
+        _ if digits == word.len() => Class::Digits,
+        _ => Class::Mixed,
+    }
+}
+
+fn hash(word: &[u8]) -> u64 {
+    xxh3_64(word).max(1)
+}
+
+/// The length of the word that starts `text`.
+fn word_len(text: &[u8]) -> usize {
+    text.iter().position(|byte| !is_word_byte(*byte)).unwrap_or(text.len())
+}
+
+/// The length of the JSON escape at the start of `text`, or `None` where it stands for a byte of a token, so that words
+/// cannot be told in the written form.
+fn escape_len(text: &[u8]) -> Option<usize> {
+    match text.get(1) {
+        Some(b'u') => {
+            let digits = text.get(2..6)?;
+            let ascii = &digits[..2] == b"00";
+            (!ascii && digits.iter().all(u8::is_ascii_hexdigit)).then_some(6)
+        }
+        Some(_) => Some(2),
+        None => Some(1),
+    }
+}
+
+impl Vocabulary {
+    /// Adds the frequent words of the sample.
+    pub(super) fn learn<'a>(&mut self, sample: impl ExactSizeIterator<Item = &'a [u8]>, json: bool) {
+        let values = sample.len();
+        let mut counts: HashMap<u64, (u32, Class)> = HashMap::new();
+        for text in sample {
+            let mut at = 0;
+            while at < text.len().min(LONGEST) {
+                if json && text[at] == b'\\' {
+                    at += escape_len(&text[at..]).unwrap_or(1);
+                } else if is_word_byte(text[at]) {
+                    let word = &text[at..][..word_len(&text[at..])];
+                    let class = class(word);
+                    if class != Class::Digits {
+                        counts.entry(hash(word)).or_insert((0, class)).0 += 1;
+                    }
+                    at += word.len();
+                } else {
+                    at += 1;
+                }
+            }
+        }
+        let least = |one_in: usize| (values / one_in).max(2) as u32;
+        for (hash, (count, class)) in counts {
+            let needed = if class == Class::Word { least(FREQUENT) } else { least(FREQUENT_MIXED).max(4) };
+            if count >= needed {
+                self.words.add(hash);
+            }
+        }
+    }
+
+    /// Cuts `text`; `json` where it is the body of a JSON string. No cut stands inside a token or an escape.
+    pub(super) fn cut(&self, text: &[u8], json: bool, into: &mut Cut) {
+        into.template.clear();
+        into.variables.clear();
+        if text.len() > LONGEST
+            || memchr::memchr(VARIABLE, text).is_some()
+            || !self.cut_chunks(text, json, into)
+        {
+            into.whole(text.len());
+        }
+    }
+
+    /// `false` where the text had better be one variable.
+    fn cut_chunks(&self, text: &[u8], json: bool, into: &mut Cut) -> bool {
+        let (mut at, mut odd_bytes, mut odd) = (0, 0, 0);
+        while at < text.len() {
+            if json && text[at] == b'\\' {
+                let Some(len) = escape_len(&text[at..]) else { return false };
+                let end = (at + len).min(text.len());
+                into.template.extend_from_slice(&text[at..end]);
+                at = end;
+            } else if is_delimiter(text[at]) {
+                into.template.push(text[at]);
+                at += 1;
+            } else {
+                let (end, unusual) = self.cut_chunk(text, at, into);
+                if unusual > 0 {
+                    odd += 1;
+                    odd_bytes += unusual;
+                }
+                at = end;
+            }
+            if into.variables.len() > MOST_VARIABLES {
+                return false;
+            }
+        }
+        odd < 3 || odd_bytes * 2 < text.len()
+    }
+
+    /// Cuts the chunk that starts at `start`; returns its end, and the bytes of its variables that are not all digits.
+    fn cut_chunk(&self, text: &[u8], start: usize, into: &mut Cut) -> (usize, usize) {
+        let (template, variables) = (into.template.len(), into.variables.len());
+        let (mut first, mut last) = (None, start);
+        let (mut words, mut odd) = (0, 0);
+        let mut at = start;
+        while at < text.len() && !is_delimiter(text[at]) {
+            if !is_word_byte(text[at]) {
+                into.template.push(text[at]);
+                at += 1;
+                continue;
+            }
+            let end = at + word_len(&text[at..]);
+            let word = &text[at..end];
+            let class = class(word);
+            first.get_or_insert(at);
+            last = end;
+            words += 1;
+            if class != Class::Digits && self.words.has(hash(word)) {
+                into.template.extend_from_slice(word);
+            } else {
+                into.variable(at, end);
+                odd += if class == Class::Digits { 0 } else { end - at };
+            }
+            at = end;
+        }
+        let (Some(first), true) = (first, odd > 0 && words > 1) else { return (at, odd) };
+        into.template.truncate(template);
+        into.variables.truncate(variables);
+        into.template.extend_from_slice(&text[start..first]);
+        into.variable(first, last);
+        into.template.extend_from_slice(&text[last..at]);
+        (at, last - first)
+    }
+}
