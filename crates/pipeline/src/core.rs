@@ -10,7 +10,7 @@ use std::time::Duration;
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
 use sawlog_model::{KnownSource, SourceId};
 use sawlog_sys::Sys;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::count::Counters;
 use crate::known::Known;
@@ -58,10 +58,8 @@ pub(crate) struct Core {
     /// KiB of rows that are submitted and not done.
     pub permits: Arc<Semaphore>,
     pub known: Mutex<Known>,
-    /// Messages that were taken.
+    /// Keys of messages that were taken.
     pub seen: Mutex<Seen>,
-    /// Told when it was decided whether a message is taken.
-    pub decided: Notify,
     pub taps: Taps,
     pub inputs: Mutex<Vec<Arc<Counters>>>,
     /// Counters of the journal itself.
@@ -86,23 +84,12 @@ impl Core {
         let mut inbox = lock(&self.inbox);
         if inbox.closed {
             drop(inbox);
-            if let Job::Rows { items, .. } = &job {
-                items.iter().for_each(|item| self.not_taken(item.key));
-            }
             job.fail(&DeliveryError::Stopping);
             return;
         }
         inbox.jobs.push_back(job);
         drop(inbox);
         self.wake.notify_one();
-    }
-
-    /// Notes that the message of a key was not taken.
-    pub(crate) fn not_taken(&self, key: Option<u128>) {
-        if let Some(key) = key {
-            lock(&self.seen).failed(key);
-            self.decided.notify_waiters();
-        }
     }
 
     /// Remembers rows that the only output took and that stand nowhere but in their file; waits while there are too many.

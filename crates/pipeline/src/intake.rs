@@ -14,7 +14,6 @@ use crate::count::Counters;
 use crate::lane::Lane;
 use crate::payload::Item;
 use crate::pipeline::permits;
-use crate::seen::Turn;
 use crate::{Origin, lock};
 
 /// What an input is given beside its options.
@@ -188,31 +187,22 @@ impl Intake {
     /// [`DeliveryError`]; nothing is acknowledged.
     pub async fn submit(&self, batches: Vec<Batch>) -> Result<(), DeliveryError> {
         let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
-        self.submit_items(items.map(|batch| (batch, None)).collect(), None).await
+        self.submit_items(items.map(|batch| (batch, None, None)).collect()).await
     }
 
-    /// Like [`Intake::submit`], for a message that its sender repeats under the same `key` (of protocol, tag and the
-    /// sender's id) until it is acknowledged: a message that was taken before, also before a restart, is acknowledged
-    /// and dropped. The last 65,536 keys are known.
+    /// Like [`Intake::submit`], for messages that their senders repeat under the same key until they are acknowledged. The
+    /// keys are journaled with the rows; [`Intake::known_keys`] gives them back after a restart.
     ///
     /// # Errors
     /// As [`Intake::submit`].
-    pub async fn submit_once(&self, key: u128, batches: Vec<Batch>) -> Result<(), DeliveryError> {
-        loop {
-            let decided = self.core.decided.notified();
-            tokio::pin!(decided);
-            // From here on no decision is missed, though it is waited for only below.
-            decided.as_mut().enable();
-            match lock(&self.core.seen).turn(key) {
-                Turn::Take => break,
-                Turn::Drop => return Ok(()),
-                Turn::Wait => {}
-            }
-            decided.await;
-        }
-        let turn = KeyTurn { core: &self.core, key, passed_on: false };
-        let batches = batches.into_iter().filter(|batch| !batch.rows.is_empty());
-        self.submit_items(batches.map(|batch| (batch, None)).collect(), Some(turn)).await
+    pub async fn submit_keyed(&self, batches: Vec<(Batch, Option<u128>)>) -> Result<(), DeliveryError> {
+        let batches = batches.into_iter().filter(|(batch, _)| !batch.rows.is_empty());
+        self.submit_items(batches.map(|(batch, key)| (batch, None, key)).collect()).await
+    }
+
+    /// Keys of the last messages that were taken, oldest first.
+    pub fn known_keys(&self) -> Vec<u128> {
+        lock(&self.core.seen).iter().collect()
     }
 
     /// Like [`Intake::submit`], for rows that have addresses already: those of another node's file, with where that file
@@ -221,20 +211,19 @@ impl Intake {
     /// # Errors
     /// As [`Intake::submit`].
     pub async fn submit_addressed(&self, batches: Vec<(Batch, Position)>) -> Result<(), DeliveryError> {
-        let batches = batches.into_iter().map(|(batch, position)| (batch, Some(position)));
-        self.submit_items(batches.collect(), None).await
+        let batches = batches.into_iter().map(|(batch, position)| (batch, Some(position), None));
+        self.submit_items(batches.collect()).await
     }
 
     async fn submit_items(
         &self,
-        batches: Vec<(Batch, Option<Position>)>,
-        turn: Option<KeyTurn<'_>>,
+        batches: Vec<(Batch, Option<Position>, Option<u128>)>,
     ) -> Result<(), DeliveryError> {
         if batches.is_empty() {
             return Ok(());
         }
-        let item = |(batch, position)| Item { batch: Arc::new(batch), position, late: false, key: None };
-        let mut items: Vec<Item> = batches.into_iter().map(item).collect();
+        let item = |(batch, position, key)| Item { batch: Arc::new(batch), position, late: false, key };
+        let items: Vec<Item> = batches.into_iter().map(item).collect();
         let weight = items.iter().map(|item| item.batch.weight()).sum();
         let most = permits(self.core.options.in_flight_bytes);
         let permit = self.core.permits.clone().acquire_many_owned(permits(weight).min(most)).await;
@@ -246,8 +235,6 @@ impl Intake {
             // A sender that went away in the meantime is not told.
             let _ = tell.send(result);
         });
-        // From here on the writer says how it ended, whether or not the sender is still there.
-        items[0].key = turn.map(KeyTurn::pass_on);
         self.core.enqueue(Job::Rows { items, taken: true, done });
         told.await.unwrap_or(Err(DeliveryError::Stopping))
     }
@@ -261,27 +248,5 @@ impl Intake {
     /// label of `/metrics`), `detail` the last one's words.
     pub fn count_error(&self, reason: &'static str, detail: &str) {
         self.counters.error(reason, detail);
-    }
-}
-
-/// The turn to take a message: given back when its sender goes away before the writer has it.
-struct KeyTurn<'a> {
-    core: &'a Core,
-    key: u128,
-    passed_on: bool,
-}
-
-impl KeyTurn<'_> {
-    fn pass_on(mut self) -> u128 {
-        self.passed_on = true;
-        self.key
-    }
-}
-
-impl Drop for KeyTurn<'_> {
-    fn drop(&mut self) {
-        if !self.passed_on {
-            self.core.not_taken(Some(self.key));
-        }
     }
 }

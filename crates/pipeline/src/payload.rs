@@ -23,7 +23,7 @@ pub(crate) struct Item {
     pub position: Option<Position>,
     /// The output had them before they were journaled (late journaling).
     pub late: bool,
-    /// By which their message is recognised when it is sent again; on the first item of a message.
+    /// By which their message is recognised when it is sent again.
     pub key: Option<u128>,
 }
 

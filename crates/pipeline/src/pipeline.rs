@@ -100,7 +100,6 @@ impl Pipeline {
             trimmed: Mutex::new(journal.start()),
             known: Mutex::new(found.known),
             seen: Mutex::new(found.seen),
-            decided: Default::default(),
             journal,
             options,
             lanes,

@@ -160,7 +160,6 @@ fn commit_rows(core: &Core, round: &mut Round) {
         Ok((at, next)) => hand_on(core, round, at, next),
         Err(error) => {
             core.own.error("journal", &error.to_string());
-            round.items.iter().for_each(|item| core.not_taken(item.key));
             let late: Vec<Item> = round.items.drain(..).filter(|item| item.late).collect();
             let now = core.sys.clock.monotonic();
             lock(&core.inbox).pending.put_back(late, now);
@@ -229,13 +228,8 @@ fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
 
 /// Messages that came with a key are known from now on.
 fn remember_keys(core: &Core, items: &[Item], at: Lsn) {
-    if items.iter().all(|item| item.key.is_none()) {
-        return;
-    }
     let mut seen = lock(&core.seen);
     items.iter().filter_map(|item| item.key).for_each(|key| seen.stored(key, at));
-    drop(seen);
-    core.decided.notify_waiters();
 }
 
 /// Journals positions that were asked for.

@@ -1,6 +1,6 @@
 //! Ids of messages that were taken lately (forward's `chunk`, HTTP's `Idempotency-Key`), so that one sent again after a
-//! lost acknowledgement is not taken twice. It is kept in memory: it holds within one life of the process. Knows nothing of
-//! what is in a message.
+//! lost acknowledgement is not taken twice. It is kept in memory and filled at the start with the keys that the journal
+//! holds. Knows nothing of what is in a message.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +45,16 @@ pub(crate) struct Ticket {
 }
 
 impl Window {
+    /// A window that remembers these ids, oldest first.
+    pub(crate) fn new(taken: &[u128]) -> Self {
+        let window = Window::default();
+        let mut ids = window.ids();
+        ids.known = taken.iter().map(|id| (*id, State::Taken)).collect();
+        ids.taken = taken.iter().copied().collect();
+        drop(ids);
+        window
+    }
+
     /// The id of a message whose sender gave it the last of `parts`; the others tell senders apart.
     pub(crate) fn id(parts: &[&[u8]]) -> u128 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
@@ -75,6 +85,11 @@ impl Window {
 }
 
 impl Ticket {
+    /// The id of its message, to be journaled with it.
+    pub(crate) fn id(&self) -> u128 {
+        self.id
+    }
+
     /// The message is on stable storage.
     pub(crate) fn taken(self) {
         let mut ids = self.window.ids();

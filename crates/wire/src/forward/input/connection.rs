@@ -17,6 +17,7 @@ use super::prepare::{Peer, Prepared, Streams, Work, prepare};
 use super::{Shared, auth};
 use crate::forward::frame::Framer;
 use crate::shared::budget::Charge;
+use crate::shared::window::Ticket;
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;
@@ -237,7 +238,7 @@ impl Group {
             match prepared.work {
                 Work::Nothing => {}
                 Work::Rows(batch, ticket) => {
-                    batches.push(batch);
+                    batches.push((batch, ticket.as_ref().map(Ticket::id)));
                     tickets.extend(ticket);
                 }
                 Work::Wait(mut outcome) => {
@@ -252,7 +253,7 @@ impl Group {
             charges.push(charge);
         }
         if !batches.is_empty() {
-            shared.intake.submit(batches).await.map_err(|error| fault("delivery", error))?;
+            shared.intake.submit_keyed(batches).await.map_err(|error| fault("delivery", error))?;
         }
         if !placed.is_empty() {
             shared.lanes.take(placed, &shared.intake).await?;

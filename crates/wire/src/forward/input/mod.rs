@@ -126,7 +126,7 @@ impl Input for ForwardInput {
         let known = intake.known_sources();
         let shared = Arc::new(Shared {
             sources: Sources::new(known.clone(), "forward", env.sys.random.clone()),
-            window: Window::default(),
+            window: Window::new(&intake.known_keys()),
             lanes: Lanes::new(&known),
             budget: Budget::new(settings.buffer),
             stop: stopped,
