@@ -176,6 +176,10 @@ fn persist<T>(
     attempt()
 }
 
+fn frames(journal: &Journal) -> Vec<Frame> {
+    journal.read(Lsn(0)).map(|frame| frame.expect("reads")).collect()
+}
+
 /// Calls of a run without faults.
 fn calls() -> u64 {
     let world = World::new(0);
@@ -193,7 +197,13 @@ fn every_crash_point_keeps_what_was_acknowledged() {
         world.crash_at(op);
         let error = log.run(&world, 0).expect_err("crashes");
         assert!(crashed(&error), "{error}");
-        log.check_world(&world.kill());
+        let killed = world.kill();
+        let shown = frames(&open(&killed).expect("opens"));
+        log.check_world(&killed);
+        // What a start has shown stays, though nobody was told that it was durable.
+        let killed = world.kill();
+        drop(open(&killed).expect("opens"));
+        assert_eq!(frames(&open(&killed.restart(Tail::Lost)).expect("opens")), shown);
         for tail in Tail::ALL {
             log.check_world(&world.restart(tail));
         }
@@ -305,6 +315,34 @@ fn a_full_disk_stops_appends_until_there_is_space() {
         world.set_space(None);
         for tail in Tail::ALL {
             log.check_world(&world.restart(tail));
+        }
+    }
+}
+
+#[test]
+fn positions_never_begin_again_when_all_was_trimmed_and_a_new_file_fails() {
+    for seed in 0..40 {
+        for op in 1..12 {
+            let world = World::new(seed);
+            let journal = open(&world).expect("opens");
+            let mut log = Log::default();
+            log.append(&journal, 7).expect("appends");
+            let end = journal.end();
+            drop(journal);
+            // A new file is begun and not finished.
+            let journal = open(&world).expect("opens");
+            world.crash_at(world.ops() + 3);
+            log.append(&journal, 6).expect_err("crashes");
+            // Then all is trimmed, and beginning a file crashes again.
+            let world = world.restart(Tail::Garbage);
+            let journal = open(&world).expect("opens");
+            assert_eq!(journal.end(), end);
+            journal.trim(end).expect("trims");
+            world.crash_at(world.ops() + op);
+            let _ = log.append(&journal, 8);
+            let (after, _) =
+                Journal::open(&world.restart(Tail::Subset).sys(), Path::new(DIR), OPTIONS).expect("opens");
+            assert!(after.end() >= end, "seed {seed}, call {op}");
         }
     }
 }
