@@ -8,6 +8,14 @@ use futures::Stream;
 use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
 use sawlog_store::Store;
 
+mod keeps;
+mod number;
+mod parse;
+mod pipe;
+
+pub use parse::predicate;
+pub use parse::time::moment;
+
 /// A question in words, and what bounds the answer.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -120,14 +128,6 @@ impl Engine {
     ) -> Result<Vec<ValueCount>, QueryError> {
         todo!()
     }
-}
-
-/// Reads a search without pipes; for live tails, which test each new row.
-///
-/// # Errors
-/// [`QueryError::Syntax`].
-pub fn predicate(_text: &str, _now: Nanos) -> Result<(Predicate, TimeRange), QueryError> {
-    todo!()
 }
 
 /// Appends the rows of a batch as lines of JSON: `_time` as RFC 3339, `_fields` merged in, NULLs left out.
