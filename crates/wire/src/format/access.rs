@@ -148,9 +148,12 @@ impl Format for Access {
     }
 }
 
+/// Spans of the words before the time.
+type Words = [(usize, usize); 4];
+
 /// The words before the bracket of the time, how many there are, and where the bracket stands. A user's name may hold
 /// blanks: it is what stands between the third word and the bracket.
-fn head(text: &[u8]) -> Option<([(usize, usize); 4], usize, usize)> {
+fn head(text: &[u8]) -> Option<(Words, usize, usize)> {
     let mut words = [(0, 0); 4];
     let (mut count, mut at) = (0, 0);
     while text.get(at) != Some(&b'[') {

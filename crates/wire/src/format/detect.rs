@@ -11,9 +11,11 @@ use super::json::{Json, is_object};
 use super::line::{Format, Line, Out};
 use super::logfmt::{Logfmt, is_logfmt};
 use super::ltsv::{Ltsv, is_ltsv};
+use super::mysql_slow::{MysqlSlow, is_slow_query};
 use super::nginx_error::{NginxError, is_nginx_error};
 use super::syslog::{Syslog, is_syslog};
 use super::text::{Habit, Text};
+use super::w3c::{W3c, is_header};
 use super::zone::Clock;
 
 /// The first lines of a source, without terminators, blank ones left out.
@@ -43,7 +45,7 @@ impl<'a> Sample<'a> {
 }
 
 fn percent(part: usize, whole: usize) -> u32 {
-    if whole == 0 { 0 } else { (part * 100 / whole).min(100) as u32 }
+    (part * 100).checked_div(whole).map_or(0, |percent| percent.min(100) as u32)
 }
 
 /// A format as the list has it.
@@ -72,6 +74,18 @@ pub(super) const FORMATS: &[Definition] = &[
         name: "nginx-error",
         score: |sample| sample.share_of_timed(is_nginx_error),
         make: |names, _| Box::new(NginxError::new(names)),
+    },
+    Definition {
+        name: "w3c",
+        score: |sample| if sample.lines.iter().any(|line| is_header(line)) { 100 } else { 0 },
+        make: |names, _| Box::new(W3c::new(names)),
+    },
+    Definition {
+        name: "mysql-slow",
+        score: |sample| {
+            if sample.lines.iter().filter(|line| is_slow_query(line)).count() > 1 { 100 } else { 0 }
+        },
+        make: |names, _| Box::new(MysqlSlow::new(names)),
     },
     Definition {
         name: "cri",
@@ -129,6 +143,7 @@ pub(super) fn by_name(name: &str) -> Option<usize> {
         "nginx" | "apache" | "combined" | "common" | "apache2" => "access",
         "log4j" | "logback" | "glog" | "klog" | "postgres" | "mongodb" | "plain" => "text",
         "rfc3164" | "rfc5424" => "syslog",
+        "iis" | "zeek" => "w3c",
         name => name,
     };
     FORMATS.iter().position(|format| format.name == name)

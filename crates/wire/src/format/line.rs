@@ -58,8 +58,11 @@ pub(super) trait Format: Send + Sync {
     /// Appends what later lines are read by; at most 3 KiB.
     fn save(&self, _state: &mut Vec<u8>) {}
 
-    /// Takes what [`Format::save`] gave.
-    fn restore(&mut self, _state: &[u8]) {}
+    /// Takes what [`Format::save`] gave; names that it needs are added to `names`, up to `most`.
+    fn restore(&mut self, _state: &[u8], _names: &mut Arc<Names>, _most: usize) {}
+
+    /// The lines of the last event will be read again, from its first.
+    fn again(&mut self) {}
 }
 
 /// Where a format notes what it finds.

@@ -12,6 +12,7 @@ mod level;
 mod line;
 mod logfmt;
 mod ltsv;
+mod mysql_slow;
 mod nginx_error;
 mod rows;
 mod state;
@@ -19,6 +20,7 @@ mod syslog;
 #[cfg(test)]
 mod tests;
 mod text;
+mod w3c;
 mod zone;
 
 use std::sync::Arc;

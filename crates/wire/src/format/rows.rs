@@ -2,7 +2,7 @@
 //! any format.
 
 use memchr::memchr;
-use sawlog_model::{Marks, Nanos, Row};
+use sawlog_model::{Kind, Marks, Nanos, Row, Slot};
 
 use super::line::{Line, Out, Part, Reading};
 use super::{BOM, More, Parsed, Parser};
@@ -45,13 +45,17 @@ impl Parser {
             let skip =
                 if offset + at as u64 == 0 && buffer.starts_with(BOM) { BOM.len().min(cut.text) } else { 0 };
             let line = Line { bytes: &buffer[at + skip..at + cut.text], start: at + skip };
-            let reading = self.read(line, &cut, &mut parsed);
+            let mut reading = self.read(line, &cut, &mut parsed);
             let goes_on = joins && reading.part == Part::More && !cut.cut;
             let joined = match &mut event {
                 Some(event) if goes_on => self.join(event, &reading, &cut, &mut parsed),
                 _ => false,
             };
             if !joined {
+                if goes_on && event.is_some() {
+                    // The event before is full: this line is read as it would be if reading began with it.
+                    reading = self.read_again(line, &cut, &mut parsed);
+                }
                 let whole = joins && !cut.cut && !self.inside;
                 event = whole.then_some(Event { lines: 1, open: reading.open, last: self.last });
                 self.push(line, at, &cut, offset, reading, &mut parsed);
@@ -102,6 +106,16 @@ impl Parser {
         reading
     }
 
+    /// Reads a line once more, as the first of an event.
+    fn read_again(&mut self, line: Line<'_>, cut: &Cut, parsed: &mut Parsed) -> Reading {
+        let before = parsed.rows.last().map_or(0, |row| row.slots_end);
+        parsed.slots.truncate(before as usize);
+        if let Some((_, format)) = &mut self.chosen {
+            format.again();
+        }
+        self.read(line, cut, parsed)
+    }
+
     /// Adds a line to the event before it: its first slot goes on with the event's last, where both are free text, and
     /// its time is the event's where that has none. `false`, and the event marked as going on, where it is full.
     fn join(&mut self, event: &mut Event, reading: &Reading, cut: &Cut, parsed: &mut Parsed) -> bool {
@@ -119,7 +133,9 @@ impl Parser {
         }
         if let Some(first) = parsed.slots.get(own).copied() {
             let begin = before.last().map_or(0, |row| row.slots_end as usize);
-            if own > begin && parsed.slots[own - 1].name == first.name {
+            let goes_on =
+                |last: &Slot| (last.name, last.kind, Kind::Text) == (first.name, first.kind, first.kind);
+            if own > begin && goes_on(&parsed.slots[own - 1]) {
                 let last = &mut parsed.slots[own - 1];
                 last.len = first.start + first.len - last.start;
                 parsed.slots.remove(own);
@@ -178,6 +194,9 @@ impl Parser {
             let slots = parsed.rows.last().map_or(0, |row| row.slots_end);
             parsed.slots.truncate(slots as usize);
             self.last = event.last;
+            if let Some((_, format)) = &mut self.chosen {
+                format.again();
+            }
         }
     }
 }

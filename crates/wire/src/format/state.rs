@@ -52,7 +52,7 @@ impl Parser {
             return;
         }
         let mut format = detect::make(number, Arc::make_mut(&mut self.names), &Sample::new(Vec::new()));
-        format.restore(own);
+        format.restore(own, &mut self.names, self.limits.names);
         self.chosen = Some((number, format));
     }
 }

@@ -81,6 +81,10 @@ fn json_values_become_slots() {
         ),
         (r#"{"time":"1671662142504"}"#, r#"2022-12-21T22:35:42.504Z j | time="1671662142504""#),
         ("{}", "- j |"),
+        (
+            r#"{"Records":[{"a":{},"eventTime":"2023-07-10T11:42:24Z"}]}"#,
+            r#"2023-07-10T11:42:24Z j | Records=[{"a":{},"eventTime":"2023-07-10T11:42:24Z"}]"#,
+        ),
         (r#"{"a":"é\u00e9"}"#, r#"- j | a="éé""#),
     ] {
         assert_eq!(one("json", line), shown);
@@ -299,6 +303,48 @@ fn container_lines() {
         r#"2016-10-06T00:17:10Z | time="2016-10-06T00:17:10Z" stream="stderr""#
     );
     assert_eq!(one("cri", "2016-10-06T00:17:10Z stdin F x"), "- u |");
+}
+
+#[test]
+fn tables_with_a_header() {
+    let text = "#Version: 1.0\n#Fields: date time c-ip cs(User-Agent) sc-status\n\
+                2015-01-13 00:32:17 1.2.3.4 \"a \"\"b\" 404\n2015-01-13 00:32:18 1.2.3.5 x -\n#Fields: c-ip date  time\n1.2.3.6  2015-01-13  00:32:19\n";
+    let zone = Settings { timezone: Some("+05:00".to_owned()), ..settings() };
+    let batch = parse(zone, text.as_bytes());
+    assert_eq!(show(&batch, 0), "- |");
+    assert_eq!(
+        show(&batch, 2),
+        "2015-01-13T00:32:17Z | time=\"2015-01-13 00:32:17\" c-ip=\"1.2.3.4\" cs(User-Agent)=\"a \\\"\\\"b\" sc-status=404"
+    );
+    assert_eq!(
+        show(&batch, 3),
+        r#"2015-01-13T00:32:18Z | time="2015-01-13 00:32:18" c-ip="1.2.3.5" cs(User-Agent)="x" sc-status="-""#
+    );
+    assert_eq!(show(&batch, 5), r#"2015-01-13T00:32:19Z | c-ip="1.2.3.6" date="2015-01-13" time="00:32:19""#);
+    let batch =
+        parse(settings(), b"#separator \\x09\n#fields\tts\tid.orig_h\tx\n1320279566.452687\t1.2.3.4\t\n");
+    assert_eq!(
+        show(&batch, 2),
+        r#"2011-11-03T00:19:26.452687Z | ts=1320279566.452687 id.orig_h="1.2.3.4" x="""#
+    );
+}
+
+#[test]
+fn slow_queries() {
+    let text = "# Time: 140714 14:16:52\n# User@Host: root[root] @ localhost [127.0.0.1]\n\
+                # Query_time: 0.5  Rows_sent: 3\nSELECT 1\n  FROM x;\n\
+                # User@Host: a[a] @  [1.2.3.4]\n# Query_time: 2  Rows_sent: 0\nSET timestamp=1405347413;\nSELECT 2;\n\
+                # administrator command: Quit;\n";
+    let batch = parse(settings(), text.as_bytes());
+    assert_eq!(batch.rows.len(), 2);
+    assert_eq!(
+        show(&batch, 0),
+        r#"2014-07-14T14:16:52Z | time="140714 14:16:52" user="root" host="localhost" query_time=0.5 rows_sent=3 message="SELECT 1\n  FROM x;""#
+    );
+    assert_eq!(
+        show(&batch, 1),
+        r#"2014-07-14T14:16:53Z | user="a" host="[1.2.3.4]" query_time=2 rows_sent=0 message="SET timestamp=1405347413;\nSELECT 2;\n# administrator command: Quit;""#
+    );
 }
 
 #[test]

@@ -151,9 +151,17 @@ impl Format for Json {
             out.slots.truncate(before);
             return Reading::UNPARSED;
         }
-        let time = self.time(line, out);
+        let time = self.time(line, out).or_else(|| within_records(line.bytes, out));
         Reading { marks: Marks::JSON, ..Reading::event(time) }
     }
+}
+
+/// The time of the first of the events that a CloudTrail document holds, a whole list of them in its one line.
+fn within_records(text: &[u8], out: &mut Out<'_>) -> Option<Nanos> {
+    const KEY: &[u8] = b"\"eventTime\":\"";
+    let records = text.strip_prefix(b"{\"Records\":[")?;
+    let at = memchr::memmem::find(records, KEY)? + KEY.len();
+    out.clock.time(&read(&records[at..])?)
 }
 
 /// Whether the line is a JSON object.

@@ -19,6 +19,11 @@ const SOURCES: &[&str] = &[
     "time:2023-01-01T00:00:00Z\thost:a\n",
     "2016-10-06T00:17:09.669794202Z stdout P log\n2016-10-06T00:17:09.7Z stdout F g\n",
     "{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2023-01-29T08:43:15.103485158Z\"}\n",
+    "#Version: 1.0\n#Fields: date time c-ip x\n2015-01-13 00:32:17 1.2.3.4 \"a b\"\nx\n",
+    "#Date: 2015-01-13 00:00:00\n#Fields: time c-ip\n00:32:17 1.2.3.4\n",
+    "#fields\tts\ta\n1320279566.452687\tb\n",
+    "# Time: 140714 14:16:52\n# User@Host: r[r] @ h []\n# Query_time: 2  Rows_sent: 1\nSELECT 1\n  x;\n\
+     # Query_time: 3  Rows_sent: 1\nSET timestamp=1405347413;\nSELECT 2;\n",
     "\u{FEFF}2023-01-01T00:00:00Z first\nsecond\n",
 ];
 
@@ -60,6 +65,20 @@ fn read(source: &[u8], cuts: &[usize], restart: bool, limits: Limits, settings: 
     assert_eq!(done + parsed.consumed, source.len());
     all.extend(shown(&parser, &buffer, parsed.rows, parsed.slots));
     all
+}
+
+#[test]
+fn events_that_are_too_long_are_cut_alike() {
+    let starts = ["2023-01-01 00:00:00 x\n", "# Time: 140714 14:16:52\n# Query_time: 1\n"];
+    let lines = ["y\n", "# Query_time: 2\nSET timestamp=1405347413;\n", "\tz\n"];
+    for (start, line) in starts.iter().flat_map(|start| lines.map(|line| (start, line))) {
+        let source = format!("{start}{}{start}", line.repeat(1_700)).repeat(2).into_bytes();
+        let whole = read(&source, &[], false, Limits::default(), &settings());
+        let ends: Vec<usize> = (0..40).map(|cut| cut * source.len() / 40).collect();
+        for restart in [false, true] {
+            assert_eq!(read(&source, &ends, restart, Limits::default(), &settings()), whole, "{start}{line}");
+        }
+    }
 }
 
 proptest! {

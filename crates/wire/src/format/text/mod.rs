@@ -4,6 +4,8 @@
 mod dialect;
 mod head;
 
+use std::sync::Arc;
+
 use sawlog_model::time::{Stamp, read, read_epoch};
 use sawlog_model::{NameId, Names};
 
@@ -78,10 +80,11 @@ fn dated(line: &[u8], reach: usize) -> Option<(usize, Stamp)> {
     let (mut at, mut begins) = (0, true);
     while at <= reach && at < line.len() {
         let byte = line[at];
-        if begins && (byte.is_ascii_digit() || byte.is_ascii_uppercase()) {
-            if let Some(stamp) = read(&line[at..]) {
-                return Some((at, stamp));
-            }
+        if begins
+            && (byte.is_ascii_digit() || byte.is_ascii_uppercase())
+            && let Some(stamp) = read(&line[at..])
+        {
+            return Some((at, stamp));
         }
         if byte == 0x1b {
             at += colour_len(&line[at..]);
@@ -189,7 +192,7 @@ impl Format for Text {
         state.extend_from_slice(&self.habit.reach.to_le_bytes());
     }
 
-    fn restore(&mut self, state: &[u8]) {
+    fn restore(&mut self, state: &[u8], _names: &mut Arc<Names>, _most: usize) {
         if let [timed, word, low, high] = *state {
             self.habit = Habit {
                 timed: timed == 1,
