@@ -48,7 +48,13 @@ pub(crate) fn recover(fs: &dyn Fs, dir: &Path, how: Open) -> io::Result<Found> {
 /// are gone, or a file that was trimmed is back.
 fn find_hole(fs: &dyn Fs, dir: &Path, first: Lsn, next: Lsn, recovered: &mut Recovered) -> io::Result<()> {
     let path = format::file_path(dir, first);
-    let end = format::end_of_file(first, fs.metadata(&path)?.len);
+    let len = match fs.metadata(&path) {
+        Ok(metadata) => metadata.len,
+        // Its writer trimmed it since; this is a reader beside it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let end = format::end_of_file(first, len);
     if end < next {
         recovered.dropped_bytes += next.0 - end.0;
         recovered.reason =

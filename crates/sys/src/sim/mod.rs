@@ -190,8 +190,8 @@ impl World {
         Self::with(disk, rng, state.now)
     }
 
-    /// Ends the process (if the machine did not crash before; then it did not, only the process ended there) and gives
-    /// the machine to the next one: all that was written is seen, but what was not synced still is not.
+    /// Ends only the process, where [`World::crash_at`] ended it or else now, and gives the machine to the next one: all
+    /// that was written is seen, and what was not synced still is not durable.
     pub fn kill(&self) -> World {
         let mut state = self.state();
         state.crashed = true;
