@@ -31,6 +31,7 @@ pub use output::{Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{ConfigError, DecodeError, Decoder, Opt, OptKind, Options, Protocol, Sample};
 pub use replay::replay;
+pub use sawlog_journal::Lsn;
 pub use tap::{Tap, Tapped};
 
 /// Locks; what a thread that panicked left behind is used as it is, since every change under these locks is whole.

@@ -4,3 +4,4 @@
 pub mod format;
 pub mod forward;
 pub mod shared;
+pub mod stdout;

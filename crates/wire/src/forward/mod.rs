@@ -5,6 +5,8 @@ mod frame;
 mod handshake;
 mod input;
 mod message;
+mod options;
+mod output;
 mod rows;
 mod samples;
 #[cfg(test)]
@@ -16,9 +18,9 @@ use sawlog_pipeline::Protocol;
 pub const PROTOCOL: Protocol = Protocol {
     name: "forward",
     summary: "Fluentd's forward protocol, as spoken by fluentd, Fluent Bit and the fluent-logger libraries.",
-    options: input::OPTIONS,
+    options: options::OPTIONS,
     input: Some(input::make),
-    output: None,
+    output: Some(output::make),
     decoder: Some(|limits| Box::new(decoder::ForwardDecoder::new(limits))),
     samples: samples::SAMPLES,
 };

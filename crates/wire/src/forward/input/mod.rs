@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use sawlog_pipeline::{ConfigError, Env, Input, Intake, Opt, OptKind, Options, Running};
+use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
 use sawlog_sys::net::{self, TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 
@@ -24,25 +24,6 @@ const HEARTBEAT: usize = 128;
 
 /// How long connections may take to end once the node stops.
 const ENDING: Duration = Duration::from_secs(10);
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
-
-/// Options of the input.
-pub(super) const OPTIONS: &[Opt] = &[
-    opt("listen", OptKind::Address, "127.0.0.1:24224", "Input: address to listen on, TCP and UDP."),
-    opt("tag", OptKind::Text, "", "Input: tag that replaces the sender's. Output: tag of what has none."),
-    opt("add_tag_prefix", OptKind::Text, "", "Input: what is put before every tag, with a dot."),
-    opt("dedupe", OptKind::Bool, "true", "Input: take a message with a `chunk` seen lately only once."),
-    opt("source_address_key", OptKind::Text, "", "Input: field that gets the sender's IP address."),
-    opt("credential", OptKind::Text, "", "Input: token of the tenant that all senders act for."),
-    opt("connections", OptKind::Number, "4096", "Input: most connections at a time."),
-    opt("buffer", OptKind::Bytes, "128MiB", "Input: memory for what is not on stable storage yet."),
-    opt("self_hostname", OptKind::Text, "", "Name of this node in the handshake."),
-    opt("shared_key", OptKind::Text, "", "Key that both sides must know; makes the handshake needed."),
-    opt("users", OptKind::List, "", "Input: `name:password` of each user that may send."),
-];
 
 /// What the options say.
 struct Settings {

@@ -2,6 +2,7 @@
 
 mod input;
 mod node;
+mod output;
 
 #[test]
 fn conforms() {

@@ -58,6 +58,12 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) {
     let _ = encode::write_str(out, text);
 }
 
+/// Appends text that need not be UTF-8.
+pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    let _ = encode::write_str_len(out, text.len() as u32);
+    out.extend_from_slice(text);
+}
+
 /// Appends bytes.
 pub fn write_bin(bytes: &[u8], out: &mut Vec<u8>) {
     let _ = encode::write_bin(out, bytes);

@@ -1,0 +1,40 @@
+//! Options of the forward protocol. Knows nothing of what is done with them.
+
+use sawlog_pipeline::{Opt, OptKind};
+
+const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
+    Opt { name, kind, default, help }
+}
+
+/// Options of both sides.
+pub(super) const OPTIONS: &[Opt] = &[
+    opt("listen", OptKind::Address, "127.0.0.1:24224", "Input: address to listen on, TCP and UDP."),
+    opt("to", OptKind::Address, "127.0.0.1:24224", "Output: the other side."),
+    opt(
+        "tag",
+        OptKind::Text,
+        "",
+        "Input: replaces every tag. Output: tag of what has none; `*` is the path, dotted.",
+    ),
+    opt("add_tag_prefix", OptKind::Text, "", "Input: what is put before every tag, with a dot."),
+    opt("dedupe", OptKind::Bool, "true", "Input: take a message with a `chunk` seen lately only once."),
+    opt("source_address_key", OptKind::Text, "", "Input: field that gets the sender's IP address."),
+    opt("credential", OptKind::Text, "", "Input: token of the tenant that all senders act for."),
+    opt("connections", OptKind::Number, "4096", "Input: most connections at a time."),
+    opt("buffer", OptKind::Bytes, "128MiB", "Input: memory for what is not on stable storage yet."),
+    opt("users", OptKind::List, "", "Input: `name:password` of each user that may send."),
+    opt("shared_key", OptKind::Text, "", "Key that both sides must know; makes the handshake needed."),
+    opt("self_hostname", OptKind::Text, "", "Name of this node in the handshake."),
+    opt("username", OptKind::Text, "", "Output: user to send as."),
+    opt("password", OptKind::Text, "", "Output: the user's password."),
+    opt(
+        "lane",
+        OptKind::Bool,
+        "true",
+        "Output: the other side is a sawlog; rows arrive as they are, exactly once.",
+    ),
+    opt("compress", OptKind::Text, "text", "Output: `text` (not at all), `gzip` or `zstd`."),
+    opt("ack", OptKind::Bool, "true", "Output: wait for acknowledgements; without, rows can be lost."),
+    opt("ack_timeout", OptKind::Duration, "60s", "Output: how long one may take before all is sent again."),
+    opt("queue", OptKind::Bytes, "16MiB", "Output: memory for what is not acknowledged."),
+];

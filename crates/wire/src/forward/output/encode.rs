@@ -1,0 +1,184 @@
+//! Batches to messages. Knows nothing of connections.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sawlog_model::time::SECOND;
+use sawlog_model::value::{parse, parse_json, unescape};
+use sawlog_model::{Batch, Kind, Limits, Marks, RowRef, Slot, Value, frame, strip_terminator};
+
+use crate::shared::msgpack;
+
+/// How payloads are compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Compress {
+    Text,
+    Gzip,
+    Zstd,
+}
+
+/// A level that costs little: a forwarder is measured by its CPU time.
+const ZSTD_LEVEL: i32 = 1;
+
+/// How messages are made.
+#[derive(Clone, Debug)]
+pub(super) struct Style {
+    /// For another sawlog: the batch itself and not entries.
+    pub lane: bool,
+    /// Tag of rows without one; `*` stands for the path, dots for slashes.
+    pub tag: String,
+    pub compress: Compress,
+    pub limits: Limits,
+}
+
+/// Where a source stands before (where that is known) and after a batch: epoch and offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub from: Option<(u32, u64)>,
+    pub to: (u32, u64),
+}
+
+/// A message as it goes over the wire, and the id that its acknowledgement must bear.
+pub(super) struct Encoded {
+    pub bytes: Vec<u8>,
+    pub chunk: String,
+}
+
+/// The message for a batch with rows.
+///
+/// # Errors
+/// Where the payload cannot be compressed; in words.
+pub(super) fn encode(batch: &Batch, span: Span, style: &Style) -> Result<Encoded, String> {
+    let mut payload = Vec::with_capacity(batch.buffer.len() + 32 * batch.rows.len());
+    if style.lane {
+        frame::encode(batch, &mut payload);
+    } else {
+        batch.iter().for_each(|row| entry(row, &style.limits, &mut payload));
+    }
+    let payload = compress(payload, style.compress).map_err(|error| error.to_string())?;
+    let chunk = chunk(batch, span.to);
+    let mut bytes = Vec::with_capacity(payload.len() + 256);
+    msgpack::write_list(3, &mut bytes);
+    msgpack::write_str(&tag(batch, &style.tag), &mut bytes);
+    msgpack::write_bin(&payload, &mut bytes);
+    let mut options =
+        vec![("size", Value::Int(batch.rows.len() as i64)), ("chunk", Value::Str(chunk.clone()))];
+    match style.compress {
+        Compress::Text => {}
+        Compress::Gzip => options.push(("compressed", Value::Str("gzip".to_owned()))),
+        Compress::Zstd => options.push(("compressed", Value::Str("zstd".to_owned()))),
+    }
+    if style.lane {
+        options.push(("sawlog_to", mark(span.to)));
+        options.extend(span.from.map(|from| ("sawlog_from", mark(from))));
+    }
+    msgpack::write_map(options.len(), &mut bytes);
+    for (key, value) in options {
+        msgpack::write_str(key, &mut bytes);
+        msgpack::write(&value, &mut bytes);
+    }
+    Ok(Encoded { bytes, chunk })
+}
+
+fn mark((epoch, offset): (u32, u64)) -> Value {
+    let offset = i64::try_from(offset).map_or(Value::UInt(offset), Value::Int);
+    Value::List(vec![Value::Int(epoch.into()), offset])
+}
+
+fn compress(payload: Vec<u8>, how: Compress) -> std::io::Result<Vec<u8>> {
+    match how {
+        Compress::Text => Ok(payload),
+        Compress::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&payload)?;
+            encoder.finish()
+        }
+        Compress::Zstd => zstd::bulk::compress(&payload, ZSTD_LEVEL),
+    }
+}
+
+/// An id that the same rows always have: 128 bits of a hash of their addresses.
+fn chunk(batch: &Batch, to: (u32, u64)) -> String {
+    let first = batch.rows.first().map_or(0, |row| row.offset);
+    let mut facts = Vec::with_capacity(48);
+    facts.extend_from_slice(&batch.source.id.0.to_le_bytes());
+    facts.extend_from_slice(&batch.tenant.0.to_le_bytes());
+    facts.extend_from_slice(&batch.epoch.to_le_bytes());
+    facts.extend_from_slice(&first.to_le_bytes());
+    facts.extend_from_slice(&to.1.to_le_bytes());
+    STANDARD.encode(xxhash_rust::xxh3::xxh3_128(&facts).to_le_bytes())
+}
+
+fn tag(batch: &Batch, default: &str) -> Arc<str> {
+    if let Some(tag) = batch.context.get("_tag") {
+        return tag.into();
+    }
+    let path = batch.context.get("_path").unwrap_or(&batch.source.facts.name);
+    default.replace('*', path.trim_matches('/').replace('/', ".").as_str()).into()
+}
+
+/// `[time, record]`
+fn entry(row: RowRef<'_>, limits: &Limits, out: &mut Vec<u8>) {
+    let time = row.row().time;
+    msgpack::write_list(2, out);
+    if (0..=i64::from(u32::MAX) * SECOND).contains(&time) {
+        msgpack::write_time(time, out);
+    } else {
+        // What an EventTime cannot hold goes as whole seconds.
+        msgpack::write(&Value::Int(time.div_euclid(SECOND)), out);
+    }
+    record(row, limits, out);
+}
+
+/// The record that a row is: the map that it came as, the fields that were found in it, or the line as `message`.
+fn record(row: RowRef<'_>, limits: &Limits, out: &mut Vec<u8>) {
+    let marks = row.row().marks;
+    let line = strip_terminator(row.raw());
+    let value = if marks.has(Marks::MAP) {
+        parse(line, limits).ok()
+    } else if marks.has(Marks::JSON) && !marks.has(Marks::UNPARSED) {
+        parse_json(line, limits).ok()
+    } else {
+        None
+    };
+    let printed = |slot: &&Slot| row.is_printed(slot);
+    if let Some(Value::Map(entries)) = value {
+        let added = row.slots().iter().filter(|slot| !row.is_printed(slot));
+        msgpack::write_map(entries.len() + added.clone().count(), out);
+        for (key, value) in &entries {
+            msgpack::write(key, out);
+            msgpack::write(value, out);
+        }
+        return added.for_each(|slot| field(row, slot, out));
+    }
+    let found = row.slots().iter().filter(printed).any(|slot| slot.kind != Kind::Time);
+    if found && !marks.has(Marks::UNPARSED) {
+        let fields = row.slots().iter().filter(|slot| slot.kind != Kind::Time);
+        msgpack::write_map(fields.clone().count(), out);
+        return fields.for_each(|slot| field(row, slot, out));
+    }
+    let added = row.slots().iter().filter(|slot| !row.is_printed(slot));
+    msgpack::write_map(1 + added.clone().count(), out);
+    msgpack::write_str("message", out);
+    msgpack::write_text(line, out);
+    added.for_each(|slot| field(row, slot, out));
+}
+
+/// A name and its value.
+fn field(row: RowRef<'_>, slot: &Slot, out: &mut Vec<u8>) {
+    msgpack::write_str(row.batch.names.name(slot.name), out);
+    let bytes = row.slot(slot);
+    match slot.kind {
+        Kind::Text | Kind::Time => msgpack::write_text(bytes, out),
+        Kind::JsonText => msgpack::write_text(&unescape(bytes.into()), out),
+        Kind::Null => msgpack::write(&Value::Nil, out),
+        Kind::Bool => msgpack::write(&Value::Bool(bytes == b"true"), out),
+        // A number that JSON does not know (leading zeros, hex) goes as text.
+        Kind::Number | Kind::Json => match parse_json(bytes, &Limits::default()) {
+            Ok(value) => msgpack::write(&value, out),
+            Err(_) => msgpack::write_text(bytes, out),
+        },
+    }
+}
