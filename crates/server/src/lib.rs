@@ -69,7 +69,7 @@ pub struct Settings {
     pub query_time: Duration,
     /// Queries that run at once; more wait for `query_time`, then are asked to come again.
     pub queries: usize,
-    /// A live tail sends at most so many records a second; what is over is counted and said.
+    /// A live tail that asks for no other rate sends at most so many records a second; what is over is counted and said.
     pub tail_records: u64,
     /// A silent live tail sends a comment so often, so that both ends know that the other is there.
     pub tail_beat: Duration,

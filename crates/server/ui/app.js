@@ -276,9 +276,14 @@ function draw(index, row) {
   row.classList.toggle("open", open);
   const ns = time(record);
   const line = el("span", { class: "line" }, nodes(main, marked, { oneLine: !state.wrap, room: state.wrap ? 0 : room }));
-  for (const [name, value] of more.slice(0, 24)) {
+  // Fields beside a message stand behind it as far as there is room; elements that nobody sees cost most of scrolling.
+  let left = state.wrap ? Infinity : room - main.length;
+  for (const [name, value] of more) {
+    if (left <= 0) break;
     if (state.cols.includes(name)) continue;
-    line.append(" ", el("span", { class: "kv" }, el("i", {}, `${name}=`), nodes(text(value), marked, { oneLine: true })));
+    const shown = text(value);
+    left -= name.length + shown.length + 2;
+    line.append(el("span", { class: "kv" }, ` ${name}=`, nodes(shown, marked, { oneLine: true })));
   }
   put(row, el("div", { class: "cells" },
     el("span", { class: "when", title: `${full(ns, state.utc)} ${zone(state.utc)}` }, el("button", { type: "button", class: "fold", tabIndex: -1, "aria-expanded": String(open), "aria-label": `${open ? "Close" : "Open"} the record` }, open ? "▾" : "▸"), el("time", { dateTime: rfc(ns) }, rowTime(ns, state.utc, dated))),
@@ -310,8 +315,9 @@ view.addEventListener("click", (event) => {
   toggle(Number(/** @type {HTMLElement} */ (cells.parentElement).dataset.index));
 });
 
-function scrolled() {
-  if (view.scrollTop < 2 && held.length) release();
+/** @param {number} top */
+function scrolled(top) {
+  if (top < 2 && held.length) release();
 }
 
 // ---- Live
@@ -530,7 +536,7 @@ function toggleLive() {
 
 function menu() {
   /** @param {string} name @param {string} key @param {boolean} on @param {() => void} act */
-  const check = (name, key, on, act) => el("button", { type: "button", role: "menuitemcheckbox", "aria-checked": String(on), onclick: () => (box.hidePopover(), act()) }, name, el("kbd", {}, key));
+  const check = (name, key, on, act) => el("button", { type: "button", role: "menuitemcheckbox", "aria-checked": String(on), onclick: () => (box.hidePopover(), act()) }, name, key && el("kbd", {}, key));
   /** @param {string} name @param {string} key @param {() => void} act */
   const item = (name, key, act) => el("button", { type: "button", role: "menuitem", onclick: () => (box.hidePopover(), act()) }, name, key && el("kbd", {}, key));
   const box = popup(id("more"), el("div", { class: "menu" },

@@ -112,7 +112,7 @@ export class Histogram {
     this.ticks(root, width);
     this.shade = svg("rect", { class: "shade", y: 0, height: HEIGHT, width: 0 });
     root.append(this.shade);
-    put(this.plot, root, el("span", { class: "most", title: `${exact(most)} lines in the highest bar` }, count(most)));
+    put(this.plot, root, sums.some(Boolean) && el("span", { class: "most", title: `${exact(most)} lines in the highest bar` }, count(most)));
     const total = sums.reduce((all, one) => all + (one ? Object.values(one).reduce((a, b) => a + b, 0) : 0), 0);
     this.plot.setAttribute("aria-label", `${exact(total)} lines from ${full(this.start, this.utc)} to ${full(this.end, this.utc)}. Arrow keys move over the bars, Shift and arrows mark, Enter zooms, Backspace steps out.`);
     this.mark();

@@ -15,7 +15,7 @@ export class List {
    * @param {object} how
    * @param {(index: number, row: HTMLLIElement) => void} how.draw Fills a row.
    * @param {() => void} how.near Called when the end comes near.
-   * @param {() => void} how.scrolled
+   * @param {(top: number) => void} how.scrolled
    */
   constructor(view, how) {
     this.view = view;
@@ -29,7 +29,12 @@ export class List {
     view.append(this.inner);
     this.asked = false;
     view.addEventListener("scroll", () => this.later(), { passive: true });
-    new ResizeObserver(() => this.redraw()).observe(view);
+    /** Of the view; asked for once, as asking makes the browser lay out the page. */
+    this.height = view.clientHeight;
+    new ResizeObserver(() => {
+      this.height = view.clientHeight;
+      this.redraw();
+    }).observe(view);
   }
 
   get length() {
@@ -41,8 +46,9 @@ export class List {
     this.asked = true;
     requestAnimationFrame(() => {
       this.asked = false;
+      const top = this.view.scrollTop;
       this.show();
-      this.how.scrolled();
+      this.how.scrolled(top);
     });
   }
 
@@ -106,33 +112,31 @@ export class List {
 
   show() {
     // Heights that are seen for the first time move what follows, so a second look may be needed, hardly ever a third.
-    for (let round = 0; round < 4; round++) if (!this.place()) break;
-    const { view } = this;
-    if (this.length && view.scrollTop + 3 * view.clientHeight > this.heights.top(this.length)) this.how.near();
+    let top = this.view.scrollTop;
+    for (let round = 0; round < 4 && this.place(top); round++) top = this.view.scrollTop;
+    if (this.length && top + 3 * this.height > this.heights.top(this.length)) this.how.near();
   }
 
-  /** @returns {boolean} Whether heights turned out to be others than thought. */
-  place() {
+  /** @param {number} scrolled @returns {boolean} Whether heights turned out to be others than thought. */
+  place(scrolled) {
     const { view, heights, rows } = this;
-    const first = heights.find(view.scrollTop);
+    const first = heights.find(scrolled);
     const from = Math.max(0, first - SPARE);
-    const to = Math.min(this.length, heights.find(view.scrollTop + view.clientHeight) + SPARE + 1);
+    const to = Math.min(this.length, heights.find(scrolled + this.height) + SPARE + 1);
     for (const [index, row] of rows) if (index < from || index >= to) this.drop(index, row);
-    const fresh = [];
     for (let index = from; index < to; index++) {
       if (rows.has(index)) continue;
-      const row = el("li", { class: "row", role: "listitem", tabIndex: -1, "data-index": index });
+      const row = el("li", { class: "row", role: "listitem", "data-index": index, "aria-posinset": index + 1 });
       this.how.draw(index, row);
       rows.set(index, row);
-      fresh.push([index, row]);
     }
     this.insert(from, to);
     this.inner.style.height = `${heights.top(this.length)}px`;
     let changed = false;
-    const into = view.scrollTop - heights.top(first);
+    const into = scrolled - heights.top(first);
+    const size = String(this.length);
     for (const [index, row] of rows) {
-      row.setAttribute("aria-setsize", String(this.length));
-      row.setAttribute("aria-posinset", String(index + 1));
+      if (row.ariaSetSize !== size) row.ariaSetSize = size;
       row.classList.toggle("selected", index === this.selected);
       row.tabIndex = index === (this.selected < 0 ? first : this.selected) ? 0 : -1;
       if (this.uneven || row.classList.contains("open") || heights.more.has(index)) changed = heights.set(index, row.offsetHeight) || changed;
@@ -141,7 +145,7 @@ export class List {
     if (changed) {
       this.inner.style.height = `${heights.top(this.length)}px`;
       const top = heights.top(first) + into;
-      if (Math.abs(top - view.scrollTop) > 1) view.scrollTop = top;
+      if (Math.abs(top - scrolled) > 1) view.scrollTop = top;
     }
     return changed;
   }
@@ -163,13 +167,13 @@ export class List {
     const top = heights.top(this.selected);
     const bottom = heights.top(this.selected + 1);
     if (top < view.scrollTop) view.scrollTop = top;
-    else if (bottom > view.scrollTop + view.clientHeight) view.scrollTop = Math.min(top, bottom - view.clientHeight);
+    else if (bottom > view.scrollTop + this.height) view.scrollTop = Math.min(top, bottom - this.height);
     this.show();
     if (focus) this.rows.get(this.selected)?.focus({ preventScroll: true });
   }
 
   /** Rows that fit. */
   get page() {
-    return Math.max(1, Math.floor(this.view.clientHeight / this.heights.base) - 1);
+    return Math.max(1, Math.floor(this.height / this.heights.base) - 1);
   }
 }

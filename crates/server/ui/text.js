@@ -77,6 +77,8 @@ function visible(into, text, oneLine) {
 
 /** More of a line than a row can show is not looked at for it. */
 const LONGEST = 4000;
+/** What is cut off to the right of a row is not made at all, but for this many letters more than fit. */
+const MORE = 40;
 
 /**
  * The line as nodes.
@@ -98,10 +100,11 @@ export function nodes(line, marks, { oneLine = false, room = 0 } = {}) {
     from = Math.max(0, spans[0][0] - Math.floor(room / 3));
     out.append(el("i", { class: "esc", title: "The line begins before this" }, "…"));
   }
+  const last = room ? from + room + MORE : Infinity;
   let at = 0;
   let next = 0;
   for (const run of parts) {
-    const end = at + run.text.length;
+    const end = Math.min(last, at + run.text.length);
     const target = run.cls ? el("span", { class: run.cls }) : out;
     let here = Math.max(at, from);
     while (here < end) {
@@ -118,7 +121,7 @@ export function nodes(line, marks, { oneLine = false, room = 0 } = {}) {
       here = stop;
     }
     if (target !== out && target.hasChildNodes()) out.append(target);
-    at = end;
+    at += run.text.length;
   }
   if (cut) out.append(el("i", { class: "esc" }, "…"));
   return out;

@@ -124,12 +124,14 @@ export function label(range, utc) {
   return `${from} – ${to.slice(0, 10) === from.slice(0, 10) ? to.slice(11) : to}`;
 }
 
+// Asking the browser takes long; the zone of a machine hardly ever changes while a page is open.
+const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** The zone in which times are shown. @param {boolean} utc */
 export function zone(utc) {
   if (utc) return "UTC";
   const away = -new Date().getTimezoneOffset();
-  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (away === 0 && /^(UTC|Etc\/UTC|GMT)$/.test(name ?? "UTC")) return "UTC";
+  if (away === 0 && /^(UTC|Etc\/UTC|GMT)$/.test(name)) return "UTC";
   const hours = `${away < 0 ? "−" : "+"}${Math.floor(Math.abs(away) / 60)}${away % 60 ? `:${two(Math.abs(away) % 60)}` : ""}`;
   return `${name} (UTC${hours})`;
 }

@@ -3,8 +3,8 @@
 use sawlog_model::{FieldValue, Fields, time};
 use serde_json::{Map, Value};
 
-/// The row as an object: `_time`, `_source`, `_epoch`, `_offset`, `_line`, its fields, its context. Where a name comes
-/// twice the last field is the value; a field named like one of sawlog's own takes its place, as in a search.
+/// The row as an object: `_time`, `_source`, `_epoch`, `_offset`, `_line`, its fields, and of its context what the row
+/// does not say itself. Where a name comes twice the last field is the value, as in a search.
 pub(crate) fn json(row: &dyn Fields) -> Value {
     let address = row.address();
     let mut object = Map::new();
@@ -13,14 +13,14 @@ pub(crate) fn json(row: &dyn Fields) -> Value {
     object.insert("_epoch".into(), address.epoch.into());
     object.insert("_offset".into(), address.offset.into());
     object.insert("_line".into(), text(row.line()));
-    for (name, value) in row.context().iter() {
-        object.insert(name.to_owned(), value.into());
-    }
     row.each_slot(&mut |name, value, _| {
         if let Some(value) = typed(&value) {
             object.insert(name.to_owned(), value);
         }
     });
+    for (name, value) in row.context().iter() {
+        object.entry(name).or_insert_with(|| value.into());
+    }
     Value::Object(object)
 }
 

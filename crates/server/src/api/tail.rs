@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::api::{Call, Method, QUERY, Route, Shared, Takes, Timed, record};
 use crate::contract::{LiveEvent, LiveStream};
 use crate::error::ApiError;
+use crate::params::{Kind, Param};
 
 pub(crate) const ROUTE: Route = Route {
     methods: &[Method::Get],
@@ -21,10 +22,16 @@ pub(crate) const ROUTE: Route = Route {
     needs: Some(Right::Read),
     summary: "Sends new records that a query without pipes keeps, as server-sent events: each with its address as id and \
               the record as data. An event `lag` counts records or batches that were left out.",
-    params: &[&QUERY],
+    params: &[&QUERY, &RATE],
     takes: Takes::Params,
     gives: "text/event-stream",
     handle: |shared, call| Box::pin(tail(shared, call)),
+};
+
+const RATE: Param = Param {
+    name: "rate",
+    kind: Kind::Count,
+    help: "At most so many records a second, what is over is counted; 2000 where it is not given, 0 for all.",
 };
 
 /// Over which time the rate of records is measured.
@@ -36,6 +43,8 @@ struct Tail {
     predicate: Arc<Predicate>,
     live: LiveStream,
     ready: VecDeque<Event>,
+    /// Most records in a window.
+    most: u64,
     /// Begin of the current window, and records sent in it.
     window: (Duration, u64),
     /// Records left out since the last notice.
@@ -46,11 +55,16 @@ struct Tail {
 async fn tail(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let query = call.params.text("query").unwrap_or_default();
     let (predicate, _) = sawlog_query::predicate(query, call.now)?;
+    let most = match call.params.count("rate")?.unwrap_or(shared.node.settings.tail_records) {
+        0 => u64::MAX,
+        rate => (u128::from(rate) * WINDOW.as_millis() / 1_000).clamp(1, u64::MAX.into()) as u64,
+    };
     let tail = Tail {
         live: shared.node.live.subscribe(),
         tenant: call.tenant,
         predicate: Arc::new(predicate),
         ready: VecDeque::new(),
+        most,
         window: (Duration::ZERO, 0),
         left_out: 0,
         shared: shared.clone(),
@@ -93,13 +107,9 @@ impl Tail {
         self.window.1 += events.len() as u64;
         self.left_out += over;
         self.ready.extend(events);
-        if self.left_out > 0 && self.window.1 < self.most_per_window() {
+        if self.left_out > 0 && self.window.1 < self.most {
             self.notice();
         }
-    }
-
-    fn most_per_window(&self) -> u64 {
-        (self.shared.node.settings.tail_records * WINDOW.as_millis() as u64 / 1_000).max(1)
     }
 
     /// How many records may still be sent in this window. Where a new one begins, what the last one left out is told.
@@ -111,7 +121,7 @@ impl Tail {
                 self.notice();
             }
         }
-        self.most_per_window().saturating_sub(self.window.1)
+        self.most.saturating_sub(self.window.1)
     }
 
     fn notice(&mut self) {
