@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sawlog_model::{Batch, Nanos, RowRef, Tenant};
 
@@ -17,7 +18,9 @@ use crate::segment::{Effort, GROUP_BYTES, GROUP_ROWS, Segment};
 /// So many segments of a kind are worth a merge.
 const ENOUGH: usize = 8;
 /// Raw bytes of groups that a merge may hold decoded at a time.
-const OPEN_BYTES: u64 = 96 << 20;
+const OPEN_BYTES: u64 = 64 << 20;
+/// After a merge that failed (a full disk, say) none is tried for so long: it would fail again after as much work.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Calls back with raw bytes done and raw bytes in all.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
@@ -25,11 +28,15 @@ pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 impl Engine {
     /// Merges what is worth it now, one tenant at most; returns whether it did.
     pub fn compact_some(&self) -> Result<bool, StoreError> {
-        let _one_at_a_time = lock(&self.merging);
+        let mut not_before = lock(&self.merging);
+        let now = self.sys.clock.monotonic();
+        if now < *not_before {
+            return Ok(false);
+        }
         for tenant in self.tenants() {
             let chosen = worth_merging(&self.mergeable(tenant), self.options.segment_bytes);
             if !chosen.is_empty() {
-                self.merge(tenant, &chosen, &mut |_| ())?;
+                self.merge(tenant, &chosen, &mut |_| ()).inspect_err(|_| *not_before = now + PAUSE)?;
                 return Ok(true);
             }
         }

@@ -42,8 +42,8 @@ pub(crate) struct Engine {
     pub sys: Sys,
     pub options: Options,
     pub shelf: Arc<Shelf>,
-    /// One compaction or retention run at a time.
-    pub merging: Mutex<()>,
+    /// One compaction or retention run at a time; holds when, on the monotonic clock, the next merge may be tried.
+    pub merging: Mutex<Duration>,
     /// One flush at a time.
     pub flushing: Mutex<()>,
     pub catalogue: Mutex<Catalogue>,
@@ -93,7 +93,7 @@ impl Engine {
             sys: sys.clone(),
             options,
             shelf,
-            merging: Mutex::new(()),
+            merging: Mutex::default(),
             flushing: Mutex::new(()),
             catalogue: Mutex::new(catalogue),
             live: Mutex::new(live),

@@ -21,6 +21,8 @@ mod retention;
 mod scan;
 pub mod segment;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub use columns::{data_type, schema};
 pub use error::StoreError;

@@ -47,6 +47,8 @@ struct Table {
     weight: usize,
     /// Journal frames (second) that hold rows of the entries up to an index (first).
     frames: Vec<(usize, u64)>,
+    /// The lowest of them.
+    oldest_frame: Option<u64>,
 }
 
 impl Table {
@@ -57,10 +59,25 @@ impl Table {
             Some((index, have)) if *index + 1 == self.entries.len() => *have = (*have).min(at),
             _ => self.frames.push((self.entries.len() - 1, at)),
         }
+        self.oldest_frame = Some(self.oldest_frame.map_or(at, |oldest| oldest.min(at)));
     }
 
-    fn oldest_frame(&self) -> Option<u64> {
-        self.frames.iter().map(|(_, at)| *at).min()
+    /// The lowest frame that holds rows beside the first `entries`.
+    fn oldest_frame_after(&self, entries: usize) -> Option<u64> {
+        self.frames.iter().filter(|(index, _)| *index >= entries).map(|(_, at)| *at).min()
+    }
+
+    /// Drops the first `count` entries; returns what they weighed.
+    fn drop_first(&mut self, count: usize) -> usize {
+        let weight = self.entries.drain(..count).map(|entry| entry.batch.weight()).sum();
+        self.oldest_frame = self.oldest_frame_after(count);
+        self.frames.retain_mut(|(index, _)| {
+            let stays = *index >= count;
+            *index = index.saturating_sub(count);
+            stays
+        });
+        self.weight -= weight;
+        weight
     }
 }
 
@@ -177,8 +194,10 @@ impl Memtable {
     /// Journal position below which nothing is here only; `without` counts as stored.
     pub fn cursor(&self, without: &[Frozen]) -> u64 {
         let held = self.tables.iter().filter_map(|(tenant, table)| {
-            let stored = without.iter().find(|f| f.tenant == *tenant).map_or(0, |f| f.entries.len());
-            table.frames.iter().filter(|(index, _)| *index >= stored).map(|(_, at)| *at).min()
+            match without.iter().find(|frozen| frozen.tenant == *tenant) {
+                Some(frozen) => table.oldest_frame_after(frozen.entries.len()),
+                None => table.oldest_frame,
+            }
         });
         held.min().unwrap_or(self.end).min(self.end)
     }
@@ -202,7 +221,7 @@ impl Memtable {
 
     /// Tenants that hold journal frames below `position`.
     pub fn holding_frames_below(&self, position: u64) -> Vec<Tenant> {
-        let holds = |table: &Table| table.oldest_frame().is_some_and(|at| at < position);
+        let holds = |table: &Table| table.oldest_frame.is_some_and(|at| at < position);
         self.tables.iter().filter(|(_, table)| holds(table)).map(|(tenant, _)| *tenant).collect()
     }
 
@@ -250,15 +269,7 @@ impl Memtable {
     pub fn stored(&mut self, frozen: &[Frozen]) {
         for Frozen { tenant, entries } in frozen {
             let Some(table) = self.tables.get_mut(tenant) else { continue };
-            let weight: usize = entries.iter().map(|entry| entry.batch.weight()).sum();
-            table.entries.drain(..entries.len());
-            table.frames.retain_mut(|(index, _)| {
-                let stays = *index >= entries.len();
-                *index = index.saturating_sub(entries.len());
-                stays
-            });
-            table.weight -= weight;
-            self.weight -= weight;
+            self.weight -= table.drop_first(entries.len());
             if table.entries.is_empty() {
                 self.tables.remove(tenant);
             }

@@ -42,7 +42,7 @@ pub(crate) fn gather(
                 parts.memory.push(entry.batch.row(*row as usize));
                 indices.push((part, parts.memory.len() - 1));
             }
-            Some(Opened { rows: Rows::Group { .. }, .. }) => {
+            Some(Opened { rows: Rows::Group(_), .. }) => {
                 let part = parts.group_part(*slot);
                 parts.groups[part].1.push(*row);
                 indices.push((part, parts.groups[part].1.len() - 1));
@@ -56,12 +56,12 @@ pub(crate) fn gather(
             columns.push(columns::arrays(names, &parts.memory));
             continue;
         };
-        let Some(Opened { rows: Rows::Group { handle, group, .. }, .. }) = &open[*slot] else { continue };
-        let unread = |error| Box::new(Unread { slot: *slot, handle: handle.clone(), error });
+        let Some(Opened { rows: Rows::Group(of), .. }) = &open[*slot] else { continue };
+        let unread = |error| Box::new(Unread { slot: *slot, handle: of.handle.clone(), error });
         columns.push(if names.is_empty() {
             Vec::new()
         } else {
-            group.columns(names, rows).map_err(unread)?
+            of.group.columns(names, rows).map_err(unread)?
         });
     }
     let arrays = match columns.len() {

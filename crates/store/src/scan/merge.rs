@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sawlog_model::SourceId;
 
+use super::FIRST_ROWS;
 use super::gather::Pick;
 use super::key::{Direction, Key};
 use super::piece::{Counters, Opened, Piece, Wanted};
@@ -51,7 +52,14 @@ pub(crate) struct Merge {
     pub open: Vec<Option<Opened>>,
     heads: BinaryHeap<Reverse<(Key, usize)>>,
     spent: Vec<usize>,
+    /// Pieces opened so far.
+    opened: usize,
 }
+
+/// Rows that were found go out when so many more pieces were opened without filling a batch: where hits are rare,
+/// somebody sees the first ones while the rest is searched.
+const PATIENCE: usize = 32;
+const FIRST_PATIENCE: usize = 4;
 
 impl Merge {
     pub fn new(direction: Direction, source: Option<SourceId>, pieces: Vec<Piece>) -> Merge {
@@ -63,6 +71,7 @@ impl Merge {
             open: Vec::new(),
             heads: BinaryHeap::new(),
             spent: Vec::new(),
+            opened: 0,
         };
         pieces.into_iter().for_each(|piece| merge.wait(piece));
         merge
@@ -86,7 +95,8 @@ impl Merge {
             self.open[slot] = None;
         }
         let mut picks = Vec::new();
-        while picks.len() < want {
+        let patience = self.opened + if want > FIRST_ROWS { PATIENCE } else { FIRST_PATIENCE };
+        while picks.len() < want && (picks.is_empty() || self.opened < patience) {
             self.open_next(wanted, counters)?;
             let Some(Reverse((_, slot))) = self.heads.pop() else { break };
             self.take_run(slot, want, &mut picks);
@@ -101,6 +111,7 @@ impl Merge {
                 break;
             }
             let Some(Reverse(Pending { piece, .. })) = self.pending.pop() else { break };
+            self.opened += 1;
             match piece {
                 Piece::Segment(handle) => {
                     if let Some(segment) = handle.segment()? {

@@ -52,9 +52,17 @@ pub(crate) struct Opened {
 /// Where the rows are.
 pub(crate) enum Rows {
     /// In a row group.
-    Group { handle: Arc<Handle>, group: Group, keys: Option<GroupKeys> },
+    Group(Box<GroupRows>),
     /// In a batch.
     Memory(Arc<Entry>),
+}
+
+/// Rows of a row group.
+pub(crate) struct GroupRows {
+    pub handle: Arc<Handle>,
+    pub group: Group,
+    /// Only where they are put in order.
+    keys: Option<GroupKeys>,
 }
 
 /// What orders the rows of a group.
@@ -158,7 +166,7 @@ impl Piece {
                     Some(_) if !order.is_empty() => Some(GroupKeys::read(&group, &segment, index)?),
                     _ => None,
                 };
-                (Rows::Group { handle, group, keys }, order)
+                (Rows::Group(Box::new(GroupRows { handle, group, keys })), order)
             }
         };
         // In a group and in a batch rows stand by address already.
@@ -196,8 +204,7 @@ impl Opened {
         }
         let row = *self.order.get(self.taken)?;
         Some(match &self.rows {
-            Rows::Group { keys: Some(keys), .. } => keys.key(direction, row),
-            Rows::Group { keys: None, .. } => return None,
+            Rows::Group(rows) => rows.keys.as_ref()?.key(direction, row),
             Rows::Memory(entry) => {
                 let address = entry.batch.row(row as usize).address();
                 let time = entry.batch.rows[row as usize].time;
@@ -211,8 +218,7 @@ impl Opened {
     fn sort_more(&mut self, direction: Direction) {
         let rest = &mut self.order[self.sorted..];
         let time = |row: u32| match &self.rows {
-            Rows::Group { keys: Some(keys), .. } => keys.times[row as usize],
-            Rows::Group { keys: None, .. } => 0,
+            Rows::Group(rows) => rows.keys.as_ref().map_or(0, |keys| keys.times[row as usize]),
             Rows::Memory(entry) => entry.batch.rows[row as usize].time,
         };
         let compare = |a: &u32, b: &u32| {

@@ -1,0 +1,6 @@
+//! The store as a whole, against plain models of what it should hold.
+
+mod behaviour;
+mod crash;
+mod model;
+mod support;
