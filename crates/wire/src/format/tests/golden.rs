@@ -1,6 +1,7 @@
 //! Real logs against counts made by other means: `golden.tsv` beside the archives, where they are at hand.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -11,12 +12,78 @@ use sawlog_sys::Sys;
 use super::super::{More, Parser, Settings};
 use super::NOW;
 
-/// `golden.tsv`, which stands beside the archives: next to the workspace, or next to the unpacked logs.
-fn golden(sys: &Sys, data: &Path) -> Option<String> {
-    let beside =
-        [Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), data.join("../shared/data")];
-    let bytes = beside.iter().find_map(|dir| sys.fs.read(&dir.join("golden.tsv")).ok())?;
-    String::from_utf8(bytes).ok()
+/// Where the files of the oracle are: unpacked under `SAWLOG_DATA`, else in archives next to the workspace.
+enum Logs {
+    Unpacked(PathBuf),
+    Packed(PathBuf),
+}
+
+impl Logs {
+    fn find() -> Logs {
+        match std::env::var_os("SAWLOG_DATA") {
+            Some(dir) => Logs::Unpacked(dir.into()),
+            None => Logs::Packed(beside()),
+        }
+    }
+
+    /// The oracle's rows.
+    fn golden(&self, sys: &Sys) -> Option<String> {
+        let mut places = vec![beside()];
+        if let Logs::Unpacked(dir) = self {
+            places.push(dir.join("../shared/data"));
+        }
+        let bytes = places.iter().find_map(|dir| sys.fs.read(&dir.join("golden.tsv")).ok())?;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// Calls `visit` with name and bytes of each wanted file of a set.
+    fn each(
+        &self,
+        sys: &Sys,
+        set: &str,
+        wanted: &BTreeMap<String, Counts>,
+        visit: &mut dyn FnMut(&str, &[u8]),
+    ) {
+        match self {
+            Logs::Unpacked(dir) => {
+                for name in wanted.keys() {
+                    let bytes =
+                        sys.fs.read(&dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+                    visit(name, &bytes);
+                }
+            }
+            Logs::Packed(dir) => {
+                let archive = sys.fs.read(&dir.join(format!("{set}.tar.zst"))).expect("the archive of a set");
+                let mut decoder = zstd::stream::read::Decoder::new(&archive[..]).expect("zstd");
+                decoder.window_log_max(27).expect("a window of 128 MB");
+                each_in_tar(decoder, wanted, visit);
+            }
+        }
+    }
+}
+
+/// The directory of the archives and of `golden.tsv`.
+fn beside() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
+}
+
+/// Calls `visit` with name and bytes of each wanted file of a tar archive: blocks of 512 bytes, a header (name at 0, size
+/// in octal at 124), then the file, padded.
+fn each_in_tar(mut tar: impl Read, wanted: &BTreeMap<String, Counts>, visit: &mut dyn FnMut(&str, &[u8])) {
+    let mut header = [0; 512];
+    while tar.read_exact(&mut header).is_ok() && header[0] != 0 {
+        let text = |bytes: &[u8]| {
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end]).into_owned()
+        };
+        let size = usize::from_str_radix(text(&header[124..136]).trim(), 8).expect("a size in octal");
+        let mut bytes = vec![0; size.next_multiple_of(512)];
+        tar.read_exact(&mut bytes).expect("a whole archive");
+        let name = text(&header[..100]);
+        if wanted.contains_key(&name) {
+            visit(&name, &bytes[..size]);
+        }
+    }
 }
 
 /// What the oracle says of a file, or what we found.
@@ -100,28 +167,33 @@ fn count(bytes: &[u8], with_levels: bool) -> Counts {
 
 #[test]
 fn real_logs_have_the_lines_times_and_levels_that_they_should() {
-    let sys = Sys::real();
-    let Some(data) = std::env::var_os("SAWLOG_DATA").map(PathBuf::from) else {
-        println!("SKIPPED real_logs: SAWLOG_DATA does not name a directory of unpacked logs");
-        return;
-    };
-    let Some(golden) = golden(&sys, &data) else {
-        println!("SKIPPED real_logs: no golden.tsv");
+    let (sys, logs) = (Sys::real(), Logs::find());
+    let Some(golden) = logs.golden(&sys) else {
+        println!("SKIPPED real_logs: no golden.tsv, neither beside the workspace nor beside SAWLOG_DATA");
         return;
     };
     let slow = std::env::var_os("SAWLOG_SLOW").is_some();
-    let (mut wrong, mut checked) = (Vec::new(), 0);
+    let mut sets: BTreeMap<String, BTreeMap<String, Counts>> = BTreeMap::new();
     for (index, row) in golden.lines().skip(1).enumerate() {
-        let (set, file, expected) = expected(row);
-        if !slow && index % 5 != 0 && expected.lines > 2_000 {
-            continue;
-        }
-        let bytes = sys.fs.read(&data.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let found = count(&bytes, expected.levels.is_some());
-        checked += 1;
-        if found != expected {
-            wrong.push(format!("{set} {file}:\n  expected {expected:?}\n  found    {found:?}"));
+        let (set, file, counts) = expected(row);
+        if slow || index % 5 == 0 || counts.lines <= 2_000 {
+            sets.entry(set).or_default().insert(file, counts);
         }
     }
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for (set, files) in &sets {
+        logs.each(&sys, set, files, &mut |file, bytes| {
+            let found = count(bytes, files[file].levels.is_some());
+            checked += 1;
+            if found != files[file] {
+                wrong.push(format!("{file}:\n  expected {:?}\n  found    {found:?}", files[file]));
+            }
+        });
+    }
+    assert_eq!(
+        checked,
+        sets.values().map(BTreeMap::len).sum::<usize>(),
+        "files that are missing in the archives"
+    );
     assert!(wrong.is_empty(), "{} of {checked} files:\n{}", wrong.len(), wrong.join("\n"));
 }
