@@ -357,107 +357,88 @@ fn two_or_blank(value: i64, out: &mut Vec<u8>) {
     }
 }
 
+/// `false` where the layout has no room for the year.
 fn print_date(date: Date, wall: &Wall, out: &mut Vec<u8>) -> bool {
-    let separated = |out: &mut Vec<u8>, separator: u8| {
-        four(wall.year, out);
-        out.push(separator);
-        two(wall.month, out);
-        out.push(separator);
-        two(wall.day, out);
-    };
-    let month_day = |out: &mut Vec<u8>, separator: u8| {
-        two(wall.month, out);
-        out.push(separator);
-        two(wall.day, out);
-    };
-    let day_name_year = |out: &mut Vec<u8>, separator: u8| {
-        two(wall.day, out);
-        out.push(separator);
-        month_name(wall.month, out);
-        out.push(separator);
-        four(wall.year, out);
-    };
-    let named = |out: &mut Vec<u8>| {
-        month_name(wall.month, out);
-        out.push(b' ');
-    };
     match date {
-        Date::YearDash => separated(out, b'-'),
-        Date::YearSlash => separated(out, b'/'),
-        Date::YearDot => separated(out, b'.'),
-        Date::Compact => {
-            four(wall.year, out);
-            two(wall.month, out);
-            two(wall.day, out);
-        }
+        Date::YearDash => year_month_day(wall, b"-", out),
+        Date::YearSlash => year_month_day(wall, b"/", out),
+        Date::YearDot => year_month_day(wall, b".", out),
+        Date::Compact => year_month_day(wall, b"", out),
         Date::ShortCompact | Date::ShortSlash => {
             if !(1970..2070).contains(&wall.year) {
                 return false;
             }
+            let separator: &[u8] = if date == Date::ShortSlash { b"/" } else { b"" };
             two(wall.year % 100, out);
-            if date == Date::ShortSlash {
-                out.push(b'/');
-                month_day(out, b'/');
-            } else {
-                two(wall.month, out);
-                two(wall.day, out);
-            }
+            out.extend_from_slice(separator);
+            pair(wall.month, separator, wall.day, out);
         }
-        Date::DayNameSlash => day_name_year(out, b'/'),
-        Date::DayNameDash => day_name_year(out, b'-'),
-        Date::DayNameBlank => day_name_year(out, b' '),
-        Date::Mail => {
-            weekday(wall, out);
-            out.extend_from_slice(b", ");
-            day_name_year(out, b' ');
-        }
-        Date::NameDayBlank => {
-            named(out);
-            two_or_blank(wall.day, out);
-        }
-        Date::NameDayZero => {
-            named(out);
-            two(wall.day, out);
-        }
-        Date::NameDayBare => {
-            named(out);
-            two(wall.day, out);
-            if wall.day < 10 {
-                out.remove(out.len() - 2);
-            }
-        }
-        Date::CtimeBlank | Date::CtimeZero | Date::WeekdayBlank => {
-            weekday(wall, out);
-            out.push(b' ');
-            named(out);
-            if date == Date::CtimeZero {
-                two(wall.day, out);
-            } else {
-                two_or_blank(wall.day, out);
-            }
-        }
-        Date::MonthDash => month_day(out, b'-'),
-        Date::MonthSlash => month_day(out, b'/'),
-        Date::MonthDot => month_day(out, b'.'),
-        Date::MonthCompact => {
-            two(wall.month, out);
-            two(wall.day, out);
-        }
+        Date::MonthDash => pair(wall.month, b"-", wall.day, out),
+        Date::MonthSlash => pair(wall.month, b"/", wall.day, out),
+        Date::MonthDot => pair(wall.month, b".", wall.day, out),
+        Date::MonthCompact => pair(wall.month, b"", wall.day, out),
         Date::American => {
-            month_day(out, b'/');
+            pair(wall.month, b"/", wall.day, out);
             out.push(b'/');
             four(wall.year, out);
         }
         Date::German => {
-            two(wall.day, out);
-            out.push(b'.');
-            two(wall.month, out);
+            pair(wall.day, b".", wall.month, out);
             out.push(b'.');
             four(wall.year, out);
         }
         Date::Seconds | Date::Millis | Date::Micros | Date::Nanoseconds => return false,
+        _ => print_named_date(date, wall, out),
     }
     true
+}
+
+/// Two numbers of two digits.
+fn pair(first: i64, separator: &[u8], second: i64, out: &mut Vec<u8>) {
+    two(first, out);
+    out.extend_from_slice(separator);
+    two(second, out);
+}
+
+fn year_month_day(wall: &Wall, separator: &[u8], out: &mut Vec<u8>) {
+    four(wall.year, out);
+    out.extend_from_slice(separator);
+    pair(wall.month, separator, wall.day, out);
+}
+
+/// Dates that hold the name of a month, and maybe of a weekday.
+fn print_named_date(date: Date, wall: &Wall, out: &mut Vec<u8>) {
+    match date {
+        Date::Mail => {
+            weekday(wall, out);
+            out.extend_from_slice(b", ");
+        }
+        Date::CtimeBlank | Date::CtimeZero | Date::WeekdayBlank => {
+            weekday(wall, out);
+            out.push(b' ');
+        }
+        _ => {}
+    }
+    let separator = match date {
+        Date::DayNameSlash => b'/',
+        Date::DayNameDash => b'-',
+        Date::DayNameBlank | Date::Mail => b' ',
+        _ => {
+            month_name(wall.month, out);
+            out.push(b' ');
+            match date {
+                Date::NameDayZero | Date::CtimeZero => two(wall.day, out),
+                Date::NameDayBare if wall.day < 10 => out.push(b'0' + wall.day as u8),
+                _ => two_or_blank(wall.day, out),
+            }
+            return;
+        }
+    };
+    two(wall.day, out);
+    out.push(separator);
+    month_name(wall.month, out);
+    out.push(separator);
+    four(wall.year, out);
 }
 
 fn print_clock(shape: &Shape, wall: &Wall, out: &mut Vec<u8>) -> bool {

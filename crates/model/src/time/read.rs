@@ -98,7 +98,15 @@ pub fn read_epoch(text: &[u8]) -> Option<Stamp> {
     let (separator, digits, nanos) = if unit == 1 { reader.fraction(b'.')? } else { (0, &b""[..], 0) };
     let layout = find((date, 0, Clock::None), separator, digits, Form::None);
     let nanos = nanos + (value % unit) as u32 * (1_000_000_000 / unit) as u32;
-    Some(Stamp { layout, len: reader.at, zone: Some(0), tail: 0, wall: (value / unit) as i64, nanos, yearless: None })
+    Some(Stamp {
+        layout,
+        len: reader.at,
+        zone: Some(0),
+        tail: 0,
+        wall: (value / unit) as i64,
+        nanos,
+        yearless: None,
+    })
 }
 
 /// A date, as read: its kind, year (where it has one), month and day.
