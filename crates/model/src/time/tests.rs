@@ -183,7 +183,7 @@ fn every_layout_prints_what_is_read_again() {
                 let mut again = Vec::new();
                 assert!(stamp.layout.print(time, 7200, &mut again), "{}", String::from_utf8_lossy(&text));
                 assert_eq!(again, text);
-                assert_eq!(layout.find_zone(time, &text).is_some(), true);
+                assert!(layout.find_zone(time, &text).is_some());
             }
         }
     }
