@@ -3,5 +3,9 @@
 
 pub mod format;
 pub mod forward;
+pub mod http;
 pub mod shared;
 pub mod stdout;
+
+#[cfg(test)]
+mod testing;

@@ -1,11 +1,12 @@
 //! The server's side.
 
-use sawlog_model::value::parse_json;
-use sawlog_model::{Batch, Fields, Limits, Marks, Row, Source, SourceId, Value, frame};
+use sawlog_model::value::{Line, Slots, parse_json};
+use sawlog_model::{Batch, Fields, Limits, Marks, Names, Row, Slot, Source, SourceId, Value, frame};
 use sawlog_pipeline::Tapped;
 use sawlog_sys::net::UdpSocket;
 
 use super::node::Node;
+use crate::format::{More, Parser, Settings};
 use crate::forward::handshake::{self, key_digest, password_digest};
 use crate::forward::samples::SAMPLES;
 use crate::shared::msgpack;
@@ -99,6 +100,20 @@ fn a_message_sent_again_is_taken_once() {
     first.send(&pack(r#"["other",1,{"b":1},{"chunk":"c"}]"#));
     first.value();
     assert_eq!(node.output.lines(), ["{\"a\":1}\n", "{\"b\":1}\n"]);
+}
+
+#[test]
+fn a_chunk_is_known_after_a_crash() {
+    let node = Node::start(&[]);
+    let message = pack(r#"["t",1,{"a":1},{"chunk":"c"}]"#);
+    let mut client = node.connect();
+    client.send(&message);
+    client.value();
+    let node = node.crash();
+    let mut client = node.connect();
+    client.send(&message);
+    assert_eq!(client.value(), pack(r#"{"ack":"c"}"#));
+    assert_eq!(node.output.lines(), ["{\"a\":1}\n"]);
 }
 
 #[test]
@@ -362,4 +377,26 @@ fn rows_of_a_lane_keep_their_addresses_and_are_taken_once() {
     assert!(rows.iter().all(|row| row.address.source == SourceId(9) && row.name == "/var/log/x"));
     let known = node.pipeline.intake("forward").known_sources();
     assert_eq!(known[0].position.mark(), (1, 20));
+}
+
+/// What this crate's own lines are read as by the reader of JSON lines, which a store may do with them, too.
+#[test]
+fn the_reader_of_json_lines_finds_the_same_fields() {
+    let record = r#"{"a":{"b":"c\n","":1},"l":[1,{"x":2}],"e":{},"n":null,"t":true,"f":-1.5e300,"a":2}"#;
+    let bytes = pack(record);
+    let limits = Limits::default();
+    let (mut line, mut slots, mut names) = (Vec::new(), Vec::new(), std::sync::Arc::default());
+    let measured = msgpack::measure(&bytes, &limits).expect("msgpack");
+    let sink = Slots::new("", &limits, &mut names, &mut slots);
+    msgpack::line(&bytes, &measured, &mut Line::with_slots(sink, &mut line)).expect("a line");
+    let settings = Settings { format: Some("json".to_owned()), ..Settings::default() };
+    let mut parser = Parser::new(settings, limits);
+    let parsed = parser.parse(&line.clone().into(), 0, More::No);
+    let shown = |slots: &[Slot], names: &Names| -> Vec<String> {
+        slots
+            .iter()
+            .map(|slot| format!("{} {:?} {}+{}", names.name(slot.name), slot.kind, slot.start, slot.len))
+            .collect()
+    };
+    assert_eq!(shown(&slots, &names), shown(&parsed.slots, &parser.names()));
 }

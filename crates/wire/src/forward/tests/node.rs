@@ -1,46 +1,29 @@
-//! A node with a forward input, a journal in a temporary directory and an output that keeps rows in memory.
+//! A node with a forward input, and a client of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use bytes::Bytes;
-use sawlog_journal::Journal;
-use sawlog_model::{Access, AccessError, Limits, Right, Tenant};
-use sawlog_pipeline::testing::Collect;
-use sawlog_pipeline::{Env, Output, Pipeline, PipelineOptions, Running, config};
-use sawlog_sys::task::Stop;
-use sawlog_sys::{Sys, net::TcpStream, task};
+use sawlog_model::Limits;
+use sawlog_pipeline::{Running, config};
+use sawlog_sys::net::TcpStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::forward::PROTOCOL;
 use crate::shared::msgpack::Scanner;
-
-/// Lets everybody send.
-pub struct Anyone;
-
-impl Access for Anyone {
-    fn admit(&self, _credential: &[u8], _right: Right) -> Result<Tenant, AccessError> {
-        Ok(Tenant(3))
-    }
-}
+use crate::testing::Bench;
 
 pub struct Node {
-    pub runtime: tokio::runtime::Runtime,
-    pub pipeline: Pipeline,
-    pub output: Arc<Collect>,
     pub address: SocketAddr,
-    pub env: Env,
+    bench: Bench,
     running: Option<Running>,
-    _dir: tempfile::TempDir,
 }
 
-pub fn env(runtime: &tokio::runtime::Runtime, limits: Limits) -> Env {
-    Env {
-        sys: Sys::real(),
-        runtime: runtime.handle().clone(),
-        limits,
-        stop: Stop::default(),
-        access: Arc::new(Anyone),
+impl Deref for Node {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
     }
 }
 
@@ -50,44 +33,27 @@ impl Node {
     }
 
     pub fn with_limits(given: &[(&str, &str)], limits: Limits) -> Node {
-        let runtime = task::runtime("test", 2).expect("a runtime");
-        let dir = tempfile::tempdir().expect("a directory");
-        let env = env(&runtime, limits);
-        let (journal, _) = Journal::open(&env.sys, dir.path(), Default::default()).expect("a journal");
-        let output = Collect::new("collect");
-        let outputs = vec![output.clone() as Arc<dyn Output>];
-        let pipeline =
-            Pipeline::start(&env.sys, journal, outputs, PipelineOptions::default()).expect("a pipeline");
+        Node::over(Bench::start(limits), given)
+    }
+
+    fn over(bench: Bench, given: &[(&str, &str)]) -> Node {
         let mut options = vec![("listen", vec!["127.0.0.1:0".to_owned()])];
         options.extend(given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])));
         let options = config::options(&PROTOCOL, &options).expect("options");
         let input = PROTOCOL.input.expect("an input")(&options).expect("an input");
-        let running = input.start(pipeline.intake("forward"), env.clone()).expect("it starts");
+        let running = input.start(bench.pipeline.intake("forward"), bench.env.clone()).expect("it starts");
         let address = running.address.expect("it listens");
-        Node { runtime, pipeline, output, address, env, running: Some(running), _dir: dir }
+        Node { address, bench, running: Some(running) }
+    }
+
+    /// A node that goes on as if this one had crashed now.
+    pub fn crash(&self) -> Node {
+        Node::over(self.bench.crash(), &[])
     }
 
     pub fn connect(&self) -> Client<'_> {
-        let stream = self.runtime.block_on(TcpStream::connect(self.address)).expect("it listens");
+        let stream = self.bench.connect(self.address);
         Client { node: self, stream }
-    }
-
-    /// What the input counted as wrong, by reason.
-    pub fn errors(&self) -> Vec<(String, u64)> {
-        let parts = self.pipeline.status().parts();
-        parts.into_iter().find(|part| part.role == "input").map(|part| part.errors).unwrap_or_default()
-    }
-
-    /// Waits until something was counted under `reason`, up to ten seconds.
-    pub fn wait_for_error(&self, reason: &str) {
-        let found = || self.errors().iter().any(|(have, _)| have == reason);
-        for _ in 0..1_000 {
-            if found() {
-                return;
-            }
-            task::sleep(std::time::Duration::from_millis(10));
-        }
-        panic!("no error `{reason}`, but {:?}", self.errors());
     }
 }
 

@@ -11,9 +11,10 @@ use sawlog_pipeline::{Env, Lsn, Options, Origin, Output, OutputError, config};
 use sawlog_sys::net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::node::{Node, env};
+use super::node::Node;
 use crate::forward::PROTOCOL;
 use crate::shared::msgpack::{self, Scanner};
+use crate::testing::env;
 
 fn options(given: &[(&str, &str)]) -> Options {
     let given: Vec<_> = given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect();

@@ -1,0 +1,254 @@
+//! Bodies of events that come over HTTP: JSON lines, a JSON list or object, or lines of any other format. Knows nothing of the
+//! server: the binary hands bodies over and turns errors into answers.
+
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sawlog_model::{Batch, Context, Limits, Marks, Nanos, Source, Tenant};
+use sawlog_pipeline::{DeliveryError, Env, Intake};
+
+use self::split::Lines;
+use crate::format::{More, Parser, Settings};
+use crate::shared::inflate::{Compression, InflateError, inflate};
+use crate::shared::sources::Sources;
+use crate::shared::window::{Ticket, Verdict, Window};
+
+/// Longest tag or host, bytes: they name sources, which are kept in memory.
+const NAME_MOST: usize = 1024;
+
+/// A body and what its request says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// Whose events.
+    pub tenant: Tenant,
+    /// The body, compressed as `encoding` says.
+    pub bytes: Bytes,
+    /// `Content-Type` without parameters, in lower case; empty where there was none.
+    pub content_type: String,
+    /// `Content-Encoding` in lower case; empty where there was none.
+    pub encoding: String,
+    /// `_tag` of the events.
+    pub tag: Option<String>,
+    /// `_host` of the events.
+    pub host: Option<String>,
+    /// `Idempotency-Key`: a body that comes again under its key is not stored again.
+    pub key: Option<String>,
+}
+
+/// What is on stable storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Rows.
+    pub records: u64,
+    /// Those of them that are not what the body should be; they are kept whole.
+    pub invalid: u64,
+    /// Bytes of the body after decompression.
+    pub bytes: u64,
+}
+
+/// A body was not taken; nothing of it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// It is not what it says it is: it is not to be sent again.
+    #[error("{0}")]
+    Malformed(String),
+    /// This type or encoding is not known.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It is too large, as it came or decompressed: less is to be sent at once.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Not now: it is to be sent again later.
+    #[error("{0}")]
+    Later(String),
+    /// The node cannot store anything.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Takes bodies.
+pub struct HttpIngest {
+    intake: Intake,
+    env: Env,
+    sources: Sources,
+    window: Window,
+}
+
+/// How the lines of a body are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Json,
+    /// Any format; it is detected.
+    Lines,
+}
+
+impl HttpIngest {
+    /// Delivers to `intake`.
+    pub fn new(intake: Intake, env: Env) -> Self {
+        let sources = Sources::new(intake.known_sources(), "http", env.sys.random.clone());
+        let window = Window::new(&intake.known_keys());
+        HttpIngest { intake, env, sources, window }
+    }
+
+    /// Decodes and delivers a body; it is on stable storage then.
+    ///
+    /// # Errors
+    /// [`IngestError`]; nothing of it is stored.
+    pub async fn ingest(&self, body: Body) -> Result<Accepted, IngestError> {
+        let result = self.try_ingest(body).await;
+        if let Err(error) = &result {
+            let reason = match error {
+                IngestError::Malformed(_) => "malformed",
+                IngestError::Unsupported(_) => "unsupported",
+                IngestError::TooLarge(_) => "too_large",
+                IngestError::Later(_) | IngestError::Failed(_) => "delivery",
+            };
+            self.intake.count_error(reason, &error.to_string());
+        }
+        result
+    }
+
+    async fn try_ingest(&self, body: Body) -> Result<Accepted, IngestError> {
+        let tenant = body.tenant;
+        let key = body.key.clone().map(|key| Window::id(&[b"http", &tenant.0.to_le_bytes(), key.as_bytes()]));
+        let source = self.source(&body)?;
+        let (limits, received) = (self.env.limits, self.env.sys.clock.now());
+        // Decoding takes its time; the threads that serve connections must not.
+        let decoded = tokio::task::spawn_blocking(move || decode(&body, source, received, &limits)).await;
+        let (batch, accepted) = decoded.map_err(|error| IngestError::Failed(error.to_string()))??;
+        if batch.rows.is_empty() {
+            return Ok(accepted);
+        }
+        let ticket = match key {
+            None => None,
+            Some(id) => match self.turn(id).await {
+                Some(ticket) => Some(ticket),
+                None => return Ok(accepted),
+            },
+        };
+        if accepted.invalid > 0 {
+            self.intake.count_error("invalid", &format!("{} lines of a body", accepted.invalid));
+        }
+        self.intake.submit_keyed(vec![(batch, key)]).await.map_err(|error| match error {
+            DeliveryError::Stopping | DeliveryError::Output(_) => IngestError::Later(error.to_string()),
+            DeliveryError::Journal(_) => IngestError::Failed(error.to_string()),
+        })?;
+        if let Some(ticket) = ticket {
+            ticket.taken();
+        }
+        Ok(accepted)
+    }
+
+    /// The right to deliver the body of a key; `None` where it was delivered, perhaps while this waited.
+    async fn turn(&self, id: u128) -> Option<Ticket> {
+        loop {
+            match self.window.ask(id) {
+                Verdict::New(ticket) => return Some(ticket),
+                Verdict::Taken => return None,
+                Verdict::Pending(mut outcome) => {
+                    // Where the other one failed it is this one's turn.
+                    let _ = outcome.wait_for(Option::is_some).await;
+                }
+            }
+        }
+    }
+
+    fn source(&self, body: &Body) -> Result<Arc<Source>, IngestError> {
+        let (tag, host) = (body.tag.as_deref().unwrap_or_default(), body.host.as_deref());
+        if tag.len().max(host.map_or(0, str::len)) > NAME_MOST {
+            return Err(IngestError::Malformed(format!("a tag or host of more than {NAME_MOST} bytes")));
+        }
+        let at = host.map(|host| format!("@{host}")).unwrap_or_default();
+        Ok(self.sources.get(&format!("http:{tag}{at}")))
+    }
+}
+
+/// The rows of a body.
+fn decode(
+    body: &Body,
+    source: Arc<Source>,
+    received: Nanos,
+    limits: &Limits,
+) -> Result<(Batch, Accepted), IngestError> {
+    let bytes = unpack(body, limits)?;
+    let mut accepted = Accepted { bytes: bytes.len() as u64, ..Accepted::default() };
+    let form = form(&body.content_type, &bytes)?;
+    let buffer = match form {
+        Form::Lines => bytes,
+        Form::Json => match split::lines(&bytes, limits) {
+            Ok(Lines::AsSent) => bytes,
+            Ok(Lines::Made(lines)) => lines.into(),
+            Err(error) => return Err(IngestError::Malformed(error.to_string())),
+        },
+    };
+    let format = (form == Form::Json).then(|| "json".to_owned());
+    let settings = Settings { format, reference: received, fallback: received, ..Settings::default() };
+    let mut parser = Parser::new(settings, *limits);
+    let parsed = parser.parse(&buffer, 0, More::No);
+    let mut rows = parsed.rows;
+    for row in &mut rows {
+        row.received = received;
+        accepted.invalid += u64::from(form == Form::Json && row.marks.has(Marks::UNPARSED));
+    }
+    accepted.records = rows.len() as u64;
+    let named = [("_tag", &body.tag), ("_host", &body.host)];
+    let context = named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let batch = Batch {
+        tenant: body.tenant,
+        source,
+        context: Arc::new(Context::new(context)),
+        buffer,
+        names: parser.names(),
+        rows,
+        slots: parsed.slots,
+        ..Batch::default()
+    };
+    Ok((batch, accepted))
+}
+
+/// The body without its compression.
+fn unpack(body: &Body, limits: &Limits) -> Result<Bytes, IngestError> {
+    let too_large = || IngestError::TooLarge(format!("more than {} bytes at once", limits.message));
+    let compression = match body.encoding.as_str() {
+        "" | "identity" if body.bytes.len() > limits.message => return Err(too_large()),
+        "" | "identity" => return Ok(body.bytes.clone()),
+        "gzip" | "x-gzip" => Compression::Gzip,
+        "deflate" => Compression::Zlib,
+        "zstd" => Compression::Zstd,
+        other => {
+            return Err(IngestError::Unsupported(format!(
+                "Content-Encoding {other:?}; there are gzip, deflate and zstd"
+            )));
+        }
+    };
+    inflate(&body.bytes, compression, limits.message).map(Bytes::from).map_err(|error| match error {
+        InflateError::Long(_) => too_large(),
+        InflateError::Broken(_) => IngestError::Malformed(error.to_string()),
+    })
+}
+
+/// How the lines are read: as the type says, or as the first byte does where that says nothing.
+fn form(content_type: &str, bytes: &[u8]) -> Result<Form, IngestError> {
+    match content_type {
+        "application/json"
+        | "application/x-ndjson"
+        | "application/ndjson"
+        | "application/jsonl"
+        | "application/json-lines"
+        | "application/x-json-stream"
+        | "application/stream+json" => Ok(Form::Json),
+        "text/plain" => Ok(Form::Lines),
+        // curl's own, and what says nothing.
+        "" | "application/x-www-form-urlencoded" | "application/octet-stream" => {
+            let first = bytes.trim_ascii_start().first();
+            Ok(if matches!(first, Some(b'{')) { Form::Json } else { Form::Lines })
+        }
+        other => Err(IngestError::Unsupported(format!(
+            "Content-Type {other:?}; there are application/json, application/x-ndjson and text/plain"
+        ))),
+    }
+}
