@@ -1,45 +1,101 @@
-//! Connections: accepts them, and lets them end when the node stops. Knows nothing of routes.
+//! Connections: accepts a bounded number of them, gives each a bounded time for its headers, and lets them end when the
+//! node stops. Knows nothing of routes.
 
 use std::io;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
-use sawlog_sys::net::TcpListener;
-use tokio::sync::oneshot;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use sawlog_sys::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Connections at once; more wait in the system's queue.
+const CONNECTIONS: u32 = 1024;
+
+/// How long a peer may take for the headers of a request.
+const HEADERS: Duration = Duration::from_secs(30);
 
 /// How long answers that are being sent may go on after the node was asked to stop. A live tail never ends by itself.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait where the system has no file descriptor for another connection.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// Answers on `listener` until `stop` resolves; then takes no more connections, and returns when the answers under way
 /// are sent, or two seconds later.
 ///
 /// # Errors
 /// As the system says of the listener.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (stopping, stopped) = oneshot::channel();
-    let asked = async move {
-        stop.await;
-        let _ = stopping.send(());
-    };
-    let listener = listener.tap_io(|stream| {
-        // Records of a live tail are small writes that should not wait for each other.
-        let _ = stream.set_nodelay(true);
-    });
-    let served = axum::serve(listener, router).with_graceful_shutdown(asked);
-    let late = async move {
-        // An error means that the server ended first, which the other branch tells.
-        match stopped.await {
-            Ok(()) => tokio::time::sleep(GRACE).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        result = served => result,
-        () = late => Ok(()),
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    let (stopping, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let (stream, permit) = tokio::select! {
+            () = &mut stop => break,
+            next = next(&listener, &room) => next?,
+        };
+        // Those that ended are let go here, so that the set does not grow.
+        while connections.try_join_next().is_some() {}
+        connections.spawn(answer(stream, router.clone(), stopped.clone(), permit));
     }
+    drop(listener);
+    // Nobody listens where there is no connection.
+    let _ = stopping.send(true);
+    let _ = tokio::time::timeout(GRACE, room.acquire_many(CONNECTIONS)).await;
+    Ok(())
+}
+
+/// Waits for room, then for a connection.
+async fn next(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return Ok((stream, permit)),
+            Err(error) if is_of_the_peer(&error) => {}
+            // Out of file descriptors or memory: it passes when other connections end.
+            Err(error) if matches!(error.raw_os_error(), Some(12 | 23 | 24 | 105)) => {
+                tokio::time::sleep(BREATH).await
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Answers the requests of one connection.
+async fn answer(
+    stream: TcpStream,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+    _room: OwnedSemaphorePermit,
+) {
+    // Records of a live tail are small writes that should not wait for each other; without it they only come later.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // What goes wrong with a connection is its peer's affair; requests are counted where they are answered.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }

@@ -616,7 +616,7 @@ keys.listen(KEYS, () => {
     view.focus({ preventScroll: true });
   } else if (state.at && list.selected >= 0) toggle(list.selected);
   else if (document.activeElement === chart.plot) chart.plot.blur();
-  else history.back();
+  else if (states.steps() > 0) history.back();
 });
 
 addEventListener("popstate", () => {

@@ -47,6 +47,7 @@ export function panel(record, marks, state, ways) {
             !PLACES.has(name) && [
               act("+", `Keep only ${name} = ${shown}`, () => ways.narrow(name, shown, false)),
               act("−", `Leave out ${name} = ${shown}`, () => ways.narrow(name, shown, true)),
+              act("⧉", `Copy the value of ${name}`, () => put(shown, "Value")),
               act("⊞", state.cols.includes(name) ? `Take the column ${name} away` : `Show ${name} as a column`, () => ways.column(name)),
             ].reduce((all, one) => (all.append(one), all), document.createDocumentFragment()),
           ),

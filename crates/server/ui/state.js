@@ -50,6 +50,9 @@ export const isFresh = () => location.search === "";
 export function write(state, replace) {
   const to = address(state);
   if (to === (location.search || location.pathname)) return;
-  if (replace) history.replaceState(null, "", to);
-  else history.pushState(null, "", to);
+  if (replace) history.replaceState(history.state, "", to);
+  else history.pushState({ steps: steps() + 1 }, "", to);
 }
+
+/** How many steps there are to go back before the page is left. */
+export const steps = () => Number(history.state?.steps ?? 0);
