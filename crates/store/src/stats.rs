@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sawlog_model::{Nanos, Tenant, TimeRange};
+use sawlog_model::{Kind, Nanos, Tenant, TimeRange};
 
 use crate::engine::{Engine, lock};
 use crate::{FieldCount, Stats, StoreError};
@@ -99,7 +99,8 @@ impl Engine {
             let mut of_row = HashSet::new();
             for row in entry.batch.iter() {
                 of_row.clear();
-                of_row.extend(row.slots().iter().map(|slot| slot.name.0));
+                // JSON null is no value.
+                of_row.extend(row.slots().iter().filter(|s| s.kind != Kind::Null).map(|slot| slot.name.0));
                 of_row.iter().for_each(|id| *ids.entry(*id).or_default() += 1);
             }
             for (id, rows) in ids {
