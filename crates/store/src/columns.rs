@@ -9,6 +9,7 @@ use arrow::array::{
     UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use sawlog_model::{FieldValue, Fields};
 
 use crate::Column;
@@ -32,6 +33,13 @@ pub fn data_type(name: &str) -> DataType {
 pub fn schema(columns: &[Column]) -> SchemaRef {
     let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, data_type(name), true)).collect();
     Arc::new(Schema::new(fields))
+}
+
+/// Rows that are in no store (yet), as a scan of these columns would give them.
+pub fn batch<F: Fields>(columns: &[Column], rows: &[F]) -> RecordBatch {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(schema(columns), arrays(columns, rows), &options)
+        .expect("arrays are of the types that the schema says")
 }
 
 /// The columns of these rows.

@@ -24,7 +24,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use columns::{data_type, schema};
+pub use columns::{batch, data_type, schema};
 pub use error::StoreError;
 pub use scan::Scan;
 
