@@ -215,7 +215,11 @@ impl Lane {
 
     /// Gives the frame to the output; where that takes none, what waits is left to be read back from the journal.
     fn deliver(&self, frame: &Arc<Delivered>) {
-        let stopped_at = frame.items.iter().position(|item| !self.give(item, frame.at, frame.next));
+        let count = frame.items.len();
+        let mut numbered = frame.items.iter().enumerate();
+        let stopped_at = numbered.position(|(index, item)| {
+            !self.give(item, frame.at, next_after(index, count, frame.at, frame.next))
+        });
         let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
         let mut left_over = Vec::new();
         let mut state = lock(&self.state);
@@ -336,7 +340,7 @@ impl Lane {
         for (index, item) in items.iter().enumerate().skip(from) {
             let Some(item) = self.not_yet_replayed(item, frame.lsn) else { continue };
             let mut wait = RETRY.0;
-            while !self.give(&item, frame.lsn, frame.next) {
+            while !self.give(&item, frame.lsn, next_after(index, items.len(), frame.lsn, frame.next)) {
                 let mut state = lock(&self.state);
                 (state.behind, state.refused_replay) = (Some((frame.lsn, index)), true);
                 drop(state);
@@ -379,4 +383,10 @@ impl Lane {
         let state = lock(&self.state);
         drop(self.wake.wait_timeout_while(state, time, |state| !state.closed));
     }
+}
+
+/// What an output is told as the end of a frame with one of its items: the frame's only with the last one. With the others
+/// its beginning, so that an output that commits in between does not let its cursor pass items that it has not got.
+pub(crate) fn next_after(index: usize, items: usize, at: Lsn, next: Lsn) -> Lsn {
+    if index + 1 == items { next } else { at }
 }
