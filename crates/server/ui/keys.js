@@ -19,6 +19,9 @@ export function listen(keys, escape) {
     if (types(event.target)) return;
     const onButton = event.target instanceof HTMLElement && event.target.closest("button, a, summary");
     if (onButton && (event.key === "Enter" || event.key === " ")) return;
+    // Elsewhere than on the lines these keys scroll what has the focus.
+    const elsewhere = event.target instanceof HTMLElement && event.target.closest("#fields, #table");
+    if (elsewhere && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
     const key = byKey.get(event.key);
     if (!key) return;
     event.preventDefault();
@@ -47,7 +50,8 @@ export function help(keys) {
 const SYNTAX = [
   ["timeout", "the word, in any case; with a capital letter just so"],
   ['"connection reset"', "the words in a row"],
-  ["service:api", "the field is this"],
+  ["service:api", "the field has the word"],
+  ["service:=api", "the field is just this"],
   ["-level:debug", "without"],
   ["status:>=500", "as a number"],
   ["path:*.png   *part*", "patterns"],

@@ -47,8 +47,8 @@ export function panel(record, marks, state, ways) {
             !PLACES.has(name) && [
               act("+", `Keep only ${name} = ${shown}`, () => ways.narrow(name, shown, false)),
               act("−", `Leave out ${name} = ${shown}`, () => ways.narrow(name, shown, true)),
-              act("⧉", `Copy the value of ${name}`, () => put(shown, "Value")),
               act("⊞", state.cols.includes(name) ? `Take the column ${name} away` : `Show ${name} as a column`, () => ways.column(name)),
+              act("copy", `Copy the value of ${name}`, () => put(shown, "Value")),
             ].reduce((all, one) => (all.append(one), all), document.createDocumentFragment()),
           ),
           el("td", { class: typeof value === "number" ? "value number" : "value" }, name === "_time" || name === "_received" ? when(shown, state.utc) : nodes(pretty(value), marks)),

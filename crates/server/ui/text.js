@@ -75,8 +75,9 @@ function visible(into, text, oneLine) {
   if (at < text.length) into.append(at ? text.slice(at) : text);
 }
 
-/** More of a line than a row can show is not looked at for it. */
+/** More of a line than a row can show is not looked at for it; an opened line ends where a browser would begin to suffer. */
 const LONGEST = 4000;
+const LONGEST_OPEN = 200_000;
 /** What is cut off to the right of a row is not made at all, but for this many letters more than fit. */
 const MORE = 40;
 
@@ -89,8 +90,9 @@ const MORE = 40;
  */
 export function nodes(line, marks, { oneLine = false, room = 0 } = {}) {
   const out = document.createDocumentFragment();
-  const cut = oneLine && line.length > LONGEST;
-  let parts = runs(cut ? line.slice(0, LONGEST) : line);
+  const most = oneLine ? LONGEST : LONGEST_OPEN;
+  const cut = line.length > most;
+  const parts = runs(cut ? line.slice(0, most) : line);
   const text = parts.length === 1 ? parts[0].text : parts.map((run) => run.text).join("");
   /** @type {[number, number][]} */
   const spans = [];
