@@ -3,6 +3,8 @@
 
 pub mod format;
 pub mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod shared;
 pub mod stdout;

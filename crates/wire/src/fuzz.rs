@@ -1,0 +1,215 @@
+//! What must hold for any bytes at all, one function per decoder: `fuzz/` feeds them what a fuzzer finds, the tests what a few
+//! seconds of seeded damage give. Each panics where something does not hold.
+
+use bytes::Bytes;
+use sawlog_model::value::{Line, parse, parse_json, render};
+use sawlog_model::{Limits, frame};
+
+use crate::format::{More, Parser, Settings};
+use crate::forward;
+use crate::shared::msgpack;
+
+/// A decoder's function.
+pub type Target = fn(&[u8]);
+
+/// All, by the names that they have in `fuzz/`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("forward", forward_stream),
+    ("value_parse", value_parse),
+    ("msgpack", msgpack_value),
+    ("frame", batch_frame),
+    ("format", format_lines),
+];
+
+const LIMITS: Limits = Limits { event: 64 << 10, message: 256 << 10, depth: 64, fields: 200, names: 200 };
+
+/// A connection of the forward protocol: cut anywhere it gives the same, and what is held is bounded.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn forward_stream(bytes: &[u8]) {
+    let Some(make) = forward::PROTOCOL.decoder else { return };
+    let run = |pieces: &[&[u8]]| {
+        let (mut decoder, mut events) = (make(LIMITS), Vec::new());
+        for piece in pieces {
+            let fed = decoder.feed(piece, &mut |tag, event| events.push((tag.to_owned(), event)));
+            if let Err(error) = fed {
+                return (events, Some(error.reason));
+            }
+            assert!(decoder.held() <= LIMITS.message + piece.len(), "{} bytes are held", decoder.held());
+        }
+        (events, None)
+    };
+    let (whole, end) = run(&[bytes]);
+    let cut = bytes.first().map_or(0, |first| usize::from(*first) * bytes.len() / 256);
+    let (parts, end_of_parts) = run(&[&bytes[..cut], &bytes[cut..]]);
+    assert_eq!(end, end_of_parts);
+    let same = whole.iter().zip(&parts).all(|(a, b)| a.0 == b.0 && a.1.same(&b.1));
+    assert!(whole.len() == parts.len() && same, "other events when cut at {cut}");
+}
+
+/// A line of an event: what is read has a line that gives it back.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn value_parse(bytes: &[u8]) {
+    for value in [parse(bytes, &LIMITS), parse_json(bytes, &LIMITS)].into_iter().flatten() {
+        let mut line = Vec::new();
+        render(&value, &mut line);
+        // The line of a value can be longer and, where maps are written as pairs, deeper than what it was read from.
+        let back = parse(&line, &Limits::default()).expect("its own line is read");
+        assert!(back.same(&value), "{value:?} is read back as {back:?}");
+    }
+}
+
+/// msgpack: its line is that of its value, and writing the value gives the value back.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn msgpack_value(bytes: &[u8]) {
+    let Ok((value, len)) = msgpack::value(bytes, &LIMITS) else { return };
+    let measured = msgpack::measure(bytes, &LIMITS).expect("it was read");
+    assert_eq!(measured.len, len);
+    let (mut direct, mut by_value, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    msgpack::line(bytes, &measured, &mut Line::new(&mut direct)).expect("it was measured");
+    render(&value, &mut by_value);
+    assert_eq!(direct, by_value);
+    msgpack::write(&value, &mut written);
+    let (back, _) = msgpack::value(&written, &Limits::default()).expect("its own bytes are read");
+    assert!(back.same(&value), "{value:?} is read back as {back:?}");
+}
+
+/// A batch: every span can be followed, and encoding what was read gives it back.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn batch_frame(bytes: &[u8]) {
+    let Ok(batch) = frame::decode(Bytes::copy_from_slice(bytes), &LIMITS) else { return };
+    for row in batch.iter() {
+        let spans: usize = row.slots().iter().map(|slot| row.slot(slot).len()).sum();
+        assert!(row.raw().len() <= batch.buffer.len() && spans <= row.slots().len() * batch.buffer.len());
+    }
+    let (mut once, mut twice) = (Vec::new(), Vec::new());
+    frame::encode(&batch, &mut once);
+    let again = frame::decode(once.clone().into(), &LIMITS).expect("its own bytes are read");
+    frame::encode(&again, &mut twice);
+    assert_eq!(once, twice);
+    assert!(batch.iter().zip(again.iter()).all(|(a, b)| a.raw() == b.raw() && a.address() == b.address()));
+}
+
+/// Lines in any format: rows stand one behind the other and take all bytes, slots stand in their rows and in order.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn format_lines(bytes: &[u8]) {
+    let buffer = Bytes::copy_from_slice(bytes);
+    let mut parser = Parser::new(Settings::default(), LIMITS);
+    let parsed = parser.parse(&buffer, 0, More::No);
+    assert_eq!(parsed.consumed, bytes.len());
+    let (mut at, mut slot_at) = (0, 0);
+    for row in &parsed.rows {
+        assert_eq!(row.start as usize, at, "rows stand one behind the other");
+        at += row.len as usize;
+        let slots = &parsed.slots[slot_at..row.slots_end as usize];
+        slot_at = row.slots_end as usize;
+        let mut end = row.start;
+        for slot in slots {
+            assert!(
+                slot.start >= end && slot.start + slot.len <= row.start + row.len,
+                "a slot out of its place"
+            );
+            end = slot.start + slot.len;
+            assert!((slot.name.0 as usize) < parser.names().len());
+        }
+    }
+    assert_eq!(at, parsed.consumed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sawlog_model::{Batch, Row, Slot};
+    use sawlog_pipeline::conform::Dice;
+
+    use super::*;
+
+    fn seeds(name: &str) -> Vec<Vec<u8>> {
+        let samples = || forward::PROTOCOL.samples.iter().map(|sample| sample.bytes.to_vec());
+        match name {
+            "forward" => samples().collect(),
+            "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),
+            "value_parse" => [
+                r#"{"a":[1,-2.5e3,"x\ny\u00e9",null,true],"b":{"$map":[[1,{"$bin":"/wA="}],[null,{"$f32":1.5}]]}}"#,
+                r#"[{"$time":"1441588984250000000"},{"$ext":[-1,"AQI="]},{"$f64":"fff8000000000001"},{"$f64":"-inf"}]"#,
+            ]
+            .map(|text| text.as_bytes().to_vec())
+            .to_vec(),
+            "frame" => vec![frame_seed()],
+            _ => [
+                "127.0.0.1 - - [03/Dec/2013:16:29:19 +0700] \"GET /favicon.ico HTTP/1.1\" 404 198 \"-\" \"Mozilla\"\n",
+                "{\"time\":\"2026-11-20T23:24:37.281Z\",\"level\":\"info\",\"a\":{\"b\":[1,2]}}\n{\"x\":\"\\u00e9\"}\r\n",
+                "2026-11-20 23:24:37,281 ERROR [main] a.b.C: it failed\njava.lang.X: y\n\tat a.b.C.d(C.java:1)\n",
+                "<34>1 2026-11-20T23:24:37Z h app 1 ID [x@1 a=\"b\"] text\n<13>Nov 20 23:24:37 h app[2]: text\n",
+                "level=info msg=\"a b\" x=1\nlevel=warn msg=c\n",
+            ]
+            .map(|text| text.as_bytes().repeat(3))
+            .to_vec(),
+        }
+    }
+
+    fn frame_seed() -> Vec<u8> {
+        let mut batch = Batch { buffer: "GET /a 200\nGET /b 404\n".into(), ..Batch::default() };
+        let name = std::sync::Arc::make_mut(&mut batch.names).intern("code");
+        for (start, offset) in [(0, 100), (11, 111)] {
+            let kind = sawlog_model::Kind::Number;
+            batch.slots.push(Slot { start: start + 7, len: 3, name, kind, layout: 0 });
+            let (slots_end, marks) = (batch.slots.len() as u32, sawlog_model::Marks(0));
+            batch.rows.push(Row { start, len: 11, offset, time: 1, received: 2, slots_end, marks });
+        }
+        let mut bytes = Vec::new();
+        frame::encode(&batch, &mut bytes);
+        bytes
+    }
+
+    /// A seed with some bytes changed, doubled, left out or put together with another's.
+    fn damage(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+        let mut bytes = seeds[dice.below(seeds.len())].clone();
+        for _ in 0..=dice.below(6) {
+            let at = dice.below(bytes.len());
+            let end = (at + 1 + dice.below(8)).min(bytes.len());
+            match dice.below(6) {
+                0 | 1 => bytes[at..end].iter_mut().for_each(|byte| *byte = dice.roll() as u8),
+                2 => bytes[at] ^= 1 << dice.below(8),
+                3 => drop(bytes.drain(at..end)),
+                4 => {
+                    let copy = bytes[at..end].repeat(1 + dice.below(20));
+                    bytes.splice(at..at, copy);
+                }
+                _ => {
+                    let other = &seeds[dice.below(seeds.len())];
+                    bytes.splice(at.., other[dice.below(other.len())..].iter().copied());
+                }
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn seeded_damage_breaks_nothing() {
+        let clock = sawlog_sys::Sys::real().clock;
+        for (number, (name, target)) in TARGETS.iter().enumerate() {
+            let seeds = seeds(name);
+            seeds.iter().for_each(|seed| target(seed));
+            let (until, mut dice) = (clock.monotonic() + Duration::from_millis(400), Dice(number as u64));
+            while clock.monotonic() < until {
+                let bytes = damage(&seeds, &mut dice);
+                let caught = std::panic::catch_unwind(|| target(&bytes));
+                assert!(caught.is_ok(), "{name} breaks on {:?}", String::from_utf8_lossy(&bytes));
+            }
+        }
+    }
+}
