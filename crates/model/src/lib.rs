@@ -26,5 +26,5 @@ pub use limits::Limits;
 pub use predicate::{Compare, Decimal, Predicate, Test, TestError, elements, find_folded};
 pub use record::{FieldValue, Fields, Record, strip_terminator};
 pub use status::{NodeStatus, PartStatus};
-pub use time::{Nanos, TimeRange};
+pub use time::{Nanos, SECOND, TimeRange};
 pub use value::Value;

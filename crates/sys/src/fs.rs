@@ -157,6 +157,14 @@ pub trait Fs: Send + Sync {
     /// As the system says.
     fn free(&self, path: &Path) -> io::Result<u64>;
 
+    /// The path without links on it: where the file itself lies.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        self.metadata(path).map(|_| path.to_owned())
+    }
+
     /// Reads a whole file.
     ///
     /// # Errors

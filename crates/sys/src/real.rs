@@ -105,6 +105,10 @@ impl Fs for RealFs {
         self.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
     }
 
+    fn resolve(&self, path: &Path) -> io::Result<std::path::PathBuf> {
+        fs::canonicalize(path)
+    }
+
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::hard_link(from, to)
     }

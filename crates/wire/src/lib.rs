@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod http;
 pub mod shared;
 pub mod stdout;
+pub mod tail;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,127 @@
+//! Files that are followed as they grow, and files that are imported once: see README.md. Knows nothing of the store or
+//! of other protocols.
+//!
+//! In reading order: `watch` is the thread that follows; `adopt` decides what a file is, with `sources` (known by its
+//! inode) and `kin` (known by its bytes); `follower` reads one file, `cutter` makes rows of its bytes and keeps its
+//! `mark`; `pack` decompresses; `import` reads files once.
+
+mod adopt;
+mod cutter;
+mod delivery;
+mod follower;
+mod glob;
+mod hash;
+mod import;
+mod kin;
+mod mark;
+mod names;
+mod options;
+mod pack;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod unpacking;
+mod watch;
+
+use sawlog_model::{AccessError, Right};
+use sawlog_pipeline::{Env, Input, Intake, Opt, OptKind, Protocol, Running};
+use sawlog_sys::task;
+use sawlog_sys::watch::Watcher;
+
+pub use import::{ImportError, ImportOptions, Imported, Importer, Progress};
+pub use options::LineOptions;
+pub use pack::Packing;
+
+use delivery::Delivery;
+use options::TailOptions;
+use watch::Tail;
+
+/// The protocol.
+pub const PROTOCOL: Protocol = Protocol {
+    name: "tail",
+    summary: "Files that are followed as they grow, over rotation, truncation and restarts.",
+    options: &[
+        Opt {
+            name: "paths",
+            kind: OptKind::List,
+            default: "",
+            help: "Files or patterns: `*`, `?`, `[a-z]`, `{a,b}` and `**`; a directory means all below it.",
+        },
+        Opt { name: "exclude", kind: OptKind::List, default: "", help: "Patterns of files to leave out." },
+        Opt {
+            name: "format",
+            kind: OptKind::Text,
+            default: "",
+            help: "Format of the lines; empty: detected.",
+        },
+        Opt {
+            name: "timezone",
+            kind: OptKind::Text,
+            default: "",
+            help: "Zone of times without one, as Europe/Zurich or +02:00; empty: UTC.",
+        },
+        Opt {
+            name: "multiline",
+            kind: OptKind::Text,
+            default: "auto",
+            help: "Whether lines are joined to events (true, false); auto: as the format says.",
+        },
+        Opt {
+            name: "from_beginning",
+            kind: OptKind::Bool,
+            default: "true",
+            help: "Whether files seen for the first time are read from their beginning, or only what they get from then on.",
+        },
+        Opt {
+            name: "tag",
+            kind: OptKind::Text,
+            default: "",
+            help: "`_tag` of all rows; a `*` in it stands for the path with dots for slashes.",
+        },
+        Opt {
+            name: "host",
+            kind: OptKind::Text,
+            default: "",
+            help: "`_host` of all rows; empty: this machine's name.",
+        },
+        Opt {
+            name: "rescan",
+            kind: OptKind::Duration,
+            default: "60s",
+            help: "How often directories are looked at without being told of a change.",
+        },
+        Opt {
+            name: "token",
+            kind: OptKind::Text,
+            default: "",
+            help: "Token of the tenant that the rows belong to.",
+        },
+    ],
+    input: Some(|options| Ok(Box::new(TailInput { options: TailOptions::read(options)? }))),
+    output: None,
+    decoder: None,
+    samples: &[],
+};
+
+struct TailInput {
+    options: TailOptions,
+}
+
+impl Input for TailInput {
+    fn start(self: Box<Self>, intake: Intake, env: Env) -> Result<Running, String> {
+        let tenant = env
+            .access
+            .admit(self.options.token.as_bytes(), Right::Ingest)
+            .map_err(|error: AccessError| format!("tail: {error} (option `token`)"))?;
+        let watcher = Watcher::new().map_err(|error| format!("tail: files cannot be watched: {error}"))?;
+        let waker = watcher.waker();
+        let delivery = Delivery { intake, stop: env.stop, sys: env.sys, failure: None };
+        let tail = Tail::new(self.options, delivery, env.limits, tenant, watcher);
+        let thread = task::spawn("tail", move || tail.run()).map_err(|error| format!("tail: {error}"))?;
+        let join = move || {
+            waker.wake();
+            thread.join();
+        };
+        Ok(Running { address: None, join: Box::new(join) })
+    }
+}

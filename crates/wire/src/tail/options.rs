@@ -1,0 +1,117 @@
+//! What can be set for files that are followed or imported. Knows nothing of how they are read.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sawlog_model::{Context, Nanos};
+use sawlog_pipeline::{ConfigError, Options};
+
+use super::glob::Pattern;
+use crate::format::Settings;
+
+/// How lines are read and what is said of them.
+#[derive(Clone, Debug, Default)]
+pub struct LineOptions {
+    /// Name of the format; `None` detects it.
+    pub format: Option<String>,
+    /// Zone of times without one.
+    pub timezone: Option<String>,
+    /// Whether lines are joined to events; `None`: as the format says.
+    pub multiline: Option<bool>,
+    /// `_tag` of all rows; a `*` in it stands for the path with dots for slashes. Empty: none.
+    pub tag: String,
+    /// `_host` of all rows.
+    pub host: String,
+}
+
+impl LineOptions {
+    /// Settings of a parser; `reference` for times without a year, `fallback` for lines without a time.
+    pub(crate) fn settings(&self, reference: Nanos, fallback: Nanos) -> Settings {
+        Settings {
+            format: self.format.clone(),
+            timezone: self.timezone.clone(),
+            reference,
+            fallback,
+            multiline: self.multiline,
+        }
+    }
+
+    /// What is said of all rows of the file that was first seen under this path.
+    pub(crate) fn context(&self, path: &str) -> Context {
+        let mut context = Context::new([("_path", path), ("_host", self.host.as_str())]);
+        if !self.tag.is_empty() {
+            let dotted = path.trim_start_matches('/').replace('/', ".");
+            context.set("_tag", self.tag.replace('*', &dotted));
+        }
+        context
+    }
+}
+
+/// Options of the input.
+#[derive(Clone, Debug)]
+pub(crate) struct TailOptions {
+    pub paths: Vec<Pattern>,
+    pub exclude: Vec<Pattern>,
+    pub lines: LineOptions,
+    pub from_beginning: bool,
+    pub rescan: Duration,
+    pub token: String,
+}
+
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn patterns(texts: &[String]) -> Result<Vec<Pattern>, ConfigError> {
+    let mut all = Vec::new();
+    for text in texts {
+        let absolute = std::path::absolute(Path::new(text))
+            .map_err(|error| ConfigError(format!("`{text}` is no path: {error}")))?;
+        // `absolute` takes a slash at the end away, which says that everything below is meant.
+        let dir = if text.ends_with('/') { "/**" } else { "" };
+        let text = format!("{}{dir}", absolute.display());
+        all.extend(Pattern::parse(&text).map_err(ConfigError)?);
+    }
+    Ok(all)
+}
+
+impl TailOptions {
+    pub(crate) fn read(options: &Options) -> Result<TailOptions, ConfigError> {
+        let paths = patterns(options.list("paths"))?;
+        if paths.is_empty() {
+            return Err(ConfigError("`paths` is empty: give at least one file or pattern".to_owned()));
+        }
+        let multiline = match options.text("multiline") {
+            "true" => Some(true),
+            "false" => Some(false),
+            "" | "auto" => None,
+            other => return Err(ConfigError(format!("`multiline = {other}`: write true, false or auto"))),
+        };
+        let lines = LineOptions {
+            format: given(options.text("format")),
+            timezone: given(options.text("timezone")),
+            multiline,
+            tag: options.text("tag").to_owned(),
+            host: given(options.text("host")).unwrap_or_else(sawlog_sys::host_name),
+        };
+        lines.settings(0, 0).check().map_err(|error| ConfigError(error.to_string()))?;
+        Ok(TailOptions {
+            paths,
+            exclude: patterns(options.list("exclude"))?,
+            lines,
+            from_beginning: options.flag("from_beginning"),
+            rescan: options.duration("rescan").max(Duration::from_secs(1)),
+            token: options.text("token").to_owned(),
+        })
+    }
+
+    /// Whether the path is asked for.
+    pub(crate) fn wants(&self, path: &Path) -> bool {
+        self.paths.iter().any(|pattern| pattern.matches(path)) && !self.excludes(path)
+    }
+
+    /// Whether the path is left out.
+    pub(crate) fn excludes(&self, path: &Path) -> bool {
+        self.exclude.iter().any(|pattern| pattern.matches(path))
+    }
+}
