@@ -1,0 +1,59 @@
+//! A leaf node: the journal, the pipeline, its inputs and outputs, wired together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Error, Result};
+use sawlog_journal::Journal;
+use sawlog_model::{Access, AccessError, Right, Tenant};
+use sawlog_pipeline::config::Config;
+use sawlog_pipeline::{Env, Pipeline, PipelineOptions, wiring};
+use sawlog_sys::Sys;
+use sawlog_sys::task::{self, Stop};
+
+use crate::PROTOCOLS;
+
+/// Whoever reaches a leaf node on its loopback addresses may send to it.
+struct Open;
+
+impl Access for Open {
+    fn admit(&self, _credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
+        if right == Right::Ingest { Ok(Tenant::DEFAULT) } else { Err(AccessError) }
+    }
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub(crate) fn run(sys: Sys, data: &Path, config: &Config) -> Result<()> {
+    sys.fs.create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    let (journal, recovered) = Journal::open(&sys, &data.join("journal"), wiring::journal_options(config))?;
+    if let Some(reason) = &recovered.reason {
+        eprintln!(
+            "sawlog-agent: the journal ended in {} unfinished bytes, dropped ({reason})",
+            recovered.dropped_bytes
+        );
+    }
+    // One thread: what a leaf node does over sockets is little.
+    let runtime = task::runtime("io", 1)?;
+    let env = Env {
+        sys: sys.clone(),
+        runtime: runtime.handle().clone(),
+        limits: wiring::limits(config),
+        stop: Stop::default(),
+        access: Arc::new(Open),
+    };
+    let outputs = wiring::outputs(&config.outputs, PROTOCOLS, &env).map_err(Error::msg)?;
+    let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;
+    let inputs = wiring::start_inputs(&config.inputs, PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
+    let mut line = String::from("sawlog-agent ready");
+    for (name, running) in &inputs {
+        line.extend(running.address.map(|address| format!("  {name}={address}")));
+    }
+    println!("{line}  data={}", data.display());
+    runtime.block_on(task::asked_to_end());
+    env.stop.request();
+    for (_, running) in inputs {
+        (running.join)();
+    }
+    pipeline.stop();
+    Ok(())
+}
