@@ -1,2 +1,63 @@
-//! placeholder
-fn main() {}
+//! The binary with everything: command line, wiring, signals, exit codes. What a command does stands in its own file of
+//! `cmd/`; this one only says which there are and turns their outcome into an exit code.
+
+mod cmd;
+mod node;
+mod reach;
+mod records;
+mod store_output;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Follows log files and takes events, keeps them small, finds them fast.
+#[derive(Parser)]
+#[command(name = "sawlog", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(cmd::run::Run),
+    Check(cmd::check::Check),
+    Import(cmd::import::Import),
+    Search(cmd::search::Search),
+    Sql(cmd::sql::Sql),
+    Tail(cmd::tail::Tail),
+    Export(cmd::export::Export),
+    Status(cmd::status::Status),
+    Shutdown(cmd::shutdown::Shutdown),
+    Store(cmd::store::StoreCommand),
+    Completions(cmd::completions::Completions),
+    Man(cmd::man::Man),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Import(command) => command.run(),
+        Command::Search(command) => command.run(),
+        Command::Sql(command) => command.run(),
+        Command::Tail(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Shutdown(command) => command.run(),
+        Command::Store(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output (`head`, `less`) may stop reading when it has seen enough: that is no failure.
+        Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sawlog: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The commands, one file each: its arguments as a struct, and what it does as `run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod man;
+pub(crate) mod run;
+pub(crate) mod search;
+pub(crate) mod shutdown;
+pub(crate) mod sql;
+pub(crate) mod status;
+pub(crate) mod store;
+pub(crate) mod tail;
+
+/// Where the data lie; every command that works on a directory takes it.
+#[derive(Args, Clone)]
+pub(crate) struct DataArg {
+    /// Directory of the data; a node that runs on it is asked over HTTP
+    #[arg(long, value_name = "DIR", default_value = "./sawlog-data", env = "SAWLOG_DATA_DIR")]
+    pub(crate) data: PathBuf,
+}
+
+impl DataArg {
+    /// Whether nobody named a directory.
+    pub(crate) fn is_default(&self) -> bool {
+        self.data == PathBuf::from("./sawlog-data")
+    }
+}

@@ -1,0 +1,92 @@
+//! `sawlog run`: a node, as configured or as the embedded default.
+
+use std::io::Write;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use anyhow::{Context, Error, Result};
+use clap::Args;
+use sawlog_pipeline::config::Config;
+use sawlog_pipeline::wiring;
+use sawlog_sys::Sys;
+
+use super::DataArg;
+use crate::node::{Node, Plan, settings};
+
+const HTTP: &str = "127.0.0.1:7514";
+const FORWARD: &str = "127.0.0.1:24224";
+
+/// Run a node: follow files, take events, answer questions
+#[derive(Args)]
+pub(crate) struct Run {
+    /// Follow files: a path or pattern, such as '/var/log/**/*.log'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    tail: Vec<String>,
+    /// Configuration; without one the embedded default: store, page, API, forward
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the page and the API listen [default: 127.0.0.1:7514]; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Where Fluentd's forward protocol is taken [default: 127.0.0.1:24224 without a configuration]; `off` for nowhere
+    #[arg(long, value_name = "ADDR")]
+    forward: Option<String>,
+    /// Where to keep the data, over what the configuration says
+    #[command(flatten)]
+    data: DataArg,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<()> {
+        let sys = Sys::real();
+        let plan = self.plan(&sys)?;
+        let data = plan.data.clone();
+        let (node, addresses) = Node::start(sys, plan)?;
+        let mut line = String::from("sawlog ready");
+        for (name, address) in addresses {
+            line.push_str(&format!("  {name}={address}"));
+        }
+        line.push_str(&format!("  data={}", data.display()));
+        // Nobody may be there to read it; the node runs all the same.
+        let _ = writeln!(std::io::stdout(), "{line}");
+        node.wait();
+        node.stop()
+    }
+
+    fn plan(self, sys: &Sys) -> Result<Plan> {
+        let mut config = match &self.config {
+            Some(path) => settings::read(sys, path)?,
+            None => Config::default(),
+        };
+        let forward = match (&self.forward, &self.config) {
+            (Some(address), _) => Some(address.as_str()).filter(|address| *address != "off"),
+            (None, None) => Some(FORWARD),
+            (None, Some(_)) => None,
+        };
+        if let Some(listen) = forward {
+            config.inputs.retain(|section| section.kind != "forward");
+            let section =
+                wiring::section(&sawlog_wire::forward::PROTOCOL, &[("listen", vec![listen.to_owned()])])
+                    .map_err(Error::msg)?;
+            config.inputs.push(section);
+        }
+        if !self.tail.is_empty() {
+            config.inputs.push(
+                wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", self.tail)]).map_err(Error::msg)?,
+            );
+        }
+        let http =
+            self.http.or_else(|| config.settings.get("http").cloned()).unwrap_or_else(|| HTTP.to_owned());
+        let data = match config.settings.get("data") {
+            Some(data) if self.data.is_default() => PathBuf::from(data),
+            _ => self.data.data,
+        };
+        Ok(Plan { data, http: address(&http)?, config })
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr> {
+    let mut found =
+        text.to_socket_addrs().with_context(|| format!("`{text}` is no address; write 127.0.0.1:7514"))?;
+    found.next().with_context(|| format!("`{text}` has no address"))
+}

@@ -1,0 +1,97 @@
+//! Reads a directory on which no node runs: segments, and what its journal holds beyond them.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use futures::StreamExt;
+use sawlog_journal::Journal;
+use sawlog_model::{Nanos, Tenant, TimeRange};
+use sawlog_query::{Answer, Engine, Request};
+use sawlog_store::{Options, Store};
+use sawlog_sys::{Sys, task};
+use tokio::runtime::Runtime;
+
+use super::times;
+use crate::store_output::StoreOutput;
+
+/// What is asked.
+pub(crate) enum Question {
+    /// A search with its pipes.
+    Search {
+        /// The query.
+        query: String,
+        /// From this time on.
+        since: Option<String>,
+        /// Before this time.
+        until: Option<String>,
+        /// At most so many rows.
+        limit: Option<usize>,
+    },
+    /// An SQL statement.
+    Sql(String),
+}
+
+/// The store of a directory, for reading: nothing in the directory is changed, and a node may run on it.
+pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
+    if sys.fs.metadata(data).is_err() {
+        bail!("there is no {}; import logs into it, or name another with --data", data.display());
+    }
+    let store = Store::open(sys, data, Options { read_only: true, ..Options::default() })?;
+    let journal = data.join("journal");
+    if sys.fs.metadata(&journal).is_ok() {
+        let output = StoreOutput::new(store.clone());
+        for frame in Journal::read_only(sys, &journal)? {
+            sawlog_pipeline::replay(frame?, &output)?;
+        }
+    }
+    Ok(store)
+}
+
+/// The answer as lines of JSON, found as they are read.
+pub(crate) fn ask(sys: &Sys, data: &Path, question: Question) -> Result<impl Read + use<>> {
+    let store = open_for_reading(sys, data)?;
+    let runtime = task::runtime("query", 2).context("cannot start threads")?;
+    let now = sys.clock.now();
+    let answer = runtime.block_on(start(store, question, now))?;
+    Ok(AnswerReader { runtime, answer, buffer: Vec::new(), taken: 0 })
+}
+
+async fn start(store: Store, question: Question, now: Nanos) -> Result<Answer> {
+    let engine = Engine::new(store);
+    Ok(match question {
+        Question::Sql(statement) => engine.sql(Tenant::DEFAULT, &statement, now).await?,
+        Question::Search { query, since, until, limit } => {
+            let start = since.map_or(Ok(i64::MIN), |text| times::read(&text, now))?;
+            let end = until.map_or(Ok(i64::MAX), |text| times::read(&text, now))?;
+            let range = TimeRange { start, end };
+            engine.search(Request { tenant: Tenant::DEFAULT, query, range, limit, now }).await?
+        }
+    })
+}
+
+struct AnswerReader {
+    runtime: Runtime,
+    answer: Answer,
+    buffer: Vec<u8>,
+    taken: usize,
+}
+
+impl Read for AnswerReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.buffer.len() {
+            self.buffer.clear();
+            self.taken = 0;
+            match self.runtime.block_on(self.answer.batches.next()) {
+                None => return Ok(0),
+                Some(batch) => {
+                    sawlog_query::write_ndjson(&batch.map_err(io::Error::other)?, &mut self.buffer)
+                }
+            }
+        }
+        let len = into.len().min(self.buffer.len() - self.taken);
+        into[..len].copy_from_slice(&self.buffer[self.taken..][..len]);
+        self.taken += len;
+        Ok(len)
+    }
+}

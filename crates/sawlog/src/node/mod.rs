@@ -1,0 +1,164 @@
+//! A node: the store, the journal, the pipeline, its inputs and the HTTP side, wired together. Knows how they are joined
+//! and in which order they start and stop; what each does is its own.
+
+pub(crate) mod http;
+pub(crate) mod local;
+pub(crate) mod settings;
+pub(crate) mod times;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result};
+use sawlog_journal::Journal;
+use sawlog_pipeline::config::Config;
+use sawlog_pipeline::{Env, Output, Pipeline, PipelineOptions, Running, wiring};
+use sawlog_store::Store;
+use sawlog_sys::task::{self, Stop, Thread};
+use sawlog_sys::{Sys, net};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use crate::reach;
+use crate::store_output::StoreOutput;
+
+/// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention and dead files.
+const TEND_EVERY: Duration = Duration::from_secs(10);
+
+/// What a node is started with.
+pub(crate) struct Plan {
+    /// Directory of the data.
+    pub(crate) data: PathBuf,
+    /// Where HTTP listens.
+    pub(crate) http: SocketAddr,
+    /// Inputs, outputs beside the store, sizes.
+    pub(crate) config: Config,
+}
+
+/// A running node.
+pub(crate) struct Node {
+    sys: Sys,
+    data: PathBuf,
+    store: Store,
+    pipeline: Pipeline,
+    inputs: Vec<(&'static str, Running)>,
+    tending: Thread<()>,
+    env: Env,
+    /// Asked for by `POST /api/v1/shutdown`, SIGINT or SIGTERM.
+    pub(crate) shutdown: Arc<Notify>,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    stop_serving: Arc<Notify>,
+    io: Runtime,
+    query: Runtime,
+}
+
+impl Node {
+    /// Opens the directory, replays the journal, starts to listen and to follow.
+    pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(&'static str, String)>)> {
+        let Plan { data, http, config } = plan;
+        sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        let store = Store::open(&sys, &data, settings::store_options(&config))?;
+        let (journal, recovered) =
+            Journal::open(&sys, &data.join("journal"), wiring::journal_options(&config))?;
+        if let Some(reason) = &recovered.reason {
+            eprintln!(
+                "sawlog: the journal ended in {} unfinished bytes, dropped ({reason})",
+                recovered.dropped_bytes
+            );
+        }
+        let (io, query) = (task::runtime("io", 2)?, task::runtime("query", 2)?);
+        let limits = wiring::limits(&config);
+        let access = Arc::new(sawlog_server::Open);
+        let env =
+            Env { sys: sys.clone(), runtime: io.handle().clone(), limits, stop: Stop::default(), access };
+        let mut outputs: Vec<Arc<dyn Output>> = vec![Arc::new(StoreOutput::new(store.clone()))];
+        outputs.extend(wiring::outputs(&config.outputs, settings::PROTOCOLS, &env).map_err(Error::msg)?);
+        let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;
+        let inputs =
+            wiring::start_inputs(&config.inputs, settings::PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
+
+        let shutdown = Arc::new(Notify::new());
+        let stop_serving = Arc::new(Notify::new());
+        let listener = io.block_on(net::listen(http))?;
+        let address = listener.local_addr()?;
+        let side = http::Side { env: &env, store: &store, pipeline: &pipeline, query: query.handle() };
+        let router = sawlog_server::router(side.node(address, shutdown.clone()));
+        let stopped = stop_serving.clone();
+        let serving =
+            io.spawn(sawlog_server::serve(listener, router, async move { stopped.notified().await }));
+        reach::announce(&sys, &data, &format!("http://{address}"))?;
+
+        let tending = tend(&store, &pipeline, &env.stop)?;
+        let mut addresses = vec![("http", format!("http://{address}"))];
+        for (name, running) in &inputs {
+            addresses.extend(running.address.map(|address| (*name, address.to_string())));
+        }
+        let node = Node {
+            sys,
+            data,
+            store,
+            pipeline,
+            inputs,
+            tending,
+            env,
+            shutdown,
+            serving,
+            stop_serving,
+            io,
+            query,
+        };
+        Ok((node, addresses))
+    }
+
+    /// Waits until somebody asks the node to stop.
+    pub(crate) fn wait(&self) {
+        self.io.block_on(async {
+            tokio::select! {
+                () = self.shutdown.notified() => {}
+                () = task::asked_to_end() => {}
+            }
+        });
+    }
+
+    /// Stops inputs first, so that what they took is journaled, then the rest. Nothing is flushed: the next start finds
+    /// everything as after a crash, which is the one path that must be right.
+    pub(crate) fn stop(self) -> Result<()> {
+        self.env.stop.request();
+        self.stop_serving.notify_one();
+        for (_, running) in self.inputs {
+            (running.join)();
+        }
+        self.pipeline.stop();
+        let served = self.io.block_on(self.serving);
+        self.tending.join();
+        reach::retract(&self.sys, &self.data);
+        self.query.shutdown_timeout(Duration::from_secs(2));
+        self.io.shutdown_timeout(Duration::from_secs(2));
+        drop(self.store);
+        Ok(served.context("the HTTP side panicked")??)
+    }
+}
+
+/// One thread that tends the store and the journal, ten seconds apart, until the node stops.
+fn tend(store: &Store, pipeline: &Pipeline, stop: &Stop) -> Result<Thread<()>> {
+    let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
+    let work = move || {
+        let mut said = String::new();
+        while !stop.wait(TEND_EVERY) {
+            let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
+            let trimmed = pipeline.maintain().map_err(|error| error.to_string());
+            match tended.and(trimmed) {
+                Ok(()) => said.clear(),
+                // A full disk stays full for a while: its error is told once, not every ten seconds.
+                Err(words) if words == said => {}
+                Err(words) => {
+                    eprintln!("sawlog: {words}");
+                    said = words;
+                }
+            }
+        }
+    };
+    Ok(task::spawn("tend", work)?)
+}

@@ -1,0 +1,36 @@
+//! What `sawlog.toml` may say of this binary, and reading one. Knows nothing of what the settings do.
+
+use std::path::Path;
+
+use anyhow::{Error, Result};
+use sawlog_pipeline::config::{self, Config, Setting};
+use sawlog_pipeline::{OptKind, Protocol, wiring};
+use sawlog_sys::Sys;
+
+/// Node-wide settings of this binary, beside those that every one has.
+const OWN_SETTINGS: &[Setting] = &[
+    ("http", OptKind::Address, "where the page and the API listen"),
+    ("store.memtable", OptKind::Bytes, "memory for rows that are not in segments yet"),
+    ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
+];
+
+/// The protocols that this binary speaks.
+pub(crate) const PROTOCOLS: &[&'static Protocol] =
+    &[&sawlog_wire::tail::PROTOCOL, &sawlog_wire::forward::PROTOCOL, &sawlog_wire::stdout::PROTOCOL];
+
+/// Reads a configuration; its problems, all at once, are the error.
+pub(crate) fn read(sys: &Sys, path: &Path) -> Result<Config> {
+    config::read_file(sys, path, PROTOCOLS, &[wiring::SETTINGS, OWN_SETTINGS].concat()).map_err(Error::msg)
+}
+
+/// The store's sizes, as configured.
+pub(crate) fn store_options(config: &Config) -> sawlog_store::Options {
+    let mut options = sawlog_store::Options::default();
+    if let Some(bytes) = config.bytes("store.memtable") {
+        options.memtable_bytes = bytes as usize;
+    }
+    if let Some(age) = config.duration("store.retention") {
+        options.retention = age;
+    }
+    options
+}

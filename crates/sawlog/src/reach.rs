@@ -1,0 +1,95 @@
+//! How a command reaches the data: a node that runs on the directory is asked over HTTP; where none runs, the directory is
+//! read. A running node leaves `node.json` there with its address.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sawlog_sys::{Open, Sys};
+use serde_json::{Value, json};
+
+/// A running node.
+pub(crate) struct Client {
+    base: String,
+    agent: ureq::Agent,
+}
+
+/// The file by which a running node is found.
+fn address_file(data: &Path) -> PathBuf {
+    data.join("node.json")
+}
+
+/// Leaves the node's address in its directory.
+pub(crate) fn announce(sys: &Sys, data: &Path, http: &str) -> Result<()> {
+    let path = address_file(data);
+    let text = json!({ "http": http, "pid": std::process::id() }).to_string();
+    let file =
+        sys.fs.open(&path, Open::Create).with_context(|| format!("cannot write {}", path.display()))?;
+    file.set_len(0)?;
+    file.write_at(text.as_bytes(), 0)?;
+    Ok(())
+}
+
+/// Takes the address back, at the end of a run.
+pub(crate) fn retract(sys: &Sys, data: &Path) {
+    // A file that stays behind is harmless: nobody answers at its address.
+    let _ = sys.fs.unlink(&address_file(data));
+}
+
+/// The node that runs on `data`, if one answers.
+pub(crate) fn running(sys: &Sys, data: &Path) -> Option<Client> {
+    let text = sys.fs.read(&address_file(data)).ok()?;
+    let said: Value = serde_json::from_slice(&text).ok()?;
+    let client = Client::new(said["http"].as_str()?);
+    client.get("/healthz", &[]).ok()?;
+    Some(client)
+}
+
+/// The node that runs on `data`.
+///
+/// # Errors
+/// Where none does, with how to start one.
+pub(crate) fn need_running(sys: &Sys, data: &Path) -> Result<Client> {
+    running(sys, data).with_context(|| {
+        format!("no node runs on {0}; start one with `sawlog run --data {0}`", data.display())
+    })
+}
+
+impl Client {
+    fn new(base: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(2)))
+            .http_status_as_error(false)
+            .build();
+        Client { base: base.to_owned(), agent: config.into() }
+    }
+
+    /// Lines of the answer to a GET, as they come.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<impl BufRead + use<>> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
+        answer(request.call().with_context(|| format!("{} does not answer", self.base))?)
+    }
+
+    /// Lines of the answer to a POST without a body.
+    pub(crate) fn post(&self, path: &str) -> Result<impl BufRead + use<>> {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        answer(request.send_empty().with_context(|| format!("{} does not answer", self.base))?)
+    }
+}
+
+/// The body of a good answer; of a bad one its error, in the words of the node.
+fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<BufReader<impl std::io::Read>> {
+    if response.status().is_success() {
+        return Ok(BufReader::with_capacity(64 * 1024, response.into_body().into_reader()));
+    }
+    let text = response.body_mut().read_to_string().unwrap_or_default();
+    let said: Value = serde_json::from_str(&text).unwrap_or_default();
+    match said["error"].as_str() {
+        Some(error) => bail!("{error}"),
+        None => bail!("the node answered {}", response.status()),
+    }
+}
