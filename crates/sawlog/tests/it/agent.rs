@@ -1,0 +1,125 @@
+//! The binary of leaf nodes in front of a node: files and events arrive there, also when either side is killed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::node::Node;
+
+/// A running agent.
+pub struct Agent {
+    child: Child,
+    /// Port of its forward input, 0 where it has none.
+    pub forward: u16,
+}
+
+/// The agent's binary: cargo builds it beside ours when the workspace is built; alone, this builds it.
+fn program() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_sawlog")).with_file_name("sawlog-agent");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "sawlog-agent"]).stdin(Stdio::null());
+    assert!(build.status().expect("cargo runs").success());
+    path
+}
+
+impl Agent {
+    fn start(data: &Path, config: &str) -> Agent {
+        std::fs::create_dir_all(data).unwrap();
+        let file = data.join("agent.toml");
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new(program());
+        command.arg("run").arg("-c").arg(&file).arg("--data").arg(data.join("data"));
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the agent starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("sawlog-agent ready"), "{line}");
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("forward="));
+        let forward = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(0);
+        Agent { child, forward }
+    }
+
+    /// An agent that takes forward and passes it on to a port.
+    pub fn relay(data: &Path, to: u16, lane: &str) -> Agent {
+        let config = format!(
+            "[[input]]\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\n\n\
+             [[output]]\ntype = \"forward\"\nto = \"127.0.0.1:{to}\"\nlane = {lane}\n"
+        );
+        Agent::start(data, &config)
+    }
+
+    /// An agent that follows files and forwards them.
+    fn follow(data: &Path, glob: &str, to: u16) -> Agent {
+        let config = format!(
+            "[[input]]\ntype = \"tail\"\npaths = \"{glob}\"\n\n\
+             [[output]]\ntype = \"forward\"\nto = \"127.0.0.1:{to}\"\n"
+        );
+        Agent::start(data, &config)
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and a good end.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_an_agent_follows_arrives_once_with_its_addresses_over_kills_of_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let glob = logs.join("*.log").to_string_lossy().into_owned();
+    let mut file = std::fs::File::create(logs.join("app.log")).unwrap();
+    let (data, agent_data) = (folder.path().join("data"), folder.path().join("agent"));
+    // The node needs a port that stays the same over its lives.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut written = 0;
+    let mut write = |lines: usize| {
+        for _ in 0..lines {
+            writeln!(file, "2026-11-20 10:00:00,000 INFO  agent line {written} of the test").unwrap();
+            written += 1;
+        }
+        written
+    };
+    let mut node = Node::start(&data, &["--forward", &listen]);
+    let mut agent = Agent::follow(&agent_data, &glob, port);
+    for round in 0..12 {
+        write(200);
+        std::thread::sleep(Duration::from_millis(40 * (round % 4)));
+        if round % 2 == 0 {
+            node.kill();
+            write(100);
+            node = Node::start(&data, &["--forward", &listen]);
+        } else {
+            agent.kill();
+            write(100);
+            agent = Agent::follow(&agent_data, &glob, port);
+        }
+    }
+    let lines = write(10);
+    let found = node.wait_for_within("agent line", lines, Duration::from_secs(60));
+    let mut offsets: Vec<u64> = found.iter().map(|record| record["_offset"].as_u64().unwrap()).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    assert_eq!(offsets.len(), lines, "each line stands at its own offset of the file");
+    assert!(found.iter().all(|record| record["_path"].as_str().unwrap().ends_with("/app.log")));
+    assert!(found.iter().all(|record| record["level"] == "INFO"));
+    agent.stop();
+    node.shut_down();
+}

@@ -1,0 +1,24 @@
+//! sawlog from outside: the real binary over real files and sockets.
+//!
+//! - `commands`: import, search, export, store, check, as a user calls them
+//! - `live`: a node with a followed file, a forward sender and HTTP
+//! - `crash`: kill -9 again and again, and nothing is lost or doubled
+//! - `agent`: the leaf node in front of a node
+//! - `maps`: values and types, everywhere
+//! - `hostile`: bad input beside good
+//! - `weight`: what an idle node costs
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests from outside use the real machine"
+)]
+
+mod agent;
+mod commands;
+mod crash;
+mod forward;
+mod hostile;
+mod live;
+mod maps;
+mod node;
+mod weight;
