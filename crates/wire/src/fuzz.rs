@@ -147,6 +147,7 @@ mod tests {
             .to_vec(),
             "frame" => vec![frame_seed()],
             _ => [
+                "\u{feff}",
                 "127.0.0.1 - - [03/Dec/2013:16:29:19 +0700] \"GET /favicon.ico HTTP/1.1\" 404 198 \"-\" \"Mozilla\"\n",
                 "{\"time\":\"2026-11-20T23:24:37.281Z\",\"level\":\"info\",\"a\":{\"b\":[1,2]}}\n{\"x\":\"\\u00e9\"}\r\n",
                 "2026-11-20 23:24:37,281 ERROR [main] a.b.C: it failed\njava.lang.X: y\n\tat a.b.C.d(C.java:1)\n",

@@ -152,7 +152,9 @@ impl Parser {
         }
         let start = if offset == 0 && buffer.starts_with(BOM) { BOM.len() } else { 0 };
         let (lines, complete) = sample(buffer, start, self.limits.event, more);
-        if lines.is_empty() || (!complete && more == More::Yes) {
+        // At the end for good there is nothing more to choose by: a lone byte order mark is a row, too.
+        let ends = more == More::No && !buffer.is_empty();
+        if (lines.is_empty() && !ends) || (!complete && more == More::Yes) {
             return Parsed::default();
         }
         let sample = Sample::new(lines);

@@ -1,9 +1,9 @@
-//! Events of a message to rows of a batch. Knows nothing of connections, sources or acknowledgements.
+//! Events of messages to rows of a batch. Knows nothing of connections, sources or acknowledgements.
 
 use std::sync::Arc;
 
 use sawlog_model::value::{Line, Slots};
-use sawlog_model::{Kind, Limits, Marks, Names, Nanos, Row, Slot};
+use sawlog_model::{Batch, Kind, Limits, Marks, Names, Nanos, Row, Slot};
 use sawlog_pipeline::DecodeError;
 
 use super::frame::broken;
@@ -89,4 +89,30 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Whether the rows of both can stand in one batch: they are of one connection's stream, whose names only grow.
+pub fn joins(first: &Batch, next: &Batch) -> bool {
+    Arc::ptr_eq(&first.source, &next.source)
+        && Arc::ptr_eq(&first.context, &next.context)
+        && first.names.len() <= next.names.len()
+}
+
+/// One batch of several that [`joins`] allows: a journal frame says source, context and names once then, and not for every
+/// message of a sender that packs nothing.
+pub fn join(batches: Vec<Batch>) -> Batch {
+    let mut buffer = Vec::with_capacity(batches.iter().map(|batch| batch.buffer.len()).sum());
+    let (mut rows, mut slots): (Vec<Row>, Vec<Slot>) = Default::default();
+    for batch in &batches {
+        let (start, slots_before) = (buffer.len() as u32, slots.len() as u32);
+        buffer.extend_from_slice(&batch.buffer);
+        slots.extend(batch.slots.iter().map(|slot| Slot { start: slot.start + start, ..*slot }));
+        rows.extend(batch.rows.iter().map(|row| Row {
+            start: row.start + start,
+            slots_end: row.slots_end + slots_before,
+            ..*row
+        }));
+    }
+    // The last one's names are those of all.
+    Batch { buffer: buffer.into(), rows, slots, ..batches.into_iter().next_back().unwrap_or_default() }
 }

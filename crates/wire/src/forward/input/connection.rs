@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sawlog_model::Right;
+use sawlog_model::{Batch, Right};
 use sawlog_pipeline::DecodeError;
 use sawlog_sys::net::TcpStream;
 use tokio::io::AsyncWriteExt;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::prepare::{Peer, Prepared, Streams, Work, prepare};
 use super::{Shared, auth};
 use crate::forward::frame::Framer;
+use crate::forward::rows;
 use crate::shared::budget::Charge;
 use crate::shared::window::Ticket;
 
@@ -231,14 +232,14 @@ impl Group {
     /// Makes all of it durable and gives the answers. On a failure nothing is answered, and ids that were asked for are
     /// free again.
     async fn deliver(self, shared: &Shared) -> Result<Vec<u8>, Fault> {
-        let (mut batches, mut tickets, mut placed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut batches, mut tickets, mut placed) = (Keyed::default(), Vec::new(), Vec::new());
         let mut answer = Vec::new();
         let mut charges = Vec::with_capacity(self.items.len());
         for (prepared, charge) in self.items {
             match prepared.work {
                 Work::Nothing => {}
                 Work::Rows(batch, ticket) => {
-                    batches.push((batch, ticket.as_ref().map(Ticket::id)));
+                    batches.push(batch, ticket.as_ref().map(Ticket::id));
                     tickets.extend(ticket);
                 }
                 Work::Wait(mut outcome) => {
@@ -252,6 +253,7 @@ impl Group {
             answer.extend(prepared.ack.unwrap_or_default());
             charges.push(charge);
         }
+        let batches = batches.finish();
         if !batches.is_empty() {
             shared.intake.submit_keyed(batches).await.map_err(|error| fault("delivery", error))?;
         }
@@ -262,5 +264,39 @@ impl Group {
             ticket.taken();
         }
         Ok(answer)
+    }
+}
+
+/// Batches with the keys of their messages; those without a key are joined where they can be.
+#[derive(Default)]
+struct Keyed {
+    done: Vec<(Batch, Option<u128>)>,
+    open: Vec<Batch>,
+}
+
+impl Keyed {
+    fn push(&mut self, batch: Batch, key: Option<u128>) {
+        let fits = key.is_none() && self.open.last().is_none_or(|last| rows::joins(last, &batch));
+        if !fits {
+            self.close();
+        }
+        match key {
+            None => self.open.push(batch),
+            Some(_) => self.done.push((batch, key)),
+        }
+    }
+
+    fn close(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        match open.len() {
+            0 => {}
+            1 => self.done.extend(open.pop().map(|batch| (batch, None))),
+            _ => self.done.push((rows::join(open), None)),
+        }
+    }
+
+    fn finish(mut self) -> Vec<(Batch, Option<u128>)> {
+        self.close();
+        self.done
     }
 }

@@ -129,6 +129,31 @@ fn pipelined_messages_are_acknowledged_in_order() {
 }
 
 #[test]
+fn messages_without_a_chunk_share_batches_and_keep_their_fields() {
+    let node = Node::start(&[]);
+    let mut tap = node.pipeline.subscribe();
+    let messages =
+        (0..500).map(|n| pack(&format!(r#"["{}",{},{{"n":{n},"k{}":"v"}}]"#, n / 100, n + 1, n % 7)));
+    let mut client = node.connect();
+    client.send(&messages.collect::<Vec<_>>().concat());
+    node.output.wait_for_rows(500);
+    let (mut n, mut batches) = (0, 0);
+    while let Some(Tapped::Rows(batch)) = tap.try_next() {
+        batches += 1;
+        for row in batch.iter() {
+            let field = |name: &str| row.field(name).and_then(|value| value.text().map(<[u8]>::to_vec));
+            assert_eq!(field("n"), Some(n.to_string().into_bytes()));
+            assert_eq!(field(&format!("k{}", n % 7)), Some(b"v".to_vec()));
+            assert_eq!(field("_tag"), Some((n / 100).to_string().into_bytes()));
+            assert_eq!(row.time(), (n + 1) * 1_000_000_000);
+            n += 1;
+        }
+    }
+    assert_eq!(n, 500);
+    assert!(batches < 250, "{batches} batches");
+}
+
+#[test]
 fn what_is_no_event_is_counted_and_acknowledged_all_the_same() {
     let node = Node::start(&[]);
     let mut client = node.connect();
