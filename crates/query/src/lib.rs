@@ -5,14 +5,23 @@ use std::pin::Pin;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::Stream;
-use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
-use sawlog_store::Store;
+use sawlog_model::{Nanos, Tenant, TimeRange};
 
+mod engine;
 mod keeps;
+mod ndjson;
 mod number;
 mod parse;
 mod pipe;
+mod session;
+mod sql;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
 
+pub use engine::Engine;
+pub use ndjson::write_ndjson;
 pub use parse::predicate;
 pub use parse::time::moment;
 
@@ -35,9 +44,9 @@ pub struct Request {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
     /// Wrong text.
-    #[error("{message} (at character {start})")]
+    #[error("{message} (at byte {start})")]
     Syntax {
-        /// First character (in bytes) that is wrong.
+        /// First byte that is wrong.
         start: usize,
         /// One after the last.
         end: usize,
@@ -78,59 +87,4 @@ pub struct ValueCount {
     pub value: String,
     /// Rows.
     pub rows: u64,
-}
-
-/// Answers questions over a store. The engine behind it is made at the first question.
-#[derive(Clone)]
-pub struct Engine {
-    _store: Store,
-}
-
-impl Engine {
-    /// An engine over a store.
-    pub fn new(_store: Store) -> Self {
-        todo!()
-    }
-
-    /// Starts a search with its pipes.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub async fn search(&self, _request: Request) -> Result<Answer, QueryError> {
-        todo!()
-    }
-
-    /// Starts an SQL statement over the table `logs`.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub async fn sql(&self, _tenant: Tenant, _statement: &str, _now: Nanos) -> Result<Answer, QueryError> {
-        todo!()
-    }
-
-    /// Rows per `step` nanoseconds and level.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub async fn hits(&self, _request: Request, _step: Nanos) -> Result<Vec<Bar>, QueryError> {
-        todo!()
-    }
-
-    /// Most frequent values of a field among the rows of the query.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub async fn values(
-        &self,
-        _request: Request,
-        _field: &str,
-        _limit: usize,
-    ) -> Result<Vec<ValueCount>, QueryError> {
-        todo!()
-    }
-}
-
-/// Appends the rows of a batch as lines of JSON: `_time` as RFC 3339, `_fields` merged in, NULLs left out.
-pub fn write_ndjson(_batch: &RecordBatch, _out: &mut Vec<u8>) {
-    todo!()
 }

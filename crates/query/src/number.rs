@@ -48,8 +48,13 @@ impl ScalarUDFImpl for Num {
         &self.signature
     }
 
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType, DataFusionError> {
-        Ok(DataType::Float64)
+    /// What is no text stays what it is, so that counts and times keep their types.
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType, DataFusionError> {
+        match arguments {
+            [of] if !is_text(of) && *of != DataType::Null => Ok(of.clone()),
+            [_] => Ok(DataType::Float64),
+            _ => datafusion::common::plan_err!("num takes one argument: num(field)"),
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
@@ -64,8 +69,8 @@ impl ScalarUDFImpl for Num {
 }
 
 fn numbers(values: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
-    if values.data_type().is_numeric() {
-        return Ok(cast(values, &DataType::Float64)?);
+    if !is_text(values.data_type()) && *values.data_type() != DataType::Null {
+        return Ok(values.clone());
     }
     let texts = cast(values, &DataType::Utf8View)?;
     let texts: &StringViewArray = as_string_view_array(&texts)?;

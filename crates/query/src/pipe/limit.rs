@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
-use super::{Pipe, Setting, Step};
+use super::{Order, Pipe, Setting, Step};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -27,8 +27,8 @@ impl Step for Limit {
         frame.limit(0, Some(self.0))
     }
 
-    fn needs_order(&self) -> bool {
-        true
+    fn order(&self) -> Order {
+        Order::Needs
     }
 
     fn limit(&self) -> Option<usize> {

@@ -24,6 +24,8 @@ mod timechart;
 mod top;
 mod uniq;
 
+pub(crate) use top::Top;
+
 /// All pipes. Tests and the error for an unknown name read this list.
 pub(crate) const PIPES: &[Pipe] = &[
     fields::PIPE,
@@ -64,9 +66,9 @@ pub(crate) trait Step: Debug + Send + Sync {
     /// Adds it to the plan.
     fn plan(&self, frame: DataFrame, setting: &Setting) -> Result<DataFrame, DataFusionError>;
 
-    /// Whether its result depends on the order in which rows come.
-    fn needs_order(&self) -> bool {
-        false
+    /// What it does with the order in which rows come.
+    fn order(&self) -> Order {
+        Order::Keeps
     }
 
     /// Whether a filter behind it can as well stand before it.
@@ -85,6 +87,17 @@ pub(crate) trait Step: Debug + Send + Sync {
     }
 }
 
+/// What a pipe does with the order of rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    /// Rows go on in the order in which they come.
+    Keeps,
+    /// Which rows go on depends on it.
+    Needs,
+    /// It does not matter to what goes on.
+    Drops,
+}
+
 /// What a plan needs to know of the question.
 pub(crate) struct Setting {
     /// First and last time that rows can have.
@@ -101,8 +114,9 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Arc<dyn Step>, QueryError
         cursor.error(start, cursor.word_end(), message)
     })?;
     let Some(pipe) = PIPES.iter().find(|pipe| pipe.name == name) else {
-        let nearest =
-            names().min_by_key(|have| distance(have, &name)).filter(|have| distance(have, &name) <= name.len().min(5) / 2);
+        let nearest = names()
+            .min_by_key(|have| distance(have, &name))
+            .filter(|have| distance(have, &name) <= name.len().min(5) / 2);
         let message = match nearest {
             Some(nearest) => format!("there is no pipe `{name}`; did you mean `{nearest}`?"),
             None => {
@@ -154,7 +168,7 @@ fn names(cursor: &mut Cursor<'_>, what: &str) -> Result<Vec<String>, QueryError>
 }
 
 /// The column of this very name.
-fn column(name: &str) -> Expr {
+pub(crate) fn column(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
-use super::{Pipe, Setting, Step, column};
+use super::{Order, Pipe, Setting, Step, column};
 use crate::QueryError;
 use crate::number;
 use crate::parse::cursor::Cursor;
@@ -46,5 +46,9 @@ impl Step for Sort {
 
     fn commutes(&self) -> bool {
         true
+    }
+
+    fn order(&self) -> Order {
+        Order::Drops
     }
 }

@@ -6,7 +6,7 @@ use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
 use super::aggregate::{Aggregate, Key, aggregates, columns, group, keys};
-use super::{Pipe, Setting, Step};
+use super::{Order, Pipe, Setting, Step};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -43,5 +43,9 @@ impl Step for Stats {
 
     fn plan(&self, frame: DataFrame, _setting: &Setting) -> Result<DataFrame, DataFusionError> {
         group(frame, &self.keys, &self.all)
+    }
+
+    fn order(&self) -> Order {
+        Order::Drops
     }
 }

@@ -9,7 +9,7 @@ use sawlog_model::Nanos;
 use sawlog_model::time::SECOND;
 
 use super::aggregate::{Aggregate, Key, aggregates, columns, group, keys};
-use super::{Pipe, Setting, Step, column};
+use super::{Order, Pipe, Setting, Step, column};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -67,6 +67,10 @@ impl Step for Timechart {
         keys[0] = Key::Bucket(self.step.unwrap_or_else(|| usual_step(setting.span)));
         let frame = group(frame, &keys, &self.all)?;
         frame.sort(keys.iter().map(|key| column(key.name()).sort(true, false)).collect())
+    }
+
+    fn order(&self) -> Order {
+        Order::Drops
     }
 }
 

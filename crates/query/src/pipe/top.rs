@@ -7,7 +7,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::lit;
 
-use super::{Pipe, Setting, Step, column};
+use super::{Order, Pipe, Setting, Step, column};
 use crate::QueryError;
 use crate::parse::cursor::{Cursor, is_name};
 
@@ -54,5 +54,9 @@ impl Step for Top {
             .aggregate(vec![field.clone()], vec![count(lit(1_i64)).alias("count")])?
             .sort(vec![column("count").sort(false, false), field.sort(true, false)])?
             .limit(0, Some(self.limit))
+    }
+
+    fn order(&self) -> Order {
+        Order::Drops
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
-use super::{Pipe, Setting, Step, column, names};
+use super::{Order, Pipe, Setting, Step, column, names};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -30,5 +30,9 @@ impl Step for Uniq {
 
     fn plan(&self, frame: DataFrame, _setting: &Setting) -> Result<DataFrame, DataFusionError> {
         frame.aggregate(self.0.iter().map(|name| column(name)).collect(), Vec::new())
+    }
+
+    fn order(&self) -> Order {
+        Order::Drops
     }
 }

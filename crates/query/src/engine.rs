@@ -1,0 +1,347 @@
+//! The way from a question to rows. A search without pipes goes straight to the store; everything else becomes a plan.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::DataFusionError;
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use futures::{StreamExt, TryStreamExt};
+use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
+use sawlog_store::{Order, ScanRequest, Store};
+
+use crate::parse::{self, Query};
+use crate::pipe::{self, Setting, Step, Top};
+use crate::session::{PARTS, Session};
+use crate::sql;
+use crate::stream::StreamError;
+use crate::table::{self, Logs, OWN};
+use crate::{Answer, Bar, QueryError, Request, ValueCount};
+
+/// The columns of a search without pipes.
+pub(crate) const RECORD: [&str; 6] = ["_time", "_source", "_epoch", "_offset", "_line", "_fields"];
+
+/// Fields in which rows say how grave they are; the first that a row has counts.
+const LEVELS: [&str; 4] = ["level", "severity", "loglevel", "log.level"];
+
+/// Most bars of a histogram.
+const MAX_BARS: usize = 20_000;
+/// Most levels of a histogram; rows of further ones count as without.
+const MAX_LEVELS: usize = 64;
+
+/// Answers questions over a store. What plans need is made at the first question that wants a plan.
+#[derive(Clone)]
+pub struct Engine {
+    store: Store,
+    memory: usize,
+    session: Arc<OnceLock<Session>>,
+}
+
+impl Engine {
+    /// Bytes of memory that questions may use together, where nothing else is said.
+    pub const MEMORY: usize = 256 << 20;
+
+    /// An engine over a store.
+    pub fn new(store: Store) -> Self {
+        Engine::with_memory(store, Engine::MEMORY)
+    }
+
+    /// An engine whose questions may use so many bytes of memory together, beside what the store itself needs.
+    pub fn with_memory(store: Store, memory: usize) -> Self {
+        Engine { store, memory, session: Arc::default() }
+    }
+
+    /// Starts a search with its pipes. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn search(&self, request: Request) -> Result<Answer, QueryError> {
+        let query = parse::parse(&request.query, request.now)?;
+        let limits: Option<Vec<usize>> = query.pipes.iter().map(|pipe| pipe.limit()).collect();
+        let Some(limits) = limits else { return self.plan(&request, &query).await };
+        let limit = limits.into_iter().chain(request.limit).min();
+        let columns: Vec<String> = RECORD.map(str::to_owned).into();
+        let schema = table::schema(&columns);
+        let wanted = scan_request(&request, &query, columns, Order::Newest, limit);
+        let store = self.store.clone();
+        let batches = crate::stream::scan(move || store.scan(&wanted).map(Some)).map_err(QueryError::from);
+        let to = schema.clone();
+        let batches = batches.map(move |batch| table::typed(&to, &batch?).map_err(failed));
+        Ok(Answer { schema, records: true, batches: batches.boxed() })
+    }
+
+    /// Starts an SQL statement over the table `logs`. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn sql(&self, tenant: Tenant, statement: &str, now: Nanos) -> Result<Answer, QueryError> {
+        let session = self.session()?;
+        let read = sql::read(&session.at(now), statement)?;
+        let mut columns: Vec<String> = OWN.map(str::to_owned).into();
+        columns.extend(read.fields.into_iter().filter(|name| !OWN.contains(&&name[..])));
+        let logs = Logs::new(&self.store, tenant, TimeRange::ALL, Predicate::All, &columns);
+        let state = session.with_table(now, sql::TABLE, Arc::new(logs)).map_err(failed)?;
+        let planned = async {
+            let plan = state.statement_to_plan(read.statement).await?;
+            execute(DataFrame::new(state, plan), false).await
+        };
+        planned.await.map_err(|error| match QueryError::from(error) {
+            // The planner's own errors are about the statement.
+            QueryError::Syntax { message, .. } => sql::error_in(statement, &DataFusionError::Plan(message)),
+            other => other,
+        })
+    }
+
+    /// Rows per `step` nanoseconds and level. Pipes of the query are left aside. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn hits(&self, request: Request, step: Nanos) -> Result<Vec<Bar>, QueryError> {
+        let query = parse::parse(&request.query, request.now)?;
+        if step <= 0 {
+            return Err(QueryError::Failed("the length of a bar must be more than 0".into()));
+        }
+        let columns = ["_time"].into_iter().chain(LEVELS).map(str::to_owned).collect();
+        let wanted = scan_request(&request, &query, columns, Order::Any, None);
+        let store = self.store.clone();
+        let scans = tokio::task::spawn_blocking(move || store.scan_parts(&wanted, PARTS));
+        let scans = scans.await.map_err(failed)?.map_err(failed)?;
+        let parts = scans.into_iter().map(|scan| {
+            let batches = crate::stream::scan(move || Ok(Some(scan)));
+            async move {
+                let mut bars = Bars::new(step);
+                let mut batches = std::pin::pin!(batches);
+                while let Some(batch) = batches.try_next().await? {
+                    bars.add(&batch)?;
+                }
+                Ok::<_, QueryError>(bars)
+            }
+        });
+        let mut all = Bars::new(step);
+        for part in futures::future::try_join_all(parts).await? {
+            all.merge(part);
+        }
+        Ok(all.finish())
+    }
+
+    /// Most frequent values of a field among the rows of the query, the most frequent first. Pipes of the query are
+    /// left aside. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn values(
+        &self,
+        request: Request,
+        field: &str,
+        limit: usize,
+    ) -> Result<Vec<ValueCount>, QueryError> {
+        let mut query = parse::parse(&request.query, request.now)?;
+        let top: Arc<dyn Step> = Arc::new(Top { field: field.to_owned(), limit });
+        query.pipes = vec![top];
+        let batches: Vec<RecordBatch> = self.plan(&request, &query).await?.batches.try_collect().await?;
+        let mut found = Vec::new();
+        for batch in batches {
+            let values = cast(batch.column(0), &DataType::Utf8).map_err(failed)?;
+            let counts = batch.column(1).as_primitive::<Int64Type>();
+            let values = values.as_string::<i32>().iter().zip(counts.values());
+            found.extend(values.map(|(value, rows)| ValueCount {
+                value: value.unwrap_or_default().to_owned(),
+                rows: rows.unsigned_abs(),
+            }));
+        }
+        Ok(found)
+    }
+
+    fn session(&self) -> Result<&Session, QueryError> {
+        if let Some(session) = self.session.get() {
+            return Ok(session);
+        }
+        let session = Session::new(self.memory).map_err(failed)?;
+        Ok(self.session.get_or_init(|| session))
+    }
+
+    /// Plans a query with pipes and starts it.
+    async fn plan(&self, request: &Request, query: &Query) -> Result<Answer, QueryError> {
+        let mut fields: Vec<String> = Vec::new();
+        let mut columns = None;
+        for pipe in &query.pipes {
+            if columns.is_none() {
+                fields.extend(pipe.reads());
+            }
+            columns = pipe.outputs(columns).map_err(QueryError::Failed)?;
+        }
+        let records = columns.is_none();
+        if records {
+            fields.extend(RECORD.map(str::to_owned));
+        }
+        fields.push("_time".into());
+        fields.sort();
+        fields.dedup();
+        let range = request.range.intersect(&query.range);
+        let logs = Logs::new(&self.store, request.tenant, range, query.predicate.clone(), &fields);
+        let state = self.session()?.at(request.now);
+        let frame = self.frame(state, logs, request, query, records)?;
+        execute(frame, records).await.map_err(QueryError::from)
+    }
+
+    fn frame(
+        &self,
+        state: SessionState,
+        logs: Logs,
+        request: &Request,
+        query: &Query,
+        records: bool,
+    ) -> Result<DataFrame, DataFusionError> {
+        let plan = LogicalPlanBuilder::scan(sql::TABLE, provider_as_source(Arc::new(logs)), None)?.build()?;
+        let mut frame = DataFrame::new(state, plan);
+        // Rows come newest first, where somebody minds.
+        let first = query.pipes.iter().map(|pipe| pipe.order()).find(|order| *order != pipe::Order::Keeps);
+        if first != Some(pipe::Order::Drops) {
+            frame = frame.sort(vec![pipe::column("_time").sort(false, false)])?;
+        }
+        let stats = self.store.stats();
+        let range = request.range.intersect(&query.range);
+        let setting = Setting { span: (range.start.max(stats.first_time), range.end.min(stats.last_time)) };
+        for step in &query.pipes {
+            frame = step.plan(frame, &setting)?;
+        }
+        if records {
+            frame = frame.select(RECORD.map(pipe::column).to_vec())?;
+        }
+        match request.limit {
+            Some(limit) => frame.limit(0, Some(limit)),
+            None => Ok(frame),
+        }
+    }
+}
+
+fn scan_request(
+    request: &Request,
+    query: &Query,
+    columns: Vec<String>,
+    order: Order,
+    limit: Option<usize>,
+) -> ScanRequest {
+    let range = request.range.intersect(&query.range);
+    ScanRequest { tenant: request.tenant, range, predicate: query.predicate.clone(), columns, order, limit }
+}
+
+async fn execute(frame: DataFrame, records: bool) -> Result<Answer, DataFusionError> {
+    // The columns of the answer are named as the question names them, without the table.
+    let plan: &LogicalPlan = frame.logical_plan();
+    let schema = Arc::new(plan.schema().as_arrow().clone());
+    let batches = frame.execute_stream().await?.map_err(QueryError::from);
+    Ok(Answer { schema, records, batches: batches.boxed() })
+}
+
+fn failed(error: impl std::fmt::Display) -> QueryError {
+    QueryError::Failed(error.to_string())
+}
+
+impl From<StreamError> for QueryError {
+    fn from(error: StreamError) -> Self {
+        failed(error)
+    }
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => QueryError::Budget(
+                "this question needs more memory than it may use; ask for a shorter time or fewer groups, or put a \
+                 `limit` behind `sort`"
+                    .into(),
+            ),
+            DataFusionError::External(inner) => failed(inner),
+            DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::SQL(..) => {
+                QueryError::Syntax { start: 0, end: 0, message: error.find_root().strip_backtrace() }
+            }
+            other => failed(other.strip_backtrace()),
+        }
+    }
+}
+
+/// A histogram as it grows.
+struct Bars {
+    step: Nanos,
+    /// By start of the bar and index of the level.
+    counts: HashMap<Nanos, Vec<u64>>,
+    /// The first is that of rows without.
+    levels: Vec<String>,
+}
+
+impl Bars {
+    fn new(step: Nanos) -> Self {
+        Bars { step, counts: HashMap::new(), levels: vec![String::new()] }
+    }
+
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+        let levels: Vec<_> = (1..batch.num_columns()).map(|at| batch.column(at).as_string_view()).collect();
+        for (row, time) in times.values().iter().enumerate() {
+            let level = levels.iter().find(|level| level.is_valid(row)).map_or("", |level| level.value(row));
+            let level = self.level(level);
+            self.count(time.saturating_sub(time.rem_euclid(self.step)), level, 1);
+        }
+        if self.counts.len() > MAX_BARS {
+            let message =
+                "this histogram would have more than 20,000 bars; ask for longer bars or a shorter time";
+            return Err(QueryError::Budget(message.into()));
+        }
+        Ok(())
+    }
+
+    /// The index of a level; upper and lower case are one.
+    fn level(&mut self, level: &str) -> usize {
+        if let Some(at) = self.levels.iter().position(|have| have.eq_ignore_ascii_case(level)) {
+            return at;
+        }
+        if self.levels.len() == MAX_LEVELS {
+            return 0;
+        }
+        self.levels.push(level.to_ascii_lowercase());
+        self.levels.len() - 1
+    }
+
+    fn count(&mut self, time: Nanos, level: usize, rows: u64) {
+        let counts = self.counts.entry(time).or_default();
+        if counts.len() <= level {
+            counts.resize(level + 1, 0);
+        }
+        counts[level] += rows;
+    }
+
+    fn merge(&mut self, other: Bars) {
+        let levels: Vec<usize> = other.levels.iter().map(|level| self.level(level)).collect();
+        for (time, counts) in other.counts {
+            for (level, rows) in counts.into_iter().enumerate() {
+                self.count(time, levels[level], rows);
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<Bar> {
+        let levels = self.levels;
+        let mut bars: Vec<Bar> = self
+            .counts
+            .into_iter()
+            .map(|(time, counts)| {
+                let counts = counts.into_iter().enumerate().filter(|(_, rows)| *rows > 0);
+                let mut counts: Vec<_> = counts.map(|(level, rows)| (levels[level].clone(), rows)).collect();
+                counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+                Bar { time, counts }
+            })
+            .collect();
+        bars.sort_by_key(|bar| bar.time);
+        bars
+    }
+}

@@ -1,0 +1,101 @@
+//! Bounds: little is read where little is wanted, and what is too much is refused.
+
+use futures::StreamExt;
+use sawlog_model::{Predicate, Tenant, TimeRange};
+use sawlog_store::{Order, ScanRequest};
+
+use super::rows::{Fixture, batch, logfmt, request};
+use super::{lines, search};
+use crate::{Engine, QueryError};
+
+/// Segments of these many rows each, later ones newer.
+fn many_segments(segments: u64, rows: usize) -> Fixture {
+    let mut fixture = Fixture::new();
+    for segment in 0..segments {
+        let lines: Vec<_> = (0..rows)
+            .map(|row| {
+                logfmt(
+                    (segment as usize * rows + row) as i64,
+                    &format!("id={segment}x{row} n={row} word{segment}"),
+                )
+            })
+            .collect();
+        fixture.append(batch(1, segment * 1_000_000, &lines));
+        fixture.store.flush().unwrap();
+    }
+    fixture
+}
+
+#[tokio::test]
+async fn a_limit_ends_the_work_early() {
+    let fixture = many_segments(8, 2_000);
+    let newest = search(&fixture.engine, "word* | limit 3").await;
+    assert_eq!(newest.len(), 3);
+    assert!(newest[0].contains("id=7x1999"), "{}", newest[0]);
+    // What the engine asks of the store for that.
+    let (predicate, range) = crate::predicate("word*", 0).unwrap();
+    let wanted = |limit, predicate: &Predicate| ScanRequest {
+        tenant: Tenant::DEFAULT,
+        range,
+        predicate: predicate.clone(),
+        columns: vec!["_line".into()],
+        order: Order::Newest,
+        limit,
+    };
+    let read = |request: ScanRequest| {
+        let mut scan = fixture.store.scan(&request).unwrap();
+        let rows: usize = scan.by_ref().map(|batch| batch.unwrap().num_rows()).sum();
+        (rows, scan.read().0)
+    };
+    let (few, few_read) = read(wanted(Some(3), &predicate));
+    let (all, all_read) = read(wanted(None, &predicate));
+    assert_eq!((few, all), (3, 16_000));
+    assert!(few_read <= 2_000 && all_read == 16_000, "{few_read} of {all_read} rows were read");
+}
+
+#[tokio::test]
+async fn dropping_an_answer_ends_its_scan() {
+    let fixture = many_segments(2, 20_000);
+    let mut answer = fixture.engine.search(request("*")).await.unwrap();
+    assert!(answer.batches.next().await.unwrap().unwrap().num_rows() > 0);
+    drop(answer);
+    // The thread holds the store until it notices; a runtime ends only when its threads have.
+    let store = fixture.store.clone();
+    drop(fixture);
+    assert!(store.count(Tenant::DEFAULT, TimeRange::ALL).is_some_and(|rows| rows == 40_000));
+}
+
+#[tokio::test]
+async fn too_much_memory_is_refused_with_a_remedy() {
+    let fixture = many_segments(1, 30_000);
+    let engine = Engine::with_memory(fixture.store.clone(), 1 << 20);
+    let answer = engine.search(request("* | stats count() by (id, n)")).await.unwrap();
+    match lines(answer).await {
+        Err(QueryError::Budget(message)) => assert!(message.contains("limit"), "{message}"),
+        other => panic!("{:?}", other.map(|lines| lines.len())),
+    }
+    // The next question has the memory again.
+    assert_eq!(search(&engine, "* | stats count()").await, [r#"{"count":30000}"#]);
+    assert_eq!(
+        search(&engine, "* | sort n desc | limit 2 | fields n").await,
+        [r#"{"n":"29999"}"#, r#"{"n":"29998"}"#]
+    );
+}
+
+#[tokio::test]
+async fn a_histogram_has_a_bounded_number_of_bars() {
+    let fixture = many_segments(1, 30_000);
+    assert!(matches!(fixture.engine.hits(request("*"), 1).await, Err(QueryError::Budget(_))));
+}
+
+#[tokio::test]
+async fn errors_of_the_text_come_before_any_work() {
+    let fixture = Fixture::new();
+    assert!(matches!(
+        fixture.engine.search(request("a )")).await,
+        Err(QueryError::Syntax { start: 2, end: 3, .. })
+    ));
+    assert!(matches!(fixture.engine.hits(request("a )"), 1).await, Err(QueryError::Syntax { .. })));
+    assert!(matches!(fixture.engine.values(request("a )"), "a", 1).await, Err(QueryError::Syntax { .. })));
+    assert!(crate::predicate("a | limit 1", 0).is_err());
+}
