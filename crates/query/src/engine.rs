@@ -5,13 +5,15 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampNanosecondType};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
 use sawlog_store::{Order, ScanRequest, Store};
@@ -81,21 +83,27 @@ impl Engine {
     /// # Errors
     /// [`QueryError`].
     pub async fn sql(&self, tenant: Tenant, statement: &str, now: Nanos) -> Result<Answer, QueryError> {
+        let (engine, text) = (self.clone(), statement.to_owned());
+        let plan = sql::with_stack(async move { engine.plan_sql(tenant, &text, now).await });
+        let planned = async { execute(plan.await?, false) };
+        planned.await.map_err(|error| match error {
+            // The planner's own errors are about the statement as a whole.
+            QueryError::Syntax { start: 0, end: 0, message } => {
+                QueryError::Syntax { start: 0, end: statement.len(), message }
+            }
+            other => other,
+        })
+    }
+
+    async fn plan_sql(&self, tenant: Tenant, statement: &str, now: Nanos) -> Result<Planned, QueryError> {
         let session = self.session()?;
         let read = sql::read(&session.at(now), statement)?;
         let mut columns: Vec<String> = OWN.map(str::to_owned).into();
         columns.extend(read.fields.into_iter().filter(|name| !OWN.contains(&&name[..])));
         let logs = Logs::new(&self.store, tenant, TimeRange::ALL, Predicate::All, &columns);
-        let state = session.with_table(now, sql::TABLE, Arc::new(logs)).map_err(failed)?;
-        let planned = async {
-            let plan = state.statement_to_plan(read.statement).await?;
-            execute(DataFrame::new(state, plan), false).await
-        };
-        planned.await.map_err(|error| match QueryError::from(error) {
-            // The planner's own errors are about the statement.
-            QueryError::Syntax { message, .. } => sql::error_in(statement, &DataFusionError::Plan(message)),
-            other => other,
-        })
+        let state = session.with_table(now, sql::TABLE, Arc::new(logs))?;
+        let plan = state.statement_to_plan(read.statement).await?;
+        Planned::new(DataFrame::new(state, plan)).await
     }
 
     /// Rows per `step` nanoseconds and level. Pipes of the query are left aside. Must be called within a tokio runtime.
@@ -187,7 +195,7 @@ impl Engine {
         let logs = Logs::new(&self.store, request.tenant, range, query.predicate.clone(), &fields);
         let state = self.session()?.at(request.now);
         let frame = self.frame(state, logs, request, query, records)?;
-        execute(frame, records).await.map_err(QueryError::from)
+        execute(Planned::new(frame).await?, records)
     }
 
     fn frame(
@@ -232,12 +240,25 @@ fn scan_request(
     ScanRequest { tenant: request.tenant, range, predicate: query.predicate.clone(), columns, order, limit }
 }
 
-async fn execute(frame: DataFrame, records: bool) -> Result<Answer, DataFusionError> {
-    // The columns of the answer are named as the question names them, without the table.
-    let plan: &LogicalPlan = frame.logical_plan();
-    let schema = Arc::new(plan.schema().as_arrow().clone());
-    let batches = frame.execute_stream().await?.map_err(QueryError::from);
-    Ok(Answer { schema, records, batches: batches.boxed() })
+/// A plan that can run.
+struct Planned {
+    /// The columns as the question names them, without the table.
+    schema: SchemaRef,
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+}
+
+impl Planned {
+    async fn new(frame: DataFrame) -> Result<Planned, QueryError> {
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let context = Arc::new(frame.task_ctx());
+        Ok(Planned { schema, plan: frame.create_physical_plan().await?, context })
+    }
+}
+
+fn execute(planned: Planned, records: bool) -> Result<Answer, QueryError> {
+    let batches = execute_stream(planned.plan, planned.context)?.map_err(QueryError::from);
+    Ok(Answer { schema: planned.schema, records, batches: batches.boxed() })
 }
 
 fn failed(error: impl std::fmt::Display) -> QueryError {

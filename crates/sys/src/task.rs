@@ -31,6 +31,19 @@ pub fn spawn<T: Send + 'static>(
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(Thread)
 }
 
+/// As [`spawn`], with so many bytes of stack: for work that goes deep by recursion, such as planning what others wrote.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub fn spawn_with_stack<T: Send + 'static>(
+    name: &str,
+    stack: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Thread<T>> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work).map(Thread)
+}
+
 /// Waits.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn sleep(time: Duration) {

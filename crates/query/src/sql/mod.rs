@@ -20,8 +20,10 @@ pub(crate) const TABLE: &str = "logs";
 
 /// The longest statement, in bytes.
 const MAX_LENGTH: usize = 64 << 10;
-/// Most operators and keywords that nest: planners walk their trees by recursion.
+/// Most operators and keywords that nest: parser and planner walk their trees by recursion.
 const MAX_OPERATORS: usize = 250;
+/// Stack of the thread that reads and plans a statement, in bytes. Tests make sure that all that is allowed fits.
+const STACK: usize = 64 << 20;
 
 /// A statement that was read.
 pub(crate) struct Read {
@@ -51,6 +53,21 @@ pub(crate) fn read(state: &SessionState, text: &str) -> Result<Read, QueryError>
     let mut rewriter = rewrite::Rewriter::new(query);
     let _ = query.visit(&mut rewriter);
     Ok(Read { statement, fields: rewriter.fields() })
+}
+
+/// Runs `work` where there is stack enough for statements.
+pub(crate) async fn with_stack<T, F>(work: F) -> Result<T, QueryError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, QueryError>> + Send + 'static,
+{
+    let failed = |_| QueryError::Failed("planning this statement ended in a fault".into());
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let plan = move || drop(sender.send(runtime.block_on(work)));
+    sawlog_sys::task::spawn_with_stack("sql", STACK, plan)
+        .map_err(|error| QueryError::Failed(format!("no thread for planning could be started: {error}")))?;
+    receiver.await.map_err(failed)?
 }
 
 /// Refuses what would nest too deep.

@@ -191,8 +191,23 @@ async fn statement_bombs_are_refused() {
 #[tokio::test]
 async fn what_is_allowed_does_not_exhaust_the_stack() {
     let fixture = fixture();
-    let deep = format!("SELECT count(*) AS n FROM logs WHERE {} Host = 'a'", "status = 1 OR ".repeat(120));
-    assert_eq!(select(&fixture.engine, &deep).await, [r#"{"n":2}"#]);
+    let deepest = [
+        format!("SELECT count(*) AS n FROM logs WHERE {} Host = 'a'", "status = 1 OR ".repeat(120)),
+        format!("SELECT count(*) AS n FROM logs WHERE {} Host = 'a'", "NOT ".repeat(40)),
+        format!("SELECT count(*) AS n FROM logs WHERE {} latency > 0", "latency + ".repeat(240)),
+        format!("SELECT count(*) AS n FROM logs WHERE {} Host <> ''", "Host || ".repeat(240)),
+        format!("SELECT count(*) AS n FROM (SELECT 1 {})", "UNION ALL SELECT 1 ".repeat(115)),
+        format!("SELECT count(*) AS n FROM (SELECT 1 {})", "UNION SELECT 1 ".repeat(115)),
+        format!("SELECT {}Host{} AS n FROM logs LIMIT 1", "lower(".repeat(40), ")".repeat(40)),
+        format!("SELECT count(*) AS n FROM {} logs {}", "(SELECT * FROM".repeat(30), ")".repeat(30)),
+    ];
+    for statement in deepest {
+        if let Err(error) = sql(&fixture.engine, &statement).await {
+            let refused =
+                matches!(&error, QueryError::Syntax { message, .. } if message.contains("recursion"));
+            assert!(refused, "{statement}: {error}");
+        }
+    }
 }
 
 #[tokio::test]
