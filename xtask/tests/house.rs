@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("journal", &["sys"]),
     ("store", &["model", "sys"]),
-    ("query", &["model", "store"]),
+    ("query", &["model", "sys", "store"]),
     ("pipeline", &["model", "sys", "journal"]),
     ("wire", &["model", "sys", "pipeline"]),
     ("connect", &["model", "sys", "pipeline", "wire"]),

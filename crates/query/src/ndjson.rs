@@ -40,7 +40,7 @@ pub fn write_ndjson(batch: &RecordBatch, out: &mut Vec<u8>) {
         }
         let has_line = names.contains(&"_line");
         put_members(&members, out, start, |name| {
-            !names.contains(&name) && !(has_line && BEFORE_LINE.contains(&name))
+            !(names.contains(&name) || has_line && BEFORE_LINE.contains(&name))
         });
         out.extend_from_slice(b"}\n");
     }

@@ -141,11 +141,13 @@ impl Rewriter {
 
 /// The results of a SELECT that have names of their own.
 fn aliases(select: &Select) -> HashMap<&str, &Expr> {
-    let alias = |item| match item {
-        &SelectItem::ExprWithAlias { ref expr, ref alias } => Some((&alias.value[..], expr)),
-        _ => None,
-    };
-    select.projection.iter().filter_map(alias).collect()
+    fn named(item: &SelectItem) -> Option<(&str, &Expr)> {
+        match item {
+            SelectItem::ExprWithAlias { expr, alias } => Some((&alias.value, expr)),
+            _ => None,
+        }
+    }
+    select.projection.iter().filter_map(named).collect()
 }
 
 /// Whether the expression names the field itself: `lower(level) AS level`.
@@ -246,10 +248,10 @@ impl VisitorMut for Rewriter {
                 *expression = between((**expr).clone(), *negated, (**low).clone(), (**high).clone());
             }
             Expr::InList { expr, list, .. } if is_field(expr) && list.iter().any(is_number_literal) => {
-                *expr = Box::new(num((**expr).clone()));
+                **expr = num((**expr).clone());
             }
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } if is_field(expr) => {
-                *expr = Box::new(num((**expr).clone()));
+                **expr = num((**expr).clone());
             }
             _ => {}
         }

@@ -256,8 +256,10 @@ fn first<'a>(
     limit: usize,
 ) -> BoxStream<'a, Result<RecordBatch, DataFusionError>> {
     stream::try_unfold((batches, limit), async |(mut batches, left)| {
-        while left > 0 {
-            let Some(batch) = batches.try_next().await? else { break };
+        if left == 0 {
+            return Ok(None);
+        }
+        while let Some(batch) = batches.try_next().await? {
             if batch.num_rows() > 0 {
                 let batch = batch.slice(0, left.min(batch.num_rows()));
                 let left = left - batch.num_rows();
