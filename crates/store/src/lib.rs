@@ -159,19 +159,19 @@ impl Store {
     /// Frames of the journal, and batches within one, come in their order; the rows of a source in theirs, all to one
     /// tenant.
     ///
+    /// A store that was opened read only takes rows, too, and never writes them: what a journal holds beyond the segments
+    /// is looked at so.
+    ///
     /// # Errors
     /// [`StoreError`] where a flush failed; the rows are then not taken.
     pub fn append(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), StoreError> {
         let engine = &self.engine;
-        if engine.options.read_only {
-            return Err(StoreError::ReadOnly);
-        }
         let (weight, budget) = (batch.weight(), engine.options.memtable_bytes);
         loop {
             let mut live = lock(&engine.live);
             let used = live.memtable.weight();
-            // A batch larger than the budget is taken by itself.
-            if used == 0 || used + weight <= budget {
+            // A batch larger than the budget is taken by itself; a reader has nowhere else to put what it is given.
+            if used == 0 || used + weight <= budget || engine.options.read_only {
                 live.memtable.append(batch, origin);
                 if live.memtable.weight() > budget / 2 {
                     engine.filled.notify_all();

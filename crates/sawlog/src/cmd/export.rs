@@ -58,11 +58,14 @@ enum Format {
 impl Export {
     pub(crate) fn run(self) -> Result<()> {
         let sys = Sys::real();
-        if let Some(node) = reach::running(&sys, &self.data.data) {
-            // What the node holds only in memory is not in the directory yet.
-            node.post("/api/v1/flush")?;
-        }
-        let store = local::open_for_reading(&sys, &self.data.data)?;
+        let store = match reach::running(&sys, &self.data.data) {
+            Some(node) => {
+                // What the node holds in memory goes to segments; its journal moves on while we read and is left alone.
+                node.post("/api/v1/flush")?;
+                local::open_segments(&sys, &self.data.data)?
+            }
+            None => local::open_for_reading(&sys, &self.data.data)?,
+        };
         let request = self.request(&sys, &store)?;
         match (self.format, &self.output) {
             (Format::Parquet, None) => bail!("Parquet goes to a file; name it with --output"),

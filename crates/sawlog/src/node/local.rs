@@ -32,12 +32,9 @@ pub(crate) enum Question {
     Sql(String),
 }
 
-/// The store of a directory, for reading: nothing in the directory is changed, and a node may run on it.
+/// The store of a directory on which no node runs: nothing in the directory is changed.
 pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
-    if sys.fs.metadata(data).is_err() {
-        bail!("there is no {}; import logs into it, or name another with --data", data.display());
-    }
-    let store = Store::open(sys, data, Options { read_only: true, ..Options::default() })?;
+    let store = open_segments(sys, data)?;
     let journal = data.join("journal");
     if sys.fs.metadata(&journal).is_ok() {
         let output = StoreOutput::new(store.clone());
@@ -46,6 +43,14 @@ pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
         }
     }
     Ok(store)
+}
+
+/// What is in segments; a node may run on the directory.
+pub(crate) fn open_segments(sys: &Sys, data: &Path) -> Result<Store> {
+    if sys.fs.metadata(data).is_err() {
+        bail!("there is no {}; import logs into it, or name another with --data", data.display());
+    }
+    Ok(Store::open(sys, data, Options { read_only: true, ..Options::default() })?)
 }
 
 /// The answer as lines of JSON, found as they are read.

@@ -35,7 +35,8 @@ fn broken_forward_streams_are_closed_and_counted_and_others_go_on() {
         let mut bad = Sender::connect(node.forward).unwrap();
         // The node may close while this is still being sent.
         let _ = bad.send_raw(bytes);
-        if !name.contains("claims") {
+        // Lengths that lie are waited for, and what is no message at all is passed over and counted.
+        if !name.contains("claims") && !name.starts_with("not ") {
             assert!(bad.is_closed(), "{name}: the connection stays open");
         }
         assert!(good.send("good", 1_700_000_001, 0, 2, name).unwrap(), "{name}: a neighbour suffers");
@@ -152,6 +153,7 @@ fn a_full_disk_makes_senders_wait_and_goes_on_when_there_is_room() {
     assert!(answer.contains("error"), "{answer}");
     assert!(node.is_running());
     assert_eq!(node.search("").len(), 1, "searches go on");
+    drop(left);
     std::fs::remove_file(&ballast).unwrap();
     let (status, answer) = node.ingest("", body.as_bytes());
     assert!(status < 300, "{status} {answer}");

@@ -10,9 +10,6 @@ use crate::api::{Call, END, Method, QUERY, Route, START, Shared, Takes, answer};
 use crate::error::ApiError;
 use crate::params::{Kind, Param};
 
-/// Rows of an answer where the caller does not say how many.
-const DEFAULT_LIMIT: u64 = 1_000;
-
 pub(crate) const ROUTE: Route = Route {
     methods: &[Method::Get, Method::Post],
     path: "/api/v1/search",
@@ -27,11 +24,11 @@ pub(crate) const ROUTE: Route = Route {
 const LIMIT: Param = Param {
     name: "limit",
     kind: Kind::Count,
-    help: "At most so many rows; 1000 where it is not given, 0 for all.",
+    help: "At most so many rows; all where it is not given or 0. A reader that stops reading stops the search.",
 };
 
 async fn search(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
-    let limit = call.params.count("limit")?.unwrap_or(DEFAULT_LIMIT);
+    let limit = call.params.count("limit")?.unwrap_or(0);
     let request = Request { limit: (limit > 0).then_some(limit as usize), ..request(&call)? };
     let turn = shared.turn().await?;
     let answer = shared.in_time(shared.node.engine.search(request)).await??;
