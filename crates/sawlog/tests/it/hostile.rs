@@ -46,7 +46,7 @@ fn broken_forward_streams_are_closed_and_counted_and_others_go_on() {
     let metrics = node.get("/metrics");
     let errors: f64 = metrics
         .lines()
-        .filter(|line| line.starts_with("sawlog_input_errors_total"))
+        .filter(|line| line.starts_with("sawlog_part_errors_total"))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum();
     assert!(errors >= 4.0, "errors are not counted:\n{metrics}");
