@@ -98,6 +98,9 @@ impl Merge {
         let patience = self.opened + if want > FIRST_ROWS { PATIENCE } else { FIRST_PATIENCE };
         while picks.len() < want && (picks.is_empty() || self.opened < patience) {
             self.open_next(wanted, counters)?;
+            if wanted.stop.requested() {
+                return Ok(Vec::new());
+            }
             let Some(Reverse((_, slot))) = self.heads.pop() else { break };
             self.take_run(slot, want, &mut picks);
         }
@@ -107,7 +110,8 @@ impl Merge {
     /// Opens every piece that may hold the next row.
     fn open_next(&mut self, wanted: &Wanted, counters: &mut Counters) -> Result<(), StoreError> {
         while let Some(Reverse(first)) = self.pending.peek() {
-            if self.heads.peek().is_some_and(|Reverse((key, _))| *key < first.bound) {
+            let is_ahead = self.heads.peek().is_some_and(|Reverse((key, _))| *key < first.bound);
+            if is_ahead || wanted.stop.requested() {
                 break;
             }
             let Some(Reverse(Pending { piece, .. })) = self.pending.pop() else { break };

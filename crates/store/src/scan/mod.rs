@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use sawlog_model::{SourceId, Tenant, TimeRange};
+use sawlog_sys::task::Stop;
 
 use crate::engine::{Engine, lock};
 use crate::{Column, Order, ScanRequest, StoreError, columns};
@@ -69,11 +70,17 @@ impl Scan {
         self.schema.clone()
     }
 
+    /// Ends the scan from another thread, though it may be far from its next row: [`Iterator::next`] gives `None` once
+    /// the piece that is being searched is done (at most 64k rows).
+    pub fn stopper(&self) -> Stop {
+        self.wanted.stop.clone()
+    }
+
     fn new(request: &ScanRequest, range: TimeRange, source: Source, left: Arc<AtomicUsize>) -> Scan {
         Scan {
             columns: request.columns.clone(),
             schema: columns::schema(&request.columns),
-            wanted: Wanted { range, predicate: request.predicate.clone() },
+            wanted: Wanted { range, predicate: request.predicate.clone(), stop: Stop::default() },
             left,
             source,
             counters: Counters::default(),
@@ -177,6 +184,9 @@ impl Any {
             }
             if picks.len() >= want.min(ENOUGH_ROWS) {
                 return Ok(picks);
+            }
+            if wanted.stop.requested() {
+                return Ok(Vec::new());
             }
             let Some(piece) = lock(&self.queue).pop_front() else { return Ok(picks) };
             if let Some(opened) = self.open_piece(piece, wanted, counters)? {

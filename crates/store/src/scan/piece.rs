@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sawlog_model::{Nanos, Predicate, RowRef, SourceId, TimeRange};
+use sawlog_sys::task::Stop;
 
 use crate::memtable::Entry;
 use crate::scan::key::{Direction, Key};
@@ -14,6 +15,8 @@ use crate::{StoreError, handle::Handle};
 pub(crate) struct Wanted {
     pub range: TimeRange,
     pub predicate: Predicate,
+    /// Asked when the reader no longer wants any.
+    pub stop: Stop,
 }
 
 /// What was read so far.
