@@ -4,7 +4,7 @@ use sawlog_model::{Predicate, Tenant};
 use sawlog_store::{Order, ScanRequest};
 
 use super::rows::{Fixture, batch, logfmt, request};
-use super::{lines, search};
+use super::{lines, search, select};
 use crate::{Engine, QueryError};
 
 /// Segments of these many rows each, later ones newer.
@@ -50,6 +50,31 @@ async fn a_limit_ends_the_work_early() {
     let (all, all_read) = read(wanted(None, &predicate));
     assert_eq!((few, all), (3, 16_000));
     assert!(few_read <= 2_000 && all_read == 16_000, "{few_read} of {all_read} rows were read");
+}
+
+#[tokio::test]
+async fn a_limit_is_kept_though_several_threads_read() {
+    let fixture = many_segments(6, 50);
+    let statements = [
+        ("SELECT n FROM logs LIMIT 7", 7),
+        ("SELECT n FROM logs WHERE n >= 40 LIMIT 11", 11),
+        ("SELECT n FROM logs WHERE n = 1 LIMIT 11", 6),
+        ("SELECT n FROM logs WHERE n >= 40 ORDER BY _time DESC LIMIT 13", 13),
+        ("SELECT n FROM logs WHERE n >= 40 ORDER BY _time LIMIT 5 OFFSET 3", 5),
+        ("SELECT n FROM (SELECT n FROM logs LIMIT 9) t WHERE num(n) >= 0", 9),
+        ("SELECT count(*) FROM (SELECT n FROM logs LIMIT 9) t", 1),
+        ("SELECT 1 FROM logs LIMIT 8", 8),
+        ("SELECT _time FROM logs WHERE _time >= '2026-11-20T12:04:00Z'", 60),
+    ];
+    for (statement, rows) in statements {
+        assert_eq!(select(&fixture.engine, statement).await.len(), rows, "{statement}");
+    }
+    assert_eq!(
+        select(&fixture.engine, "SELECT count(*) AS n FROM (SELECT n FROM logs LIMIT 9) t").await,
+        [r#"{"n":9}"#]
+    );
+    let newest = select(&fixture.engine, "SELECT n FROM logs WHERE n < 48 ORDER BY _time DESC LIMIT 2").await;
+    assert_eq!(newest, [r#"{"n":"47"}"#, r#"{"n":"46"}"#]);
 }
 
 #[test]
