@@ -15,7 +15,7 @@ const OWN_SETTINGS: &[Setting] = &[
 ];
 
 /// The protocols that this binary speaks.
-pub(crate) const PROTOCOLS: &[&'static Protocol] =
+pub(crate) const PROTOCOLS: &[&Protocol] =
     &[&sawlog_wire::tail::PROTOCOL, &sawlog_wire::forward::PROTOCOL, &sawlog_wire::stdout::PROTOCOL];
 
 /// Reads a configuration; its problems, all at once, are the error.
