@@ -93,7 +93,7 @@ impl Group {
                 let kind = self.body.fields[column as usize].role.kind();
                 let values = self.values(column)?;
                 bytes.clear();
-                values.column.append(values.start(row) + which as usize, &mut bytes);
+                self.append(values, values.start(row) + which as usize, &mut bytes)?;
                 append(&mut array, &FieldValue::read(kind, bytes.as_slice().into()));
             } else if name == "_line" && !self.shapes[code].skeleton.whole {
                 bytes.clear();

@@ -26,6 +26,11 @@ impl Bits {
         self.words[at / 64] |= 1 << (at % 64);
     }
 
+    pub(super) fn put(&mut self, at: usize, value: bool) {
+        self.words[at / 64] &= !(1 << (at % 64));
+        self.words[at / 64] |= u64::from(value) << (at % 64);
+    }
+
     pub(super) fn has(&self, at: usize) -> bool {
         self.words[at / 64] >> (at % 64) & 1 == 1
     }

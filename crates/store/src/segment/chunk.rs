@@ -161,7 +161,7 @@ pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Tab
             group = group.wrapping_add(cursor.signed()?);
             let len = cursor.u32()?;
             let end = start.checked_add(len).filter(|end| *end <= raw);
-            let end = end.ok_or(Damage("a stream reaches over the end of its chunk"))?;
+            let end = end.ok_or(Damage::Bytes("a stream reaches over the end of its chunk"))?;
             let key = StreamKey { stream: stream as u32, group: group as u32 };
             places.push((key, Place { chunk: chunk as u32, start, len }));
             start = end;

@@ -1,11 +1,18 @@
 //! Reads the small integers and byte strings that segments are made of, from bytes that may be damaged: every read is
 //! checked against what is there. Knows nothing of what they mean.
 
+use crate::StoreError;
+
 pub(super) use sawlog_model::frame::{put_bytes, put_signed, put_varint};
 
-/// The bytes are not what a segment's writer writes; names the part.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Damage(pub(super) &'static str);
+/// Something cannot be read.
+#[derive(Clone, Debug)]
+pub(super) enum Damage {
+    /// The bytes are not what a segment's writer writes; names the part.
+    Bytes(&'static str),
+    /// What was needed on the way could not be had.
+    Store(StoreError),
+}
 
 /// A place in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +31,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Damage> {
-        let (&first, rest) = self.rest.split_first().ok_or(Damage("a part ends too early"))?;
+        let (&first, rest) = self.rest.split_first().ok_or(Damage::Bytes("a part ends too early"))?;
         self.rest = rest;
         Ok(first)
     }
@@ -38,7 +45,7 @@ impl<'a> Cursor<'a> {
                 return Ok(value);
             }
         }
-        Err(Damage("an integer is too long"))
+        Err(Damage::Bytes("an integer is too long"))
     }
 
     pub(super) fn signed(&mut self) -> Result<i64, Damage> {
@@ -47,21 +54,21 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, Damage> {
-        u32::try_from(self.varint()?).map_err(|_| Damage("an integer is out of range"))
+        u32::try_from(self.varint()?).map_err(|_| Damage::Bytes("an integer is out of range"))
     }
 
     /// A count of things that take a byte or more each, so that no memory is taken for what is not there.
     pub(super) fn count(&mut self) -> Result<usize, Damage> {
         let count = self.varint()?;
         if count > self.rest.len() as u64 {
-            return Err(Damage("a count is larger than what follows"));
+            return Err(Damage::Bytes("a count is larger than what follows"));
         }
         Ok(count as usize)
     }
 
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Damage> {
         if len > self.rest.len() {
-            return Err(Damage("a part ends too early"));
+            return Err(Damage::Bytes("a part ends too early"));
         }
         let (taken, rest) = self.rest.split_at(len);
         self.rest = rest;
@@ -76,6 +83,6 @@ impl<'a> Cursor<'a> {
 
     /// The same as text.
     pub(super) fn text(&mut self) -> Result<&'a str, Damage> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Damage("a name is not UTF-8"))
+        std::str::from_utf8(self.bytes()?).map_err(|_| Damage::Bytes("a name is not UTF-8"))
     }
 }

@@ -3,17 +3,18 @@
 
 use std::collections::HashSet;
 
-use sawlog_model::time::Layout;
+use sawlog_model::time::{self, Layout};
 use sawlog_model::{Kind, Nanos};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::column::tag;
 use super::cursor::{put_bytes, put_signed, put_varint};
-use super::interner::Interner;
+use super::interner::{IntMap, Interner};
+use super::leaders::{Leaders, Memory};
 use super::template::{self, Cut, Vocabulary};
-use super::{index, ints};
+use super::{index, ints, tag};
 
 /// Bytes of one shared dictionary, at most.
-const DICTIONARY_BYTES: usize = 4 << 20;
+const DICTIONARY_BYTES: usize = 8 << 20;
 /// Values of a sample.
 const SAMPLE: usize = 512;
 /// Most templates of a column.
@@ -50,6 +51,18 @@ pub(super) struct Shared {
     /// Templates.
     pub(super) templates: Interner,
     vocabulary: Vocabulary,
+    leader: Memory,
+}
+
+/// A column of a row group that is to be written.
+pub(super) struct Input<'a> {
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+    pub(super) values: &'a [&'a [u8]],
+    /// The row of each value.
+    pub(super) rows: &'a [u32],
+    /// Times of all rows of the group.
+    pub(super) times: &'a [Nanos],
 }
 
 /// The integer that prints as exactly these bytes.
@@ -77,7 +90,7 @@ fn decimal(digits: &[u8]) -> Option<i64> {
     Some(value)
 }
 
-/// Up to [`SAMPLE`] of the values, spread evenly.
+/// Up to `most` of the values, spread evenly.
 fn sample<'a, 'b>(
     values: &'b [&'a [u8]],
     most: usize,
@@ -85,36 +98,23 @@ fn sample<'a, 'b>(
     values.iter().step_by(values.len().div_ceil(most).max(1)).copied()
 }
 
-/// Writes values that stand by themselves: nothing is shared with other groups.
-fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
-    let first = values[0];
-    if values.iter().all(|value| *value == first) {
-        constant(first, out);
-        tokens.add(first);
-        return;
+/// All values as integers, and the width that they are padded to (0 where they are not).
+fn as_integers(values: &[&[u8]]) -> Option<(Vec<i64>, usize)> {
+    if let Some(numbers) = values.iter().map(|value| canonical_integer(value)).collect() {
+        return Some((numbers, 0));
     }
-    if encode_numbers(values, out, tokens) {
-        return;
+    let width = values[0].len();
+    if width == 0 || width > 18 || values.iter().any(|value| value.len() != width) {
+        return None;
     }
-    if values.len() >= 16 {
-        let picked: HashSet<&[u8]> = sample(values, SAMPLE).collect();
-        if picked.len() * 2 <= values.len().min(SAMPLE) {
-            let mut dictionary = Interner::default();
-            let codes: Vec<i64> = values.iter().map(|value| i64::from(dictionary.intern(value).0)).collect();
-            if dictionary.len() * 2 <= values.len() {
-                out.head.push(tag::DICTIONARY);
-                put_varint(&mut out.head, dictionary.len() as u64);
-                let entries: Vec<&[u8]> = dictionary.iter().collect();
-                strings(&entries, out);
-                out.integers(&codes);
-                entries.iter().for_each(|entry| tokens.add(entry));
-                return;
-            }
-        }
+    Some((values.iter().map(|value| decimal(value)).collect::<Option<Vec<i64>>>()?, width))
+}
+
+fn put_integer_tag(width: usize, head: &mut Vec<u8>) {
+    match width {
+        0 => head.push(tag::INTEGERS),
+        width => head.extend_from_slice(&[tag::PADDED, width as u8]),
     }
-    out.head.push(tag::PLAIN);
-    strings(values, out);
-    values.iter().for_each(|value| tokens.add(value));
 }
 
 fn constant(value: &[u8], out: &mut Bodies) {
@@ -126,89 +126,144 @@ fn constant(value: &[u8], out: &mut Bodies) {
 /// Lengths and bytes.
 fn strings(values: &[&[u8]], out: &mut Bodies) {
     let lengths: Vec<i64> = values.iter().map(|value| value.len() as i64).collect();
+    put_varint(&mut out.head, lengths.iter().sum::<i64>() as u64);
     out.integers(&lengths);
     for value in values {
         out.text.extend_from_slice(value);
     }
 }
 
-/// Writes the values as integers where they all are, in one way or the other.
-fn encode_numbers(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) -> bool {
-    let Some(numbers) = values.iter().map(|value| canonical_integer(value)).collect::<Option<Vec<i64>>>()
-    else {
-        return encode_padded(values, out, tokens);
-    };
-    out.head.push(tag::INTEGERS);
-    out.integers(&numbers);
-    values.iter().for_each(|value| tokens.add_number(value));
+/// Whether values come again so often that a dictionary is worth it: a sample says so, or all of them.
+fn repeats(values: &[&[u8]]) -> bool {
+    let picked: HashSet<&[u8]> = sample(values, SAMPLE).collect();
+    if picked.len() * 2 <= values.len().min(SAMPLE) {
+        return true;
+    }
+    let bytes: usize = sample(values, SAMPLE).map(<[u8]>::len).sum();
+    if values.len() < SAMPLE || bytes < values.len().min(SAMPLE) * SHORTEST_TEXT {
+        return false;
+    }
+    let mut seen: IntMap<()> = IntMap::default();
+    for (index, value) in values.iter().enumerate() {
+        seen.insert(xxh3_64(value) as i64, ());
+        if seen.len() * 2 > values.len() || (index == values.len() / 4 && seen.len() * 10 > index * 9) {
+            return false;
+        }
+    }
     true
 }
 
-/// Writes digits of one width.
-fn encode_padded(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) -> bool {
-    let width = values[0].len();
-    if width == 0 || width > 18 || values.iter().any(|value| value.len() != width) {
-        return false;
+/// Writes values that stand by themselves: nothing is shared with other groups.
+fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
+    let first = values[0];
+    if values.iter().all(|value| *value == first) {
+        constant(first, out);
+        tokens.add(first);
+        return;
     }
-    let Some(numbers) = values.iter().map(|value| decimal(value)).collect::<Option<Vec<i64>>>() else {
-        return false;
-    };
-    out.head.push(tag::PADDED);
-    out.head.push(width as u8);
-    out.integers(&numbers);
-    values.iter().for_each(|value| tokens.add_number(value));
-    true
+    if let Some((numbers, width)) = as_integers(values) {
+        put_integer_tag(width, &mut out.head);
+        out.integers(&numbers);
+        values.iter().for_each(|value| tokens.add_number(value));
+        return;
+    }
+    if values.len() >= 16 && repeats(values) {
+        let mut dictionary = Interner::default();
+        let codes: Vec<i64> = values.iter().map(|value| i64::from(dictionary.intern(value).0)).collect();
+        if dictionary.len() * 2 <= values.len() {
+            out.head.push(tag::DICTIONARY);
+            put_varint(&mut out.head, dictionary.len() as u64);
+            let entries: Vec<&[u8]> = dictionary.iter().collect();
+            strings(&entries, out);
+            out.integers(&codes);
+            entries.iter().for_each(|entry| tokens.add(entry));
+            return;
+        }
+    }
+    out.head.push(tag::PLAIN);
+    strings(values, out);
+    values.iter().for_each(|value| tokens.add(value));
 }
 
 /// Writes the values of a column whose kind is not a time.
-pub(super) fn encode(
-    kind: Kind,
-    values: &[&[u8]],
+pub(super) fn encode<'a>(
+    input: &Input<'a>,
     shared: &mut Shared,
+    leaders: &mut Leaders<'a>,
     out: &mut Bodies,
     tokens: &mut index::Tokens,
 ) {
-    let first = values[0];
-    let constant = values.iter().all(|value| *value == first);
-    let tokens = tokens.of_kind(kind);
-    if constant || encode_shared(values, shared, out, tokens) {
-        if constant {
-            self::constant(first, out);
-            tokens.add(first);
+    let tokens = tokens.of_kind(input.kind);
+    let values = input.values;
+    let is_text = matches!(input.kind, Kind::Text | Kind::JsonText | Kind::Json);
+    if values.iter().all(|value| *value == values[0]) {
+        out.head.push(0);
+        constant(values[0], out);
+        tokens.add(values[0]);
+    } else if encode_equal(input, leaders, out, tokens) {
+        return;
+    } else if let Some((numbers, width)) = as_integers(values) {
+        let led = leaders.lead(input, &numbers, &mut shared.leader);
+        led.put_leader(&mut out.head);
+        put_integer_tag(width, &mut out.head);
+        led.put(&numbers, &mut out.head, &mut out.numbers);
+        leaders.add(input, &numbers, led.depth());
+        values.iter().for_each(|value| tokens.add_number(value));
+    } else {
+        let done = encode_stamps(input, out, tokens)
+            || encode_shared(input, shared, leaders, out, tokens)
+            || (is_text && encode_templates(input, shared, leaders, out, tokens));
+        if !done {
+            out.head.push(0);
+            encode_flat(values, out, tokens);
         }
-        return;
     }
-    if matches!(kind, Kind::Text | Kind::JsonText | Kind::Json)
-        && encode_templates(kind == Kind::JsonText, values, shared, out, tokens)
-    {
-        return;
-    }
-    encode_flat(values, out, tokens);
+    leaders.add_values(input);
 }
 
-/// Writes codes of the shared dictionary where values come again often enough.
-fn encode_shared(
-    values: &[&[u8]],
-    shared: &mut Shared,
+/// Writes which values differ from those of a column that has nearly the same.
+fn encode_equal(
+    input: &Input<'_>,
+    leaders: &Leaders<'_>,
     out: &mut Bodies,
     tokens: &mut index::Tokens,
 ) -> bool {
-    if values.len() < 16 || canonical_integer(values[0]).is_some() {
+    let Some((base, values)) = leaders.equal(input) else { return false };
+    put_varint(&mut out.head, u64::from(base) + 2);
+    out.head.push(tag::EQUAL);
+    let differ = || input.values.iter().zip(values).enumerate().filter(|(_, (value, base))| value != base);
+    let places: Vec<i64> = differ().map(|(place, _)| place as i64).collect();
+    put_varint(&mut out.head, places.len() as u64);
+    out.integers(&places);
+    if !places.is_empty() {
+        let other: Vec<&[u8]> = differ().map(|(_, (value, _))| *value).collect();
+        encode_flat(&other, out, tokens);
+    }
+    true
+}
+
+/// Writes codes of the shared dictionary where values come again often enough.
+fn encode_shared<'a>(
+    input: &Input<'a>,
+    shared: &mut Shared,
+    leaders: &mut Leaders<'a>,
+    out: &mut Bodies,
+    tokens: &mut index::Tokens,
+) -> bool {
+    let values = input.values;
+    if values.len() < 16 {
         return false;
     }
-    let mut known = 0;
-    let picked: HashSet<&[u8]> = sample(values, SAMPLE)
-        .inspect(|value| known += usize::from(shared.dictionary.find(value).is_some()))
-        .collect();
-    let size = values.len().min(SAMPLE);
-    if picked.len() * 2 > size && known * 2 < size {
+    let size = sample(values, SAMPLE).len();
+    let known = sample(values, SAMPLE).filter(|value| shared.dictionary.find(value).is_some()).count();
+    if known * 2 < size && !repeats(values) {
         return false;
     }
-    let bytes: usize = picked.iter().map(|value| value.len()).sum();
-    if shared.dictionary.weight() + bytes * values.len() / size > DICTIONARY_BYTES {
+    let distinct: HashSet<&[u8]> = sample(values, SAMPLE).collect();
+    let bytes: usize = distinct.iter().map(|value| value.len()).sum();
+    if shared.dictionary.weight() + bytes * values.len() / size / 2 > DICTIONARY_BYTES {
         return false;
     }
-    out.head.push(tag::SHARED);
     let before = shared.dictionary.len();
     let mut seen = vec![false; before];
     let mut codes = Vec::with_capacity(values.len());
@@ -219,18 +274,24 @@ fn encode_shared(
         }
         codes.push(i64::from(code));
     }
-    out.integers(&codes);
+    let led = leaders.lead(input, &codes, &mut shared.leader);
+    led.put_leader(&mut out.head);
+    out.head.push(tag::SHARED);
+    led.put(&codes, &mut out.head, &mut out.numbers);
+    leaders.add(input, &codes, led.depth());
     true
 }
 
 /// Writes templates and their variables where a sample says that the text has some.
-fn encode_templates(
-    json: bool,
-    values: &[&[u8]],
+fn encode_templates<'a>(
+    input: &Input<'a>,
     shared: &mut Shared,
+    leaders: &mut Leaders<'a>,
     out: &mut Bodies,
     tokens: &mut index::Tokens,
 ) -> bool {
+    let values = input.values;
+    let json = input.kind == Kind::JsonText;
     let bytes: usize = values.iter().map(|value| value.len()).sum();
     if values.len() < 8 || bytes < values.len() * SHORTEST_TEXT {
         return false;
@@ -240,20 +301,48 @@ fn encode_templates(
     if !is_templated(json, values, &shared.vocabulary, &mut cut) {
         return false;
     }
+    let (ids, starts, variables) = cut_all(json, values, shared, &mut cut);
+    let led = leaders.lead(input, &ids, &mut shared.leader);
+    led.put_leader(&mut out.head);
+    out.head.push(tag::TEMPLATES);
+    led.put(&ids, &mut out.head, &mut out.templates);
+    leaders.add(input, &ids, led.depth());
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.sort_by_key(|index| ids[*index as usize]);
+    let mut column: Vec<&[u8]> = Vec::new();
+    for run in order.chunk_by(|a, b| ids[*a as usize] == ids[*b as usize]) {
+        let template = shared.templates.get(ids[run[0] as usize] as u32);
+        tokens.add_template(template);
+        for position in 0..template::variables(template) {
+            column.clear();
+            column.extend(run.iter().map(|index| {
+                let (start, end) = variables[starts[*index as usize] + position];
+                &values[*index as usize][start as usize..end as usize]
+            }));
+            encode_flat(&column, out, tokens);
+        }
+    }
+    true
+}
+
+/// The template of each value, where its variables begin in the list of all, and those.
+type AllCut = (Vec<i64>, Vec<usize>, Vec<(u32, u32)>);
+
+fn cut_all(json: bool, values: &[&[u8]], shared: &mut Shared, cut: &mut Cut) -> AllCut {
     let mut ids = Vec::with_capacity(values.len());
-    let mut starts = Vec::with_capacity(values.len() + 1);
+    let mut starts = Vec::with_capacity(values.len());
     let mut variables: Vec<(u32, u32)> = Vec::new();
     let whole = shared.templates.intern(template::WHOLE).0;
     for value in values {
         starts.push(variables.len());
-        shared.vocabulary.cut(value, json, &mut cut);
+        shared.vocabulary.cut(value, json, cut);
         let full = shared.templates.len() >= MOST_TEMPLATES || shared.templates.weight() > TEMPLATE_BYTES;
-        let id = if full {
+        let known = if full {
             shared.templates.find(&cut.template)
         } else {
             Some(shared.templates.intern(&cut.template).0)
         };
-        match id {
+        match known {
             Some(id) => {
                 ids.push(i64::from(id));
                 variables.extend_from_slice(&cut.variables);
@@ -264,24 +353,7 @@ fn encode_templates(
             }
         }
     }
-    out.head.push(tag::TEMPLATES);
-    ints::encode(&ids, &mut out.head, &mut out.templates);
-    let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.sort_by_key(|index| ids[*index as usize]);
-    let mut column: Vec<&[u8]> = Vec::new();
-    for run in order.chunk_by(|a, b| ids[*a as usize] == ids[*b as usize]) {
-        let template = shared.templates.get(ids[run[0] as usize] as u32);
-        tokens.add_template(template);
-        for position in 0..template.iter().filter(|byte| **byte == template::VARIABLE).count() {
-            column.clear();
-            column.extend(run.iter().map(|index| {
-                let (start, end) = variables[starts[*index as usize] + position];
-                &values[*index as usize][start as usize..end as usize]
-            }));
-            encode_flat(&column, out, tokens);
-        }
-    }
-    true
+    (ids, starts, variables)
 }
 
 /// Whether few templates and their literals make up much of a sample.
@@ -299,45 +371,112 @@ fn is_templated(json: bool, values: &[&[u8]], vocabulary: &Vocabulary, cut: &mut
     templates.len() * 2 <= texts && literals * 8 > bytes
 }
 
+/// Writes texts that are times, but not those of their rows, as their differences to those.
+fn encode_stamps(input: &Input<'_>, out: &mut Bodies, tokens: &mut index::Tokens) -> bool {
+    if !matches!(input.kind, Kind::Text | Kind::JsonText) || input.values.len() < 8 {
+        return false;
+    }
+    let read =
+        |value: &[u8]| time::read(value).filter(|stamp| stamp.len == value.len() && stamp.layout.0 != 0);
+    let Some(layout) = input.values.iter().take(4).find_map(|value| read(value)).map(|stamp| stamp.layout)
+    else {
+        return false;
+    };
+    let mut zone = 0;
+    let mut printing = Printing::default();
+    let mut differences = Vec::with_capacity(input.values.len());
+    let mut text = Vec::new();
+    for (place, (value, row)) in input.values.iter().zip(input.rows).enumerate() {
+        let own = input.times[*row as usize];
+        let stamp = read(value).filter(|stamp| stamp.layout == layout);
+        let wanted = stamp.as_ref().and_then(|stamp| stamp.zone).unwrap_or(0);
+        let at = stamp.and_then(|stamp| stamp.time(0, own));
+        text.clear();
+        let prints = at.is_some_and(|at| layout.print(at, wanted, &mut text) && text == *value);
+        let difference = at.filter(|_| prints).and_then(|at| at.checked_sub(own));
+        differences.push(difference.unwrap_or(0));
+        match difference {
+            None => printing.exceptions.push((place, value)),
+            Some(_) if wanted != zone => {
+                zone = wanted;
+                printing.zones.push((place, zone));
+            }
+            Some(_) => {}
+        }
+        if printing.exceptions.len() * 4 > place + 16 {
+            return false;
+        }
+    }
+    if printing.is_odd(input.values.len()) {
+        return false;
+    }
+    out.head.extend_from_slice(&[0, tag::STAMPS, layout.0]);
+    printing.put(&mut out.head);
+    out.integers(&differences);
+    tokens.add_times(input.values);
+    printing.exceptions.iter().for_each(|(_, text)| tokens.add(text));
+    true
+}
+
+/// In which zones times are printed, and what is not printed so.
+#[derive(Default)]
+struct Printing<'a> {
+    zones: Vec<(usize, i32)>,
+    exceptions: Vec<(usize, &'a [u8])>,
+}
+
+impl Printing<'_> {
+    /// Whether printing is not worth it.
+    fn is_odd(&self, values: usize) -> bool {
+        (self.exceptions.len() + self.zones.len()) * 4 > values + 8
+    }
+
+    fn put(&self, head: &mut Vec<u8>) {
+        put_varint(head, self.zones.len() as u64);
+        let mut before = 0;
+        for (place, zone) in &self.zones {
+            put_varint(head, (place - before) as u64);
+            put_signed(head, i64::from(*zone));
+            before = *place;
+        }
+        put_varint(head, self.exceptions.len() as u64);
+        before = 0;
+        for (place, text) in &self.exceptions {
+            put_varint(head, (place - before) as u64);
+            put_bytes(head, text);
+            before = *place;
+        }
+    }
+}
+
 /// Writes the texts of a time column: only those that printing the row's time does not give back, and where the zone in
 /// which it is printed changes.
-pub(super) fn encode_times(layout: u8, values: &[&[u8]], times: &[Nanos], out: &mut Bodies) {
+pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, tokens: &mut index::Tokens) {
     let mut printed = Vec::new();
-    let mut exceptions: Vec<(usize, &[u8])> = Vec::new();
-    let mut zones: Vec<(usize, i32)> = Vec::new();
+    let mut printing = Printing::default();
     let mut zone = 0;
-    for (index, (value, time)) in values.iter().zip(times).enumerate() {
+    for (place, (value, row)) in input.values.iter().zip(input.rows).enumerate() {
+        let time = input.times[*row as usize];
         printed.clear();
-        if Layout(layout).print(*time, zone, &mut printed) && printed == *value {
+        if Layout(layout).print(time, zone, &mut printed) && printed == *value {
             continue;
         }
-        match Layout(layout).find_zone(*time, value) {
+        match Layout(layout).find_zone(time, value) {
             Some(found) => {
                 zone = found;
-                zones.push((index, zone));
+                printing.zones.push((place, zone));
             }
-            None => exceptions.push((index, value)),
+            None => printing.exceptions.push((place, value)),
         }
     }
-    if (exceptions.len() + zones.len()) * 4 > values.len() + 8 {
-        encode_flat(values, out, &mut index::Tokens::none());
+    out.head.push(0);
+    tokens.add_times(input.values);
+    if printing.is_odd(input.values.len()) {
+        encode_flat(input.values, out, &mut index::Tokens::none());
         return;
     }
-    out.head.push(tag::PRINTED);
-    put_varint(&mut out.head, zones.len() as u64);
-    let mut before = 0;
-    for (index, zone) in zones {
-        put_varint(&mut out.head, (index - before) as u64);
-        put_signed(&mut out.head, i64::from(zone));
-        before = index;
-    }
-    put_varint(&mut out.head, exceptions.len() as u64);
-    before = 0;
-    for (index, text) in exceptions {
-        put_varint(&mut out.head, (index - before) as u64);
-        put_bytes(&mut out.head, text);
-        before = index;
-    }
+    out.head.extend_from_slice(&[tag::PRINTED, layout]);
+    printing.put(&mut out.head);
 }
 
 /// Appends a list of byte strings by themselves.

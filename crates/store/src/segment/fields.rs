@@ -37,7 +37,9 @@ impl Role {
             16 => Role::Line,
             17 => Role::Raw,
             18 => Role::Rest,
-            kind => Role::Field(Kind::from_u8(kind).ok_or(Damage("a column has a kind that is not known"))?),
+            kind => Role::Field(
+                Kind::from_u8(kind).ok_or(Damage::Bytes("a column has a kind that is not known"))?,
+            ),
         })
     }
 
@@ -69,6 +71,13 @@ pub(super) struct FieldTable {
 impl FieldTable {
     pub(super) fn list(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// Whether there is such a column.
+    pub(super) fn knows(&self, name: &str, role: Role, layout: u8) -> bool {
+        let mut key = vec![role.code(), layout];
+        key.extend_from_slice(name.as_bytes());
+        self.keys.find(&key).is_some()
     }
 
     /// The number of a column, added where it is new; `None` where there are too many.

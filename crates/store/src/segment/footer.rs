@@ -46,29 +46,29 @@ impl Tail {
     pub(super) fn read(bytes: &[u8]) -> Result<Tail, Damage> {
         let word =
             |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
-        let short = Damage("it is too short for a segment");
+        let short = || Damage::Bytes("it is too short for a segment");
         if bytes.get(16..TAIL) != Some(&MAGIC[..]) {
-            return Err(Damage("it does not end as a segment does"));
+            return Err(Damage::Bytes("it does not end as a segment does"));
         }
         Ok(Tail {
-            packed: word(0).ok_or(short)? as usize,
-            raw: word(4).ok_or(short)? as usize,
-            checksum: word(8).ok_or(short)?,
-            version: word(12).ok_or(short)?,
+            packed: word(0).ok_or_else(short)? as usize,
+            raw: word(4).ok_or_else(short)? as usize,
+            checksum: word(8).ok_or_else(short)?,
+            version: word(12).ok_or_else(short)?,
         })
     }
 
     /// Unpacks the footer.
     pub(super) fn unpack(&self, packed: &[u8]) -> Result<Vec<u8>, Damage> {
         if crc32c::crc32c(packed) != self.checksum {
-            return Err(Damage("its footer's checksum is wrong"));
+            return Err(Damage::Bytes("its footer's checksum is wrong"));
         }
-        let body =
-            zstd::bulk::decompress(packed, self.raw).map_err(|_| Damage("its footer does not unpack"))?;
+        let body = zstd::bulk::decompress(packed, self.raw)
+            .map_err(|_| Damage::Bytes("its footer does not unpack"))?;
         if body.len() == self.raw {
             Ok(body)
         } else {
-            Err(Damage("its footer has another length than its tail says"))
+            Err(Damage::Bytes("its footer has another length than its tail says"))
         }
     }
 }
@@ -146,7 +146,7 @@ fn read_group(from: &mut Cursor<'_>, sources: usize) -> Result<GroupMeta, Damage
     for _ in 0..from.count()? {
         let (source, rows) = (from.u32()?, from.u32()?);
         if source as usize >= sources || rows > super::GROUP_ROWS as u32 {
-            return Err(Damage("its footer speaks of a source that is not there"));
+            return Err(Damage::Bytes("its footer speaks of a source that is not there"));
         }
         let first = from.varint()?;
         let last = first.wrapping_add(from.varint()?);
@@ -154,7 +154,7 @@ fn read_group(from: &mut Cursor<'_>, sources: usize) -> Result<GroupMeta, Damage
         start = start
             .checked_add(rows)
             .filter(|rows| *rows <= super::GROUP_ROWS as u32)
-            .ok_or(Damage("a row group has too many rows"))?;
+            .ok_or(Damage::Bytes("a row group has too many rows"))?;
     }
     Ok(GroupMeta { rows: start, raw_bytes, first_time, last_time, runs })
 }

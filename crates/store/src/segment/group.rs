@@ -10,12 +10,13 @@ use sawlog_model::{
 };
 
 use super::cache::{Part, PartKey};
-use super::column::{Column, Sources, Text};
+use super::column::Column;
 use super::cursor::{Cursor, Damage};
+use super::decode::{LedBy, Sources, Stream};
 use super::fields::Role;
 use super::reader::{self, Body};
 use super::skeleton::{Item, Skeleton};
-use super::{GroupMeta, ints, stream};
+use super::{GroupMeta, follow, ints, stream, tag};
 use crate::StoreError;
 
 /// An open row group.
@@ -191,7 +192,7 @@ impl Group {
         bodies: &[Bytes; 5],
         skeletons: &[Skeleton],
     ) -> Result<Group, Damage> {
-        let meta = body.meta.groups.get(number).ok_or(Damage("a row group is missing"))?;
+        let meta = body.meta.groups.get(number).ok_or(Damage::Bytes("a row group is missing"))?;
         let rows = meta.rows as usize;
         let mut head = Cursor::new(&heads);
         let [shapes, times, received, contexts, offsets] = bodies;
@@ -200,7 +201,7 @@ impl Group {
         let received = ints::decode(rows, &mut head, &mut Cursor::new(received))?;
         let contexts = ints::decode(rows, &mut head, &mut Cursor::new(contexts))?;
         if contexts.iter().any(|context| *context < 0 || *context as usize >= body.contexts.len()) {
-            return Err(Damage("a row has a context that is not there"));
+            return Err(Damage::Bytes("a row has a context that is not there"));
         }
         let offset_rules = OffsetRules::read(meta, &mut head, &mut Cursor::new(offsets))?;
         let mut column_heads = HashMap::new();
@@ -282,11 +283,7 @@ impl Group {
 
     /// The first value of each row (none where each row has just one), and how many values there are.
     fn starts(&self, column: u32) -> (Vec<u32>, usize) {
-        let per_shape: Vec<u32> = self
-            .shapes
-            .iter()
-            .map(|shape| shape.slots.iter().filter(|slot| slot.column == column).count() as u32)
-            .collect();
+        let per_shape: Vec<u32> = self.shapes.iter().map(|shape| shape.count(column) as u32).collect();
         if per_shape.iter().all(|count| *count == 1) {
             return (Vec::new(), self.rows());
         }
@@ -310,44 +307,84 @@ impl Group {
         if let Some(Part::Column(column)) = body.cache.get(key) {
             return Ok(column);
         }
-        let missing = || body.damaged(Damage("a column is missing"));
-        let head = self.column_heads.get(&column).cloned().ok_or_else(missing)?;
-        let field = &body.fields[column as usize];
-        let times = if field.role == Role::Field(Kind::Time) {
-            Some((field.layout, self.value_times(column, starts, count)?))
-        } else {
-            None
+        let damaged = |damage| body.damaged(damage);
+        let head =
+            self.column_heads.get(&column).ok_or_else(|| damaged(Damage::Bytes("a column is missing")))?;
+        let mut cursor = Cursor::new(&self.heads[head.clone()]);
+        let leader = cursor.u32().map_err(damaged)?;
+        let tag = cursor.clone().byte().map_err(damaged)?;
+        let times = match tag {
+            tag::PRINTED | tag::STAMPS => {
+                let times = self.times()?;
+                self.rows_of_values(column, starts, count).map(|row| times[row]).collect()
+            }
+            _ => Vec::new(),
         };
-        let part = |part| body.stream(stream::of_column(column, part), group);
-        let (numbers, templates) = (part(stream::NUMBERS)?, part(stream::TEMPLATES)?);
-        let mut sources = Sources {
-            head: Cursor::new(&self.heads[head]),
-            numbers: Cursor::new(&numbers),
-            templates: Cursor::new(&templates),
-            text: Text { bytes: part(stream::TEXT)?, at: 0 },
-            dictionary: body.strings(stream::of_column(column, stream::DICTIONARY))?,
-            table: body.strings(stream::of_column(column, stream::TABLE))?,
+        let stream = |part| Stream::new(Body::fetch(body, stream::of_column(column, part), group));
+        let shared = |wanted, part| {
+            if tag == wanted { body.strings(stream::of_column(column, part)) } else { Ok(None) }
+        };
+        let sources = Sources {
+            head: self.heads.slice(head.end - cursor.remaining()..head.end),
+            numbers: stream(stream::NUMBERS),
+            text: stream(stream::TEXT),
+            templates: stream(stream::TEMPLATES),
+            dictionary: shared(tag::SHARED, stream::DICTIONARY)?,
+            table: shared(tag::TEMPLATES, stream::TABLE)?,
             times,
+            leader: self.led_by(leader, column, tag == tag::EQUAL, starts, count)?,
         };
-        let read = Column::read(count, &mut sources).map_err(|damage| body.damaged(damage))?;
-        let read = Arc::new(read);
+        let read = Arc::new(Column::read(count, sources).map_err(damaged)?);
         body.cache.put(key, Part::Column(read.clone()), read.weight());
         Ok(read)
     }
 
-    /// The time of the row of each value.
-    fn value_times(&self, column: u32, starts: &[u32], count: usize) -> Result<Vec<Nanos>, StoreError> {
-        let times = self.times()?;
-        if starts.is_empty() {
-            return Ok(times.to_vec());
+    /// Who leads a column, by the number in its head.
+    fn led_by(
+        &self,
+        leader: u32,
+        column: u32,
+        equal: bool,
+        starts: &[u32],
+        count: usize,
+    ) -> Result<LedBy, StoreError> {
+        let damaged = |reason| self.body.damaged(Damage::Bytes(reason));
+        match leader {
+            0 => return Ok(LedBy::Nobody),
+            1 => return Ok(LedBy::Before),
+            // Columns are led by earlier ones only, so that this comes to an end.
+            _ if leader - 2 >= column => return Err(damaged("a column is led by a later one")),
+            _ => {}
         }
-        let mut by_value = Vec::with_capacity(count);
-        for (row, code) in self.codes.iter().enumerate() {
-            let values =
-                self.shapes[*code as usize].slots.iter().filter(|slot| slot.column == column).count();
-            by_value.extend(std::iter::repeat_n(times[row], values));
+        let values = self.values(leader - 2)?;
+        if equal {
+            return Ok(LedBy::Base(values.column.clone()));
         }
-        Ok(by_value)
+        let codes = values.column.codes().ok_or_else(|| damaged("a column is led by one without codes"))?;
+        let (numbers, different) = follow::number(codes.iter().copied());
+        let end = |row: usize| match row + 1 {
+            next if next < self.rows() => values.start(next),
+            _ => numbers.len(),
+        };
+        let of_row = |row: usize| {
+            let start = values.start(row);
+            if start < end(row) { numbers[start] } else { different as u32 }
+        };
+        let beside = self.rows_of_values(column, starts, count).map(of_row).collect();
+        Ok(LedBy::Codes(beside, different + 1))
+    }
+
+    /// The row of each value of a column.
+    fn rows_of_values(&self, column: u32, starts: &[u32], count: usize) -> impl Iterator<Item = usize> {
+        let per_shape: Vec<usize> =
+            self.shapes.iter().map(|shape| if starts.is_empty() { 1 } else { shape.count(column) }).collect();
+        let rows = self.codes.iter().enumerate();
+        rows.flat_map(move |(row, code)| std::iter::repeat_n(row, per_shape[*code as usize])).take(count)
+    }
+
+    /// Appends a value.
+    pub(super) fn append(&self, values: &Values, index: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        values.column.append(index, out).map_err(|damage| self.body.damaged(damage))
     }
 
     /// Puts a row's line together, at the end of `out`.
@@ -361,7 +398,7 @@ impl Group {
                     let Some(slot) = slots.next() else { break };
                     if slot.printed {
                         let values = self.values(slot.column)?;
-                        values.column.append(values.start(row) + slot.which as usize, out);
+                        self.append(values, values.start(row) + slot.which as usize, out)?;
                     }
                 }
             }
@@ -388,7 +425,7 @@ impl Group {
             let values = self.values(*column)?;
             let to = if *printed { &mut into.raw } else { &mut into.extra };
             let start = to.len();
-            values.column.append(values.start(row) + slot.which as usize, to);
+            self.append(values, values.start(row) + slot.which as usize, to)?;
             let len = to.len() - start;
             let field = &self.body.fields[*column as usize];
             if let Role::Field(kind) = field.role {
@@ -404,7 +441,7 @@ impl Group {
         for slot in &shape.slots {
             let values = self.values(slot.column)?;
             let out = if slot.printed { &mut into.raw } else { &mut rest };
-            values.column.append(values.start(row) + slot.which as usize, out);
+            self.append(values, values.start(row) + slot.which as usize, out)?;
         }
         into.read_rest(&rest).map_err(|damage| self.body.damaged(damage))
     }
@@ -572,13 +609,14 @@ impl Taken {
         let mut cursor = Cursor::new(rest);
         while cursor.remaining() > 0 {
             let name = cursor.text()?.into();
-            let kind = Kind::from_u8(cursor.byte()?).ok_or(Damage("a slot has a kind that is not known"))?;
+            let kind =
+                Kind::from_u8(cursor.byte()?).ok_or(Damage::Bytes("a slot has a kind that is not known"))?;
             let layout = cursor.byte()?;
             let printed = cursor.byte()? != 0;
             let (start, len) = if printed {
                 let (start, len) = (cursor.u32()? as usize, cursor.u32()? as usize);
                 if start + len > self.raw.len() {
-                    return Err(Damage("a slot reaches over the end of its row"));
+                    return Err(Damage::Bytes("a slot reaches over the end of its row"));
                 }
                 (start, len)
             } else {
@@ -598,7 +636,7 @@ impl OffsetRules {
             meta.runs.iter().map(|_| Ok(head.byte()? != 0)).collect::<Result<Vec<_>, Damage>>()?;
         let count = head.varint()? as usize;
         if count > meta.rows as usize {
-            return Err(Damage("more offsets than rows"));
+            return Err(Damage::Bytes("more offsets than rows"));
         }
         let at = ints::decode(count, head, body)?;
         let differences = ints::decode(count, head, body)?;
@@ -627,8 +665,9 @@ fn local_shapes(ids: &[i64], skeletons: &[Skeleton]) -> Result<(Vec<u32>, Vec<Sh
                 Some(code) => *code,
                 None => {
                     let skeleton = usize::try_from(*id).ok().and_then(|id| skeletons.get(id));
-                    shapes
-                        .push(Shape::new(skeleton.ok_or(Damage("a row has a skeleton that is not there"))?));
+                    shapes.push(Shape::new(
+                        skeleton.ok_or(Damage::Bytes("a row has a skeleton that is not there"))?,
+                    ));
                     local.insert(*id, shapes.len() as u32 - 1);
                     shapes.len() as u32 - 1
                 }
@@ -641,6 +680,11 @@ fn local_shapes(ids: &[i64], skeletons: &[Skeleton]) -> Result<(Vec<u32>, Vec<Sh
 }
 
 impl Shape {
+    /// How many values its rows have in a column.
+    fn count(&self, column: u32) -> usize {
+        self.slots.iter().filter(|slot| slot.column == column).count()
+    }
+
     fn new(skeleton: &Skeleton) -> Shape {
         let mut seen: HashMap<u32, u32> = HashMap::new();
         let slots = skeleton

@@ -245,7 +245,7 @@ struct BitReader<'a> {
 
 impl BitReader<'_> {
     fn bit(&mut self) -> Result<u64, Damage> {
-        let byte = self.bytes.get(self.at / 8).ok_or(Damage("an index page ends too early"))?;
+        let byte = self.bytes.get(self.at / 8).ok_or(Damage::Bytes("an index page ends too early"))?;
         let bit = byte >> (self.at % 8) & 1;
         self.at += 1;
         Ok(u64::from(bit))
@@ -343,7 +343,7 @@ impl Index {
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Index, Damage> {
         let (bits, page_bits, rice) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
         if bits == 0 || bits > 32 || page_bits > bits || rice > 32 {
-            return Err(Damage("the index has a width that cannot be"));
+            return Err(Damage::Bytes("the index has a width that cannot be"));
         }
         let mut end = 0u32;
         let mut ends = Vec::new();
@@ -360,7 +360,8 @@ impl Index {
         let page = (short >> (self.bits - self.page_bits)) as usize;
         let wanted = short & ((1u64 << (self.bits - self.page_bits)) - 1);
         let start = if page == 0 { 0 } else { self.ends[page - 1] as usize };
-        let bytes = pages.get(start..self.ends[page] as usize).ok_or(Damage("an index page is missing"))?;
+        let bytes =
+            pages.get(start..self.ends[page] as usize).ok_or(Damage::Bytes("an index page is missing"))?;
         let mut reader = BitReader { bytes, at: 0 };
         let group_bits = bits_for(groups as u64);
         let mut found = vec![false; groups];

@@ -1,6 +1,35 @@
 //! Byte strings, each kept once and known by a number: skeletons, templates, dictionaries. Knows nothing of files.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use xxhash_rust::xxh3::xxh3_64;
+
+/// A map from integers, which need no strong hash: they come from files that only cost time where they collide.
+pub(super) type IntMap<V> = HashMap<i64, V, BuildHasherDefault<IntHasher>>;
+
+/// Hashes one integer.
+#[derive(Default)]
+pub(super) struct IntHasher(u64);
+
+impl Hasher for IntHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_i64(&mut self, value: i64) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}
 
 const EMPTY: u32 = u32::MAX;
 

@@ -109,30 +109,59 @@ fn cost(values: &[u64]) -> f64 {
     bits
 }
 
+/// Bytes of the planes of `count` integers with this head.
+pub(super) fn size(count: usize, head: &mut Cursor<'_>) -> Result<usize, Damage> {
+    if count == 0 { Ok(0) } else { Form::read(head)?.planes(count) }
+}
+
+/// How integers are written.
+struct Form {
+    least: i64,
+    width: u8,
+    divisor: u64,
+    /// The least difference to the integer before, where differences are written.
+    least_delta: Option<i64>,
+}
+
+impl Form {
+    fn read(head: &mut Cursor<'_>) -> Result<Form, Damage> {
+        let form = head.byte()?;
+        let least = head.signed()?;
+        if form == CONSTANT {
+            return Ok(Form { least, width: 0, divisor: 1, least_delta: None });
+        }
+        let width = form >> 2 & 15;
+        if width > 8 {
+            return Err(Damage::Bytes("an integer column is too wide"));
+        }
+        let divisor = if form >> 6 & 1 == 1 { head.varint()? } else { 1 };
+        let least_delta = if form & 3 == DELTAS { Some(head.signed()?) } else { None };
+        Ok(Form { least, width, divisor, least_delta })
+    }
+
+    /// Bytes of the planes of `count` integers.
+    fn planes(&self, count: usize) -> Result<usize, Damage> {
+        count.checked_mul(usize::from(self.width)).ok_or(Damage::Bytes("a count is too large"))
+    }
+}
+
 /// Reads `count` integers.
 pub(super) fn decode(count: usize, head: &mut Cursor<'_>, body: &mut Cursor<'_>) -> Result<Vec<i64>, Damage> {
     if count == 0 {
         return Ok(Vec::new());
     }
-    let form = head.byte()?;
-    let least = head.signed()?;
-    if form == CONSTANT {
-        return Ok(vec![least; count]);
+    let form = Form::read(head)?;
+    if form.width == 0 && form.least_delta.is_none() {
+        return Ok(vec![form.least; count]);
     }
-    let width = form >> 2 & 15;
-    if width > 8 {
-        return Err(Damage("an integer column is too wide"));
-    }
-    let divisor = if form >> 6 & 1 == 1 { head.varint()? } else { 1 };
-    let least_delta = if form & 3 == DELTAS { head.signed()? } else { 0 };
-    let planes = body.take(count.checked_mul(usize::from(width)).ok_or(Damage("a count is too large"))?)?;
+    let planes = body.take(form.planes(count)?)?;
     let mut values = vec![0u64; count];
     for (plane, bytes) in planes.chunks_exact(count).enumerate() {
         for (value, byte) in values.iter_mut().zip(bytes) {
             *value |= u64::from(*byte) << (8 * plane);
         }
     }
-    if form & 3 == DELTAS {
+    if let Some(least_delta) = form.least_delta {
         let mut before = 0u64;
         for value in &mut values {
             before = before.wrapping_add(value.wrapping_add(least_delta as u64));
@@ -141,6 +170,6 @@ pub(super) fn decode(count: usize, head: &mut Cursor<'_>, body: &mut Cursor<'_>)
     }
     Ok(values
         .into_iter()
-        .map(|value| value.wrapping_mul(divisor).wrapping_add(least as u64) as i64)
+        .map(|value| value.wrapping_mul(form.divisor).wrapping_add(form.least as u64) as i64)
         .collect())
 }

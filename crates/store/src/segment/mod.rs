@@ -7,18 +7,23 @@ mod cache;
 mod chunk;
 mod column;
 mod cursor;
+mod decode;
+mod dissect;
 mod encode;
 mod fields;
+mod follow;
 mod footer;
 mod group;
 mod index;
 mod interner;
 mod ints;
+mod leaders;
 mod needle;
 mod reader;
 mod select;
 mod skeleton;
 mod stream;
+mod tag;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -145,6 +150,11 @@ impl Segment {
     /// What its footer says.
     pub fn meta(&self) -> &SegmentMeta {
         &self.body.meta
+    }
+
+    /// What the bytes of the file are spent on: columns by name and part, index, skeletons and the rest; largest first.
+    pub fn sizes(&self) -> Vec<(String, f64)> {
+        self.body.sizes()
     }
 
     /// Whether rows of the group may be kept, as far as the index knows.

@@ -9,6 +9,7 @@ use sawlog_model::{FieldValue, Kind, Test, token, value};
 
 use super::bits::Bits;
 use super::column::{Column, Strings, TemplateRun, Templates};
+use super::cursor::Damage;
 use super::template::VARIABLE;
 
 /// What is looked for.
@@ -68,9 +69,9 @@ impl<'a> Needle<'a> {
     }
 
     /// Which values of the column pass.
-    pub(super) fn find(&self, column: &Column, kind: Kind) -> Bits {
+    pub(super) fn find(&self, column: &Column, kind: Kind) -> Result<Bits, Damage> {
         let count = column.len();
-        match column {
+        Ok(match column {
             Column::Constant { value, .. } => {
                 if self.keeps(kind, value) {
                     Bits::all(count)
@@ -92,9 +93,20 @@ impl<'a> Needle<'a> {
                 Bits::none(count)
             }
             Column::Plain(strings) => self.find_in_strings(strings, kind),
-            Column::Templates(templates) if kind != Kind::Json => self.find_in_templates(templates, kind),
-            _ => self.find_in_strings(&column.strings(), kind),
-        }
+            Column::Templates(templates) if kind != Kind::Json => self.find_in_templates(templates, kind)?,
+            Column::Equal { base, places, other } => {
+                let mut bits = self.find(base, kind)?;
+                if let Some(other) = other {
+                    let found = self.find(other, kind)?;
+                    places
+                        .iter()
+                        .enumerate()
+                        .for_each(|(index, place)| bits.put(*place as usize, found.has(index)));
+                }
+                bits
+            }
+            _ => self.find_in_strings(&column.strings()?, kind),
+        })
     }
 
     /// Whether a value passes.
@@ -132,33 +144,35 @@ impl<'a> Needle<'a> {
         }
     }
 
-    fn find_in_templates(&self, templates: &Templates, kind: Kind) -> Bits {
+    fn find_in_templates(&self, templates: &Templates, kind: Kind) -> Result<Bits, Damage> {
         let mut bits = Bits::none(templates.codes.len());
-        let found: Vec<Found> =
-            templates.runs.iter().map(|run| self.find_in_run(templates, run, kind)).collect();
+        let found = templates.runs.iter().map(|run| self.find_in_run(templates, run, kind));
+        let found = found.collect::<Result<Vec<Found>, Damage>>()?;
         let mut bytes = Vec::new();
         for (index, (code, rank)) in templates.codes.iter().zip(&templates.ranks).enumerate() {
             let hit = match &found[*code as usize] {
                 Found::All => true,
                 Found::None => false,
                 Found::Some { sure, maybe } => {
-                    sure.has(*rank as usize)
-                        || maybe.as_ref().is_some_and(|maybe| maybe.has(*rank as usize)) && {
-                            bytes.clear();
-                            templates.append(index, &mut bytes);
-                            self.keeps(kind, &bytes)
-                        }
+                    let rank = *rank as usize;
+                    let mut hit = sure.has(rank);
+                    if !hit && maybe.as_ref().is_some_and(|maybe| maybe.has(rank)) {
+                        bytes.clear();
+                        templates.append(index, &mut bytes)?;
+                        hit = self.keeps(kind, &bytes);
+                    }
+                    hit
                 }
             };
             if hit {
                 bits.set(index);
             }
         }
-        bits
+        Ok(bits)
     }
 
     /// Decides the values of one template as far as its parts tell.
-    fn find_in_run(&self, templates: &Templates, run: &TemplateRun, kind: Kind) -> Found {
+    fn find_in_run(&self, templates: &Templates, run: &TemplateRun, kind: Kind) -> Result<Found, Damage> {
         let count = run.values;
         let template = templates.table.get(run.template as usize);
         let literals: Vec<Cow<'_, [u8]>> = template
@@ -169,33 +183,32 @@ impl<'a> Needle<'a> {
             })
             .collect();
         let Some(text) = &self.text else {
-            return Found::Some { sure: Bits::none(count), maybe: Some(Bits::all(count)) };
+            return Ok(Found::Some { sure: Bits::none(count), maybe: Some(Bits::all(count)) });
         };
         if literals.iter().any(|literal| text.is_in(literal)) {
-            return Found::All;
+            return Ok(Found::All);
         }
         let mut sure = Bits::none(count);
-        for column in &run.variables {
-            sure.or(&self.find(column, kind));
+        for column in templates.variables(run) {
+            sure.or(&self.find(column?, kind)?);
         }
-        let crossing = !text.single && (!run.variables.is_empty());
-        let maybe = crossing.then(|| {
-            let mut maybe = Bits::all(count);
+        let mut maybe = None;
+        if !text.single && !run.variables.is_empty() {
+            let mut all = Bits::all(count);
             for test in self.words() {
                 let word = Needle::new(&test);
-                if !literals.iter().any(|literal| word.is_in(literal)) {
+                if !all.is_empty() && !literals.iter().any(|literal| word.is_in(literal)) {
                     let mut anywhere = Bits::none(count);
-                    run.variables.iter().for_each(|column| anywhere.or(&word.find(column, kind)));
-                    maybe.and(&anywhere);
+                    for column in templates.variables(run) {
+                        anywhere.or(&word.find(column?, kind)?);
+                    }
+                    all.and(&anywhere);
                 }
             }
-            maybe
-        });
-        if sure.is_empty() && maybe.as_ref().is_none_or(Bits::is_empty) {
-            Found::None
-        } else {
-            Found::Some { sure, maybe }
+            maybe = Some(all);
         }
+        let nothing = sure.is_empty() && maybe.as_ref().is_none_or(Bits::is_empty);
+        Ok(if nothing { Found::None } else { Found::Some { sure, maybe } })
     }
 }
 

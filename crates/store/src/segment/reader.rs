@@ -1,5 +1,6 @@
 //! An open segment: its footer, and streams on demand. Knows nothing of predicates.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::cache::{Cache, Part, PartKey};
 use super::chunk::{self, ChunkMeta, Place, StreamKey};
 use super::column::Strings;
 use super::cursor::{Cursor, Damage};
+use super::decode::Fetch;
 use super::fields::{self, Field};
 use super::footer::{self, Tail};
 use super::index::Index;
@@ -51,8 +53,10 @@ impl Body {
         let mut end = vec![0; len.min(FIRST_READ)];
         let start = len - end.len();
         file.read_exact_at(&mut end, start as u64).map_err(io)?;
-        let tail_at =
-            end.len().checked_sub(footer::TAIL).ok_or(damaged(Damage("it is too short for a segment")))?;
+        let tail_at = end
+            .len()
+            .checked_sub(footer::TAIL)
+            .ok_or(damaged(Damage::Bytes("it is too short for a segment")))?;
         let tail = Tail::read(&end[tail_at..]).map_err(damaged)?;
         if tail.version != footer::VERSION {
             let (found, known) = (tail.version, footer::VERSION);
@@ -60,7 +64,7 @@ impl Body {
         }
         let whole = tail.packed + footer::TAIL;
         if whole > len {
-            return Err(damaged(Damage("its footer is longer than the file")));
+            return Err(damaged(Damage::Bytes("its footer is longer than the file")));
         }
         if whole > end.len() {
             end = vec![0; whole];
@@ -118,6 +122,22 @@ impl Body {
         damage_error(&self.path, damage)
     }
 
+    /// What the bytes of the file are spent on: names of columns (or of what else there is) with their parts, and bytes,
+    /// largest first. Streams of one chunk share its bytes by their sizes before compression.
+    pub(super) fn sizes(&self) -> Vec<(String, f64)> {
+        let mut sizes: HashMap<u32, f64> = HashMap::new();
+        for (key, place) in &self.places {
+            let chunk = self.chunks[place.chunk as usize];
+            let share = f64::from(place.len) / f64::from(chunk.raw) * f64::from(chunk.stored);
+            *sizes.entry(key.stream * 2 + u32::from(key.group == 0)).or_default() += share;
+        }
+        let name = |key: u32| stream::name(key / 2, key % 2 == 1, &self.fields);
+        let mut sizes: Vec<(String, f64)> =
+            sizes.into_iter().map(|(key, bytes)| (name(key), bytes)).collect();
+        sizes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        sizes
+    }
+
     /// A stream; empty where it was not kept.
     pub(super) fn stream(&self, stream: u32, group: u32) -> Result<Bytes, StoreError> {
         let key = StreamKey { stream, group };
@@ -126,9 +146,18 @@ impl Body {
         let chunk = self.chunk(place.chunk)?;
         let start = place.start as usize;
         if start + place.len as usize > chunk.len() {
-            return Err(self.damaged(Damage("a chunk is shorter than its streams")));
+            return Err(self.damaged(Damage::Bytes("a chunk is shorter than its streams")));
         }
         Ok(chunk.slice(start..start + place.len as usize))
+    }
+
+    /// How to get a stream later. What keeps it is kept in turn by the segment's cache, so it must not keep the segment.
+    pub(super) fn fetch(body: &Arc<Body>, stream: u32, group: u32) -> Fetch {
+        let body = Arc::downgrade(body);
+        Box::new(move || match body.upgrade() {
+            Some(body) => body.stream(stream, group).map_err(Damage::Store),
+            None => Err(Damage::Bytes("a segment was closed while it was read")),
+        })
     }
 
     fn chunk(&self, number: u32) -> Result<Bytes, StoreError> {
@@ -140,13 +169,13 @@ impl Body {
         let mut stored = vec![0; meta.stored as usize];
         self.file.read_exact_at(&mut stored, meta.offset).map_err(|error| io_error(&self.path, error))?;
         if crc32c::crc32c(&stored) != meta.checksum {
-            return Err(self.damaged(Damage("a chunk's checksum is wrong")));
+            return Err(self.damaged(Damage::Bytes("a chunk's checksum is wrong")));
         }
         let raw = if meta.stored == meta.raw {
             stored
         } else {
             zstd::bulk::decompress(&stored, meta.raw as usize)
-                .map_err(|_| self.damaged(Damage("a chunk does not unpack")))?
+                .map_err(|_| self.damaged(Damage::Bytes("a chunk does not unpack")))?
         };
         let bytes = Bytes::from(raw);
         self.cache.put(key, Part::Chunk(bytes.clone()), bytes.len());
@@ -193,5 +222,8 @@ fn io_error(path: &str, error: io::Error) -> StoreError {
 }
 
 fn damage_error(path: &str, damage: Damage) -> StoreError {
-    StoreError::Damaged { path: path.to_owned(), reason: damage.0.to_owned() }
+    match damage {
+        Damage::Bytes(reason) => StoreError::Damaged { path: path.to_owned(), reason: reason.to_owned() },
+        Damage::Store(error) => error,
+    }
 }

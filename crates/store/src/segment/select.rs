@@ -163,14 +163,14 @@ impl Group {
             for row in rows.iter() {
                 let Some(which) = which(self.codes[row] as usize) else { continue };
                 bytes.clear();
-                values.column.append(values.start(row) + which as usize, &mut bytes);
+                self.append(values, values.start(row) + which as usize, &mut bytes)?;
                 if needle.keeps(kind, &bytes) {
                     kept.set(row);
                 }
             }
             return Ok(kept);
         }
-        let found = needle.find(&values.column, kind);
+        let found = needle.find(&values.column, kind).map_err(|damage| self.body.damaged(damage))?;
         if !found.is_empty() {
             for row in rows.iter() {
                 let hit = which(self.codes[row] as usize)
@@ -247,10 +247,12 @@ impl Group {
                 Reading::Decoded => needle.find(&values.column, kind),
                 // Templates of escaped text are cut at the escapes; its written form knows other words.
                 Reading::Written if kind == Kind::JsonText => {
-                    needle.find(&Column::Plain(values.column.strings()), Kind::Text)
+                    let written = values.column.strings().map(Column::Plain);
+                    written.and_then(|written| needle.find(&written, Kind::Text))
                 }
                 Reading::Written => needle.find(&values.column, Kind::Text),
             };
+            let found = found.map_err(|damage| self.body.damaged(damage))?;
             if found.is_empty() {
                 continue;
             }

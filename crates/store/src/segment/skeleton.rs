@@ -81,7 +81,7 @@ impl Skeleton {
             } else if head >> 2 < columns as u64 {
                 items.push(Item::Slot { column: (head >> 2) as u32, printed: head & 2 != 0 });
             } else {
-                return Err(Damage("a skeleton names a column that is not there"));
+                return Err(Damage::Bytes("a skeleton names a column that is not there"));
             }
         }
         Ok(Skeleton { marks, glued: flags & GLUED != 0, whole: flags & WHOLE != 0, items })

@@ -1,5 +1,7 @@
 //! Numbers of the streams of a segment. Knows nothing of their insides.
 
+use super::fields::Field;
+
 /// Parts that a column has, at most. The low bits of a stream's number say what is in it, so that small streams of one
 /// sort share a chunk.
 pub(super) const PARTS: u32 = 4;
@@ -33,6 +35,29 @@ pub(super) const HEADS: u32 = 3;
 pub(super) const SKELETONS: u32 = 7;
 /// Once per segment: pages of the index.
 pub(super) const INDEX: u32 = 2;
+
+/// What people call a stream.
+pub(super) fn name(stream: u32, global: bool, fields: &[Field]) -> String {
+    let rows = ["shapes", "times", "received", "offsets", "contexts"];
+    match (stream, global) {
+        (HEADS, false) => "heads".to_owned(),
+        (SKELETONS, true) => "skeletons".to_owned(),
+        (INDEX, true) => "index".to_owned(),
+        (0..COLUMNS, _) => rows.get((stream / PARTS) as usize).copied().unwrap_or("?").to_owned(),
+        (_, global) => {
+            let (column, part) = ((stream - COLUMNS) / PARTS, (stream - COLUMNS) % PARTS);
+            let part = match (part, global) {
+                (NUMBERS, _) => "numbers",
+                (TEXT, false) => "text",
+                (TEMPLATES, false) => "templates",
+                (DICTIONARY, true) => "dictionary",
+                _ => "table",
+            };
+            let field = fields.get(column as usize);
+            field.map_or("?".to_owned(), |field| format!("{} {:?} {part}", field.name, field.role))
+        }
+    }
+}
 
 /// First number of a column.
 const COLUMNS: u32 = 20;

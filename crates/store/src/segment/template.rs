@@ -11,6 +11,11 @@ pub(super) const VARIABLE: u8 = 0;
 /// The template of a text that is one variable.
 pub(super) const WHOLE: &[u8] = &[VARIABLE];
 
+/// How many variables a template has.
+pub(super) fn variables(template: &[u8]) -> usize {
+    memchr::memchr_iter(VARIABLE, template).count()
+}
+
 /// Most variables of a template.
 const MOST_VARIABLES: usize = 512;
 /// Longest text that is cut; longer ones are one variable.

@@ -456,3 +456,75 @@ fn an_absent_word_is_known_to_be_absent() {
     assert_eq!(may("request"), 8);
     assert!(may(&format!("{:08x}", 3_333u32.wrapping_mul(2_654_435_761))) < 4);
 }
+
+/// Rows of a made-up service: agents follow from clients, sizes from paths, one address repeats another, a second time is
+/// close to the first.
+fn service_rows(count: i64) -> Batch {
+    let mut names = Names::default();
+    let columns =
+        ["client", "forwarded", "agent", "path", "size", "sent", "message"].map(|name| names.intern(name));
+    let mut batch = lines(&[]);
+    let mut buffer: Vec<u8> = Vec::new();
+    for index in 0..count {
+        let start = buffer.len();
+        let random = (index * 2_654_435_761) >> 7 & 0xffff;
+        let client = format!("10.0.{}.{}", random % 7, random % 61);
+        let forwarded = if random % 23 == 0 { "-".to_owned() } else { client.clone() };
+        let path = format!("/item/{}", random % 211);
+        let time = 1_700_000_000_000_000_000 + index * 1_000_000_000;
+        let sent = if index == 77 {
+            "never".to_owned()
+        } else {
+            sawlog_model::time::rfc3339(time + random * 1_000_000)
+        };
+        let message = format!("line{} of {} by user{}", index * 7, random % 3, random % 5);
+        let (agent, size) =
+            (format!("agent/{}.{}", random % 61, random % 7), (random % 211 * 977).to_string());
+        for (name, value) in columns.iter().zip([client, forwarded, agent, path, size, sent, message]) {
+            let (from, len, name) = (buffer.len() as u32, value.len() as u32, *name);
+            batch.slots.push(Slot { start: from, len, name, kind: Kind::Text, layout: 0 });
+            buffer.extend_from_slice(value.as_bytes());
+            buffer.push(b' ');
+        }
+        buffer.push(b'\n');
+        batch.rows.push(Row {
+            start: start as u32,
+            len: (buffer.len() - start) as u32,
+            offset: start as u64,
+            time,
+            received: time,
+            slots_end: batch.slots.len() as u32,
+            marks: Marks::default(),
+        });
+    }
+    batch.buffer = buffer.into();
+    batch.names = Arc::new(names);
+    batch
+}
+
+#[test]
+fn columns_that_follow_from_others_come_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let batch = service_rows(9_000);
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    for effort in [Effort::Cheap, Effort::Strong] {
+        let segment = check_round_trip(&rows, 3_000, effort, dir.path());
+        for word in
+            ["agent", "10.0.3.17", "3.17", "line700", "user3", "never", "2023", "item/17", "absent", "-"]
+        {
+            let test = Test::Phrase { text: word.to_owned(), fold: true };
+            check_select(&segment, &rows, &Predicate::Any(test.clone()), TimeRange::ALL);
+            for field in ["client", "forwarded", "size", "sent", "message"] {
+                check_select(
+                    &segment,
+                    &rows,
+                    &Predicate::Field(field.to_owned(), test.clone()),
+                    TimeRange::ALL,
+                );
+            }
+        }
+        let equal = Test::Is("10.0.5.5".to_owned());
+        check_select(&segment, &rows, &Predicate::Field("forwarded".to_owned(), equal), TimeRange::ALL);
+        check_columns(&segment, &rows);
+    }
+}

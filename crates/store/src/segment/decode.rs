@@ -1,0 +1,358 @@
+//! Columns from bytes: the reading half of [`super::encode`]. Streams are fetched when a value of them is needed first.
+//! Knows nothing of rows.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use sawlog_model::Nanos;
+use sawlog_model::time::Layout;
+
+use super::column::{Column, Printed, Strings, TemplateRun, Templates, Variable};
+use super::cursor::{Cursor, Damage};
+use super::follow::{self, Leader};
+use super::template;
+use super::{ints, tag};
+
+/// How to get a stream.
+pub(super) type Fetch = Box<dyn Fn() -> Result<Bytes, Damage> + Send + Sync>;
+
+/// A stream that is fetched when it is needed.
+pub(super) struct Stream {
+    fetch: Option<Fetch>,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Stream {
+    pub(super) fn new(fetch: Fetch) -> Self {
+        Stream { fetch: Some(fetch), bytes: OnceLock::new() }
+    }
+
+    /// One that is there already.
+    fn of(bytes: Bytes) -> Self {
+        Stream { fetch: None, bytes: OnceLock::from(bytes) }
+    }
+
+    fn bytes(&self) -> Result<&Bytes, Damage> {
+        match (self.bytes.get(), &self.fetch) {
+            (Some(bytes), _) => Ok(bytes),
+            (None, Some(fetch)) => {
+                let bytes = fetch()?;
+                Ok(self.bytes.get_or_init(|| bytes))
+            }
+            (None, None) => Err(Damage::Bytes("a stream is missing")),
+        }
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stream({:?})", self.bytes.get().map(Bytes::len))
+    }
+}
+
+/// Where in the streams of a column something begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    head: usize,
+    numbers: usize,
+    text: usize,
+}
+
+/// Who leads the codes of a column.
+pub(super) enum LedBy {
+    Nobody,
+    /// The code before.
+    Before,
+    /// Codes of another column, beside each value, and how many different ones there are.
+    Codes(Vec<u32>, usize),
+    /// The column that this one is nearly equal to.
+    Base(Arc<Column>),
+}
+
+/// What a column is read from.
+pub(super) struct Sources {
+    /// Its head, behind the number of its leader.
+    pub(super) head: Bytes,
+    pub(super) numbers: Stream,
+    pub(super) text: Stream,
+    pub(super) templates: Stream,
+    /// Values of the segment's dictionary of this column.
+    pub(super) dictionary: Option<Arc<Strings>>,
+    /// Templates of the segment for this column.
+    pub(super) table: Option<Arc<Strings>>,
+    /// Times of the rows of the values, where they are needed.
+    pub(super) times: Vec<Nanos>,
+    pub(super) leader: LedBy,
+}
+
+/// Reads a column part by part.
+pub(super) struct Reading<'a> {
+    head: Cursor<'a>,
+    numbers: &'a Stream,
+    text: &'a Stream,
+    at: Place,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        head: &'a [u8],
+        numbers: &'a Stream,
+        text: &'a Stream,
+        at: Place,
+    ) -> Result<Self, Damage> {
+        let rest = head.get(at.head..).ok_or(Damage::Bytes("a column's head is too short"))?;
+        Ok(Reading { head: Cursor::new(rest), numbers, text, at })
+    }
+
+    fn integers(&mut self, count: usize) -> Result<Vec<i64>, Damage> {
+        let size = ints::size(count, &mut self.head.clone())?;
+        let planes = if size == 0 { &[][..] } else { self.planes(size)? };
+        ints::decode(count, &mut self.head, &mut Cursor::new(planes))
+    }
+
+    /// The next bytes of the numbers.
+    fn planes(&mut self, size: usize) -> Result<&'a [u8], Damage> {
+        let start = self.at.numbers;
+        self.at.numbers = start.saturating_add(size);
+        self.numbers.bytes()?.get(start..self.at.numbers).ok_or(Damage::Bytes("numbers end too early"))
+    }
+
+    fn skip_integers(&mut self, count: usize) -> Result<(), Damage> {
+        self.at.numbers = self.at.numbers.saturating_add(ints::size(count, &mut self.head)?);
+        Ok(())
+    }
+
+    fn text(&mut self, len: usize) -> Result<Bytes, Damage> {
+        if len == 0 {
+            return Ok(Bytes::new());
+        }
+        let bytes = self.text.bytes()?;
+        let start = self.at.text;
+        self.at.text = start.saturating_add(len);
+        if self.at.text > bytes.len() {
+            return Err(Damage::Bytes("a text column ends too early"));
+        }
+        Ok(bytes.slice(start..self.at.text))
+    }
+
+    fn strings(&mut self, count: usize) -> Result<Strings, Damage> {
+        let total = self.head.varint()?;
+        let lengths = self.integers(count)?;
+        let mut end = 0u64;
+        let mut ends = Vec::with_capacity(lengths.len());
+        for length in lengths {
+            end = end.saturating_add(length as u64);
+            ends.push(u32::try_from(end).map_err(|_| Damage::Bytes("a text column is too long"))?);
+        }
+        if end != total {
+            return Err(Damage::Bytes("lengths of texts do not fit their sum"));
+        }
+        Ok(Strings { bytes: self.text(end as usize)?, ends })
+    }
+
+    fn skip_strings(&mut self, count: usize) -> Result<(), Damage> {
+        let total = self.head.varint()?;
+        self.at.text = self.at.text.saturating_add(total as usize);
+        self.skip_integers(count)
+    }
+
+    /// A column that stands by itself.
+    pub(super) fn flat(&mut self, count: usize) -> Result<Column, Damage> {
+        match self.head.byte()? {
+            tag::CONSTANT => {
+                let len = self.head.varint()? as usize;
+                Ok(Column::Constant { value: self.text(len)?, count })
+            }
+            tag::INTEGERS => Ok(Column::Integers(self.integers(count)?)),
+            tag::PADDED => {
+                let width = self.width()?;
+                Ok(Column::Padded { width, values: self.integers(count)? })
+            }
+            tag::DICTIONARY => {
+                let size = self.dictionary_size(count)?;
+                let entries = Arc::new(self.strings(size)?);
+                let codes = as_codes(self.integers(count)?, size)?;
+                Ok(Column::Dictionary { entries, codes })
+            }
+            tag::PLAIN => Ok(Column::Plain(self.strings(count)?)),
+            _ => Err(Damage::Bytes("a column has a form that is not known")),
+        }
+    }
+
+    fn width(&mut self) -> Result<usize, Damage> {
+        Ok(usize::from(self.head.byte()?))
+    }
+
+    fn dictionary_size(&mut self, count: usize) -> Result<usize, Damage> {
+        let size = self.head.varint()? as usize;
+        if size > count { Err(Damage::Bytes("a dictionary is larger than its column")) } else { Ok(size) }
+    }
+
+    /// Passes over such a column.
+    fn skip(&mut self, count: usize) -> Result<(), Damage> {
+        match self.head.byte()? {
+            tag::CONSTANT => {
+                let len = self.head.varint()? as usize;
+                self.at.text = self.at.text.saturating_add(len);
+                Ok(())
+            }
+            tag::INTEGERS => self.skip_integers(count),
+            tag::PADDED => {
+                self.width()?;
+                self.skip_integers(count)
+            }
+            tag::DICTIONARY => {
+                let size = self.dictionary_size(count)?;
+                self.skip_strings(size)?;
+                self.skip_integers(count)
+            }
+            tag::PLAIN => self.skip_strings(count),
+            _ => Err(Damage::Bytes("a column has a form that is not known")),
+        }
+    }
+
+    /// Codes, as their leader says.
+    fn codes(&mut self, count: usize, leader: &LedBy) -> Result<Vec<i64>, Damage> {
+        let leader = match leader {
+            LedBy::Nobody => return self.integers(count),
+            LedBy::Before => Leader::Before,
+            LedBy::Codes(codes, different) => Leader::Codes(codes, *different),
+            LedBy::Base(_) => return Err(Damage::Bytes("codes are led by values")),
+        };
+        let symbols = self.planes(count)?;
+        let exceptions = self.integers(follow::exceptions(symbols))?;
+        follow::decode(symbols, &exceptions, leader)
+            .ok_or(Damage::Bytes("codes do not follow from their leader"))
+    }
+
+    /// Times in a layout: `times` are those of the rows; with `stamps` the differences to them are written.
+    fn printed(&mut self, count: usize, mut times: Vec<Nanos>, stamps: bool) -> Result<Column, Damage> {
+        if times.len() != count {
+            return Err(Damage::Bytes("a printed time has no time"));
+        }
+        let layout = Layout(self.head.byte()?);
+        let mut index = 0u32;
+        let mut zones = Vec::new();
+        for _ in 0..self.head.count()? {
+            index = index.saturating_add(self.head.u32()?);
+            zones.push((index, self.head.signed()? as i32));
+        }
+        index = 0;
+        let mut exceptions = Vec::new();
+        for _ in 0..self.head.count()? {
+            index = index.saturating_add(self.head.u32()?);
+            exceptions.push((index, Bytes::copy_from_slice(self.head.bytes()?)));
+        }
+        if stamps {
+            let differences = self.integers(count)?;
+            times.iter_mut().zip(differences).for_each(|(time, more)| *time = time.wrapping_add(more));
+        }
+        Ok(Column::Printed(Printed { layout, times, zones, exceptions }))
+    }
+
+    fn equal(&mut self, count: usize, leader: &LedBy) -> Result<Column, Damage> {
+        let LedBy::Base(base) = leader else { return Err(Damage::Bytes("a base is missing")) };
+        let differ = self.head.varint()? as usize;
+        if base.len() != count || differ > count {
+            return Err(Damage::Bytes("a column does not fit its base"));
+        }
+        let places = as_codes(self.integers(differ)?, count)?;
+        let other = if differ == 0 { None } else { Some(Box::new(self.flat(differ)?)) };
+        Ok(Column::Equal { base: base.clone(), places, other })
+    }
+}
+
+/// Codes that must be below `limit`.
+fn as_codes(codes: Vec<i64>, limit: usize) -> Result<Vec<u32>, Damage> {
+    if codes.iter().any(|code| *code < 0 || *code as u64 >= limit as u64) {
+        return Err(Damage::Bytes("a code is not in its dictionary"));
+    }
+    Ok(codes.into_iter().map(|code| code as u32).collect())
+}
+
+impl Column {
+    /// Reads a column of `count` values.
+    pub(super) fn read(count: usize, mut from: Sources) -> Result<Column, Damage> {
+        let times = std::mem::take(&mut from.times);
+        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, Place::default())?;
+        let mut ahead = reading.head;
+        match ahead.byte()? {
+            tag::INTEGERS => {
+                reading.head = ahead;
+                Ok(Column::Integers(reading.codes(count, &from.leader)?))
+            }
+            tag::PADDED => {
+                reading.head = ahead;
+                let width = reading.width()?;
+                Ok(Column::Padded { width, values: reading.codes(count, &from.leader)? })
+            }
+            tag::SHARED => {
+                reading.head = ahead;
+                let entries = from.dictionary.clone().ok_or(Damage::Bytes("a dictionary is missing"))?;
+                let codes = as_codes(reading.codes(count, &from.leader)?, entries.len())?;
+                Ok(Column::Dictionary { entries, codes })
+            }
+            tag::TEMPLATES => {
+                let table = from.table.clone().ok_or(Damage::Bytes("templates are missing"))?;
+                reading.head = ahead;
+                reading.numbers = &from.templates;
+                let ids = as_codes(reading.codes(count, &from.leader)?, table.len())?;
+                let head = from.head.len() - reading.head.remaining();
+                Ok(Column::Templates(Templates::read(&ids, table, head, from)?))
+            }
+            tag @ (tag::PRINTED | tag::STAMPS) => {
+                reading.head = ahead;
+                reading.printed(count, times, tag == tag::STAMPS)
+            }
+            tag::EQUAL => {
+                reading.head = ahead;
+                reading.equal(count, &from.leader)
+            }
+            _ => reading.flat(count),
+        }
+    }
+}
+
+impl Templates {
+    /// Reads where the templates' variables stand; `head` is where in the head they begin.
+    fn read(ids: &[u32], table: Arc<Strings>, head: usize, from: Sources) -> Result<Templates, Damage> {
+        let mut counts = vec![0u32; table.len()];
+        let ranks = ids
+            .iter()
+            .map(|id| {
+                counts[*id as usize] += 1;
+                counts[*id as usize] - 1
+            })
+            .collect();
+        let mut code_of = vec![0u32; table.len()];
+        let mut runs = Vec::new();
+        let place = Place { head, ..Place::default() };
+        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, place)?;
+        for (template, values) in counts.iter().enumerate().filter(|(_, values)| **values > 0) {
+            code_of[template] = runs.len() as u32;
+            let mut variables = Vec::new();
+            for _ in 0..template::variables(table.get(template)) {
+                reading.at.head = from.head.len() - reading.head.remaining();
+                variables.push(Variable { place: reading.at, column: OnceLock::new() });
+                reading.skip(*values as usize)?;
+            }
+            runs.push(TemplateRun { template: template as u32, values: *values as usize, variables });
+        }
+        let codes = ids.iter().map(|id| code_of[*id as usize]).collect();
+        let Sources { head, numbers, text, .. } = from;
+        Ok(Templates { table, codes, ranks, runs, head, numbers, text })
+    }
+}
+
+impl Strings {
+    /// Reads what [`super::encode::put_strings`] wrote.
+    pub(super) fn read(bytes: &Bytes) -> Result<Strings, Damage> {
+        let mut cursor = Cursor::new(bytes);
+        let count = cursor.varint()? as usize;
+        let head = cursor.bytes()?;
+        let numbers = Bytes::copy_from_slice(cursor.bytes()?);
+        let text = bytes.slice(bytes.len() - cursor.remaining()..);
+        let (numbers, text) = (Stream::of(numbers), Stream::of(text));
+        Reading::new(head, &numbers, &text, Place::default())?.strings(count)
+    }
+}

@@ -1,0 +1,146 @@
+//! Codes that follow from others: where a client comes again it has the same agent, where a statement logs again it
+//! has the same template. Each code is written as its place among the last ones that stood beside the same leading
+//! code, which is mostly the first; what is in no such place is an exception. Knows nothing of columns.
+
+use super::interner::IntMap;
+
+/// Places remembered for each leading code.
+const DEPTH: usize = 6;
+/// The symbol of an exception.
+const EXCEPTION: u8 = DEPTH as u8;
+
+/// The last codes that stood beside one leading code, latest first.
+#[derive(Clone, Copy, Default)]
+struct Recent {
+    codes: [i64; DEPTH],
+    len: u8,
+}
+
+impl Recent {
+    fn to_front(&mut self, place: usize) -> i64 {
+        let code = self.codes[place];
+        self.codes.copy_within(..place, 1);
+        self.codes[0] = code;
+        code
+    }
+
+    fn place(&self, code: i64) -> Option<usize> {
+        self.codes[..usize::from(self.len)].iter().position(|have| *have == code)
+    }
+
+    fn push(&mut self, code: i64) {
+        self.len = (self.len + 1).min(DEPTH as u8);
+        self.codes.copy_within(..usize::from(self.len) - 1, 1);
+        self.codes[0] = code;
+    }
+}
+
+/// What leads the codes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leader<'a> {
+    /// For each code a number below the count.
+    Codes(&'a [u32], usize),
+    /// The code before.
+    Before,
+}
+
+/// A number for each different value, in the order in which they come; and how many there are.
+pub(super) fn number(values: impl Iterator<Item = i64> + Clone) -> (Vec<u32>, usize) {
+    let (mut least, mut most, mut count) = (i64::MAX, i64::MIN, 0usize);
+    for value in values.clone() {
+        least = least.min(value);
+        most = most.max(value);
+        count += 1;
+    }
+    let mut next = 0u32;
+    let mut give = |slot: &mut u32| {
+        if *slot == u32::MAX {
+            *slot = next;
+            next += 1;
+        }
+        *slot
+    };
+    let span = most.wrapping_sub(least) as u64;
+    let numbers = if count > 0 && span < 4 * count as u64 + 1024 {
+        let mut table = vec![u32::MAX; span as usize + 1];
+        values.map(|value| give(&mut table[(value - least) as usize])).collect()
+    } else {
+        let mut table = IntMap::default();
+        values.map(|value| give(table.entry(value).or_insert(u32::MAX))).collect()
+    };
+    (numbers, next as usize)
+}
+
+/// Symbols for all codes, and the codes that no symbol tells.
+pub(super) fn encode(codes: &[i64], leader: Leader<'_>) -> (Vec<u8>, Vec<i64>) {
+    let mut symbols = Vec::with_capacity(codes.len());
+    let mut exceptions = Vec::new();
+    let own;
+    let (leaders, count) = match leader {
+        Leader::Codes(leaders, count) => (leaders, count),
+        Leader::Before => {
+            // The number of no code stands before the first.
+            let (mut numbers, count) = number(codes.iter().copied());
+            numbers.insert(0, count as u32);
+            own = numbers;
+            (&own[..], count + 1)
+        }
+    };
+    let mut recent = vec![Recent::default(); count];
+    for (code, leader) in codes.iter().zip(leaders) {
+        let recent = &mut recent[*leader as usize];
+        match recent.place(*code) {
+            Some(place) => {
+                recent.to_front(place);
+                symbols.push(place as u8);
+            }
+            None => {
+                recent.push(*code);
+                symbols.push(EXCEPTION);
+                exceptions.push(*code);
+            }
+        }
+    }
+    (symbols, exceptions)
+}
+
+/// How many of the symbols are exceptions.
+pub(super) fn exceptions(symbols: &[u8]) -> usize {
+    symbols.iter().filter(|symbol| **symbol >= EXCEPTION).count()
+}
+
+/// The codes again. `None` where symbols and exceptions do not fit each other.
+pub(super) fn decode(symbols: &[u8], exceptions: &[i64], leader: Leader<'_>) -> Option<Vec<i64>> {
+    let mut codes = Vec::with_capacity(symbols.len());
+    let mut exceptions = exceptions.iter();
+    let mut step = |recent: &mut Recent, symbol: u8| {
+        if symbol >= EXCEPTION {
+            let code = *exceptions.next()?;
+            recent.push(code);
+            return Some(code);
+        }
+        (symbol < recent.len).then(|| recent.to_front(usize::from(symbol)))
+    };
+    match leader {
+        Leader::Codes(leaders, count) => {
+            let mut recent = vec![Recent::default(); count];
+            for (symbol, leader) in symbols.iter().zip(leaders) {
+                codes.push(step(recent.get_mut(*leader as usize)?, *symbol)?);
+            }
+        }
+        Leader::Before => {
+            let mut numbers: IntMap<usize> = IntMap::default();
+            let mut recent = vec![Recent::default()];
+            let mut leader = 0;
+            for symbol in symbols {
+                let code = step(&mut recent[leader], *symbol)?;
+                codes.push(code);
+                leader = *numbers.entry(code).or_insert_with(|| {
+                    recent.push(Recent::default());
+                    recent.len() - 1
+                });
+            }
+        }
+    }
+    Some(codes)
+}
