@@ -21,6 +21,9 @@ use crate::seen::Seen;
 use crate::tap::Taps;
 use crate::{DeliveryError, PipelineOptions, lock};
 
+/// Longest wait for room in what is pending.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Called once with the outcome of a job.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), DeliveryError>) + Send>;
 
@@ -98,7 +101,13 @@ impl Core {
         let mut inbox = lock(&self.inbox);
         let first = inbox.pending.oldest().is_none();
         inbox.pending.push(item, now);
-        while inbox.pending.bytes() > self.options.pending_bytes && !inbox.closed {
+        // Where the journal cannot be written the wait ends after a while: input is slowed down, and a node that is
+        // asked to stop does.
+        let until = now + ROOM_PATIENCE;
+        while inbox.pending.bytes() > self.options.pending_bytes
+            && !inbox.closed
+            && self.sys.clock.monotonic() < until
+        {
             self.wake.notify_one();
             inbox = crate::wait(&self.room, inbox, Duration::from_millis(100));
         }

@@ -70,6 +70,17 @@ struct State {
     closed: bool,
 }
 
+/// What became of a frame that was read back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fed {
+    /// The output has it.
+    Given,
+    /// There was nothing in it for the output.
+    Nothing,
+    /// The thread is to end.
+    Ended,
+}
+
 /// One output.
 pub(crate) struct Lane {
     pub output: Arc<dyn Output>,
@@ -293,25 +304,30 @@ impl Lane {
             if frame.lsn > read_to {
                 index = 0;
             }
-            if frame.kind == FrameKind::Data && !self.feed_frame(&frame, index) {
+            let given = match frame.kind {
+                FrameKind::Data => self.feed_frame(&frame, index),
+                FrameKind::Cursor => Fed::Nothing,
+            };
+            if given == Fed::Ended {
                 return;
             }
             index = 0;
             read_to = frame.next;
-            if self.has_caught_up(frame.next, frame.kind) {
+            if self.has_caught_up(frame.next, given == Fed::Given) {
                 return;
             }
         }
         // Frames that are on stable storage must be readable; until they are, go on trying.
-        if !self.has_caught_up(read_to, FrameKind::Cursor) {
+        if !self.has_caught_up(read_to, false) {
             self.pause(RETRY.1);
         }
     }
 
-    /// Notes that frames below `next` were gone through; whether there is no reason to go on.
-    fn has_caught_up(&self, next: Lsn, kind: FrameKind) -> bool {
+    /// Notes that frames below `next` were gone through, and whether the output was given something of the last one;
+    /// whether there is no reason to go on.
+    fn has_caught_up(&self, next: Lsn, given: bool) -> bool {
         let mut state = lock(&self.state);
-        if kind == FrameKind::Data {
+        if given {
             state.given = next;
         }
         state.behind = if next >= state.horizon { None } else { Some((next, 0)) };
@@ -328,31 +344,35 @@ impl Lane {
         drop(self.wake.wait_while(state, |state| state.behind.is_some() && !state.refused_replay));
     }
 
-    /// Gives one frame, for as long as it takes; `false` where the thread is to end before.
-    fn feed_frame(&self, frame: &Frame, from: usize) -> bool {
+    /// Gives one frame, for as long as it takes.
+    fn feed_frame(&self, frame: &Frame, from: usize) -> Fed {
         let items = match payload::read_items(frame.payload.clone()) {
             Ok(items) => items,
             Err(error) => {
                 self.counters.error("undecodable", &format!("journal frame at {}: {error}", frame.lsn.0));
-                return true;
+                return Fed::Nothing;
             }
         };
-        for (index, item) in items.iter().enumerate().skip(from) {
-            let Some(item) = self.not_yet_replayed(item, frame.lsn) else { continue };
+        let numbered = items.iter().enumerate().skip(from);
+        let left: Vec<_> = numbered
+            .filter_map(|(index, item)| Some((index, self.not_yet_replayed(item, frame.lsn)?)))
+            .collect();
+        for (number, (index, item)) in left.iter().enumerate() {
+            let next = next_after(number, left.len(), frame.lsn, frame.next);
             let mut wait = RETRY.0;
-            while !self.give(&item, frame.lsn, next_after(index, items.len(), frame.lsn, frame.next)) {
+            while !self.give(item, frame.lsn, next) {
                 let mut state = lock(&self.state);
-                (state.behind, state.refused_replay) = (Some((frame.lsn, index)), true);
+                (state.behind, state.refused_replay) = (Some((frame.lsn, *index)), true);
                 drop(state);
                 self.wake.notify_all();
                 self.pause(wait);
                 wait = (wait * 2).min(RETRY.1);
                 if lock(&self.state).closed {
-                    return false;
+                    return Fed::Ended;
                 }
             }
         }
-        true
+        if left.is_empty() { Fed::Nothing } else { Fed::Given }
     }
 
     /// The item without what the output holds or was given already; `None` where that is all of it.
