@@ -428,3 +428,19 @@ fn rows_that_stand_in_the_journal_twice_are_given_once() {
     let _pipeline = node.start(&[&output], quick());
     assert_eq!(output.lines(), ["a\n", "b\n", "c\n"]);
 }
+
+#[test]
+fn the_journal_is_not_trimmed_past_what_an_output_holds_for_good() {
+    let mut node = Node::new();
+    let output = Collect::new("store");
+    let options = || PipelineOptions { trim_bytes: 1, ..quick() };
+    let pipeline = node.start(&[&output], options());
+    let big = "x".repeat(10_000);
+    for _ in 0..30 {
+        submit(&pipeline, &[&big]).unwrap();
+        pipeline.maintain().unwrap();
+    }
+    let output = node.crash(&pipeline, &output);
+    let _pipeline = node.start(&[&output], options());
+    assert_eq!(output.lines().len(), 30);
+}

@@ -196,6 +196,22 @@ fn a_truncated_file_begins_a_new_epoch() {
 }
 
 #[test]
+fn rows_of_a_truncated_file_are_durable_before_its_next_epoch() {
+    let mut node = Node::slow();
+    node.append("app.log", &text(0, 3));
+    let output = Collect::new("store");
+    let life = node.start(&output, "app.log");
+    output.wait_for_rows(3);
+    node.truncate("app.log");
+    node.append("app.log", "again\n");
+    output.wait_for_rows(4);
+    let output = node.crash(life, &output);
+    let _life = node.start(&output, "app.log");
+    output.wait_for_rows(4);
+    assert_eq!(output.lines()[3], "again\n");
+}
+
+#[test]
 fn a_file_rewritten_longer_while_the_node_was_down_begins_a_new_epoch() {
     let mut node = Node::new();
     node.append("app.log", &text(0, 3));
