@@ -29,7 +29,9 @@ use std::time::Duration;
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
 pub use output::{Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
-pub use protocol::{ConfigError, DecodeError, Decoder, Opt, OptKind, Options, Protocol, Sample};
+pub use protocol::{
+    ConfigError, DecodeError, Decoder, MakeInput, MakeOutput, Opt, OptKind, Options, Protocol, Sample,
+};
 pub use replay::replay;
 pub use sawlog_journal::Lsn;
 pub use tap::{Tap, Tapped};

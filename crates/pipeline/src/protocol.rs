@@ -7,6 +7,12 @@ use sawlog_model::{Limits, Value};
 
 use crate::{Input, Output};
 
+/// Makes an input from checked options.
+pub type MakeInput = fn(&Options) -> Result<Box<dyn Input>, ConfigError>;
+
+/// Makes an output from checked options.
+pub type MakeOutput = fn(&Options, &crate::Env) -> Result<Box<dyn Output>, ConfigError>;
+
 /// A protocol.
 pub struct Protocol {
     /// Its name in configurations (`type = "forward"`).
@@ -16,9 +22,9 @@ pub struct Protocol {
     /// Its options.
     pub options: &'static [Opt],
     /// Makes an input from checked options.
-    pub input: Option<fn(&Options) -> Result<Box<dyn Input>, ConfigError>>,
+    pub input: Option<MakeInput>,
     /// Makes an output from checked options.
-    pub output: Option<fn(&Options, &crate::Env) -> Result<Box<dyn Output>, ConfigError>>,
+    pub output: Option<MakeOutput>,
     /// Its decoder, for conformance and fuzzing; `None` where it has none of its own.
     pub decoder: Option<fn(Limits) -> Box<dyn Decoder>>,
     /// Valid streams and what they mean.
