@@ -16,7 +16,7 @@ use super::kin::{self, Candidate, Kin};
 use super::mark::{Anchor, Head, Mark};
 use super::names::{family, is_packed, is_rotation};
 use super::pack::{Content, Packing};
-use super::sources::{Family, FileId, Known, family_of};
+use super::sources::{Family, FileId, Known, family_of, is_gone};
 use super::unpacking::Unpacking;
 use super::watch::{LET_GO, Tail};
 
@@ -91,16 +91,11 @@ impl Tail {
         if !packed && family(&name) == name {
             return Ok(Kin::New);
         }
-        let gone = self.sources.of_family(&of).filter(|known| self.is_gone(known));
+        let (candidate, fs) = (opened.candidate()?, &*self.delivery.sys.fs);
+        let kin = self.sources.of_family(&of);
+        let gone = kin.filter(|known| candidate.may_continue(known) && is_gone(fs, known));
         let followed = self.followers.values().filter(|follower| family_of(&follower.path) == of);
-        kin::relate(&opened.candidate()?, gone, followed)
-    }
-
-    /// Whether the file of a known source is no longer where it was.
-    fn is_gone(&self, known: &Known) -> bool {
-        let facts = &known.known.source.facts;
-        let metadata = self.delivery.sys.fs.metadata(Path::new(&facts.path));
-        !metadata.is_ok_and(|metadata| FileId::of(&metadata).is_of(facts))
+        kin::relate(&candidate, gone, followed)
     }
 
     fn follow_kin(&mut self, opened: Opened, kin: Kin) -> Result<(), Stopped> {
@@ -266,6 +261,7 @@ impl Tail {
         let asked = known.chain(followed).filter(|facts| self.options.wants(Path::new(&facts.name)));
         let families: BTreeSet<Family> = asked.map(|facts| family_of(Path::new(&facts.path))).collect();
         let dirs: BTreeSet<&PathBuf> = families.iter().map(|(dir, _)| dir).collect();
+        let mut missed = Vec::new();
         for dir in dirs {
             for entry in self.delivery.sys.fs.list(dir).unwrap_or_default() {
                 if entry.is_dir
@@ -284,12 +280,13 @@ impl Tail {
                         let known = known.clone();
                         self.resume_renamed(&known, &entry.path)?;
                     }
-                    None if self.was_missed(&entry.path, &metadata) => self.adopt(&entry.path)?,
+                    // Adopted later: until all were looked at, nothing may change of what they are compared with.
+                    None if self.was_missed(&entry.path, &metadata) => missed.push(entry.path),
                     None => {}
                 }
             }
         }
-        Ok(())
+        missed.iter().try_for_each(|path| self.adopt(path))
     }
 
     fn resume_renamed(&mut self, known: &Known, path: &Path) -> Result<(), Stopped> {

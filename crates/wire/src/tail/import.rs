@@ -17,7 +17,7 @@ use super::kin::{self, Candidate, Kin};
 use super::mark::Mark;
 use super::options::LineOptions;
 use super::pack::{Content, Packing};
-use super::sources::{FileId, Known, Sources, family_of};
+use super::sources::{FileId, Sources, family_of, is_gone};
 use super::unpacking::{self, Failed};
 
 /// How files are imported.
@@ -161,7 +161,9 @@ impl Importer {
         let first = content.first()?;
         let candidate = Candidate { content, len: metadata.len, quiet: true, first };
         let family = family_of(path);
-        let gone = sources.of_family(&family).filter(|known| self.is_gone(known));
+        let gone = sources
+            .of_family(&family)
+            .filter(|known| candidate.may_continue(known) && is_gone(&*self.delivery.sys.fs, known));
         match kin::relate(&candidate, gone, std::iter::empty())? {
             Kin::Continues(known) if let Some(known) = sources.take(known) => {
                 let mut source = known.known.source;
@@ -172,12 +174,6 @@ impl Importer {
             Kin::Copy(mark) => Ok((new(), *mark, false)),
             _ => Ok((new(), Mark::default(), false)),
         }
-    }
-
-    fn is_gone(&self, known: &Known) -> bool {
-        let facts = &known.known.source.facts;
-        let metadata = self.delivery.sys.fs.metadata(Path::new(&facts.path));
-        !metadata.is_ok_and(|metadata| FileId::of(&metadata).is_of(facts))
     }
 
     fn cutter(&self, source: Source, mark: Mark, metadata: &Metadata) -> Cutter {

@@ -49,6 +49,13 @@ enum Fit {
 }
 
 impl Candidate<'_> {
+    /// Whether it is worth finding out if the file of this source is gone.
+    pub(crate) fn may_continue(&self, known: &Known) -> bool {
+        let mark = &known.mark;
+        let heads = mark.ended.iter().map(|ended| &ended.head).chain([&mark.head]);
+        heads.into_iter().any(|head| self.first.len() < usize::from(head.len) || head.begins(&self.first))
+    }
+
     /// Whether its first `len` bytes have this hash; the head decides most cases at once.
     fn begins_with(&self, len: u64, hash: u128, head: &Head) -> io::Result<Fit> {
         let short = if self.quiet { Fit::No } else { Fit::Unclear };

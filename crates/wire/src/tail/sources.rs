@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sawlog_model::{KnownSource, SourceFacts, SourceId};
-use sawlog_sys::Metadata;
+use sawlog_sys::{Fs, Metadata};
 
 use super::mark::Mark;
 use super::names::family;
@@ -50,6 +50,20 @@ pub(crate) type Family = (PathBuf, String);
 pub(crate) fn family_of(path: &Path) -> Family {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     (path.parent().unwrap_or(Path::new("")).to_owned(), family(&name))
+}
+
+/// Whether the file of a known source is neither where it was nor under another name of its family.
+pub(crate) fn is_gone(fs: &dyn Fs, known: &Known) -> bool {
+    let facts = &known.known.source.facts;
+    let path = Path::new(&facts.path);
+    let leads_there =
+        |path: &Path| fs.metadata(path).is_ok_and(|metadata| FileId::of(&metadata).is_of(facts));
+    if leads_there(path) {
+        return false;
+    }
+    let of = family_of(path);
+    let entries = fs.list(&of.0).unwrap_or_default();
+    !entries.iter().any(|entry| !entry.is_dir && family_of(&entry.path) == of && leads_there(&entry.path))
 }
 
 /// Known sources.

@@ -184,7 +184,7 @@ impl Tail {
                     bytes += read;
                     self.unpacking.push(unpacking);
                 }
-                None => self.unpacked_whole(unpacking),
+                None => self.unpacked_whole(unpacking)?,
             }
         }
         let now = self.delivery.monotonic();
@@ -213,6 +213,7 @@ impl Tail {
             Err(error) => {
                 let text = format!("{}: {error}", follower.path.display());
                 self.delivery.intake.count_error("read", &text);
+                self.delivery.settle(follower.source())?;
                 self.release(id);
                 return Ok(0);
             }
@@ -233,6 +234,8 @@ impl Tail {
     fn restart(&mut self, id: FileId) -> Result<(), Stopped> {
         let Some(follower) = self.followers.get(&id) else { return Ok(()) };
         let (path, mark) = (follower.path.clone(), follower.mark().clone());
+        // A copy is taken to have been read so far: what was read must be durable before that is.
+        self.delivery.settle(follower.source())?;
         let copied = self.follow_copies(&path, &mark)?;
         let Some(follower) = self.followers.get_mut(&id) else { return Ok(()) };
         if copied {
@@ -424,9 +427,12 @@ impl Tail {
         self.unpacked.contains(&id) || self.unpacking.iter().any(|unpacking| unpacking.id == id)
     }
 
-    fn unpacked_whole(&mut self, unpacking: Unpacking) {
+    fn unpacked_whole(&mut self, unpacking: Unpacking) -> Result<(), Stopped> {
+        let known = unpacking.known();
+        self.delivery.settle(known.known.source.id)?;
         self.unpacked.insert(unpacking.id);
-        self.sources.add(unpacking.known());
+        self.sources.add(known);
+        Ok(())
     }
 
     /// Whether a file of the family of `path` has lost its name and is still read.
