@@ -50,9 +50,9 @@ const QUESTIONS: &[Question] = &[
     Question {
         set: "iotdb",
         what: "count of a phrase",
-        sawlog: "\"request timeout\" | stats count() as n",
-        rg: Some(&["-w", "-i", "-c", "request timeout"]),
-        logsql: "i(\"request timeout\") | stats count()",
+        sawlog: "\"update pid\" | stats count() as n",
+        rg: Some(&["-w", "-i", "-c", "update pid"]),
+        logsql: "i(\"update pid\") | stats count()",
     },
     Question {
         set: "iotdb",

@@ -1,6 +1,6 @@
 //! The commands, one file each: its arguments as a struct, and what it does as `run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -28,6 +28,6 @@ pub(crate) struct DataArg {
 impl DataArg {
     /// Whether nobody named a directory.
     pub(crate) fn is_default(&self) -> bool {
-        self.data == PathBuf::from("./sawlog-data")
+        self.data == Path::new("./sawlog-data")
     }
 }
