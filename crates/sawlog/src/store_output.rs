@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sawlog_journal::Lsn;
-use sawlog_model::{Batch, KnownSource, Tenant};
+use sawlog_model::{Batch, KnownSource, SourceId, Tenant};
 use sawlog_pipeline::{Origin, Output, OutputError};
 use sawlog_store::{Store, StoreError};
 
@@ -52,6 +52,10 @@ impl Output for StoreOutput {
 
     fn known_sources(&self) -> Vec<KnownSource> {
         self.store.sources()
+    }
+
+    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
+        self.store.committed(source)
     }
 
     fn flush(&self) -> Result<(), OutputError> {

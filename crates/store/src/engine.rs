@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sawlog_model::{KnownSource, Nanos, Tenant};
+use sawlog_model::{KnownSource, Nanos, SourceId, Tenant};
 use sawlog_sys::{Lock, Sys};
 
 use crate::catalogue::{Catalogue, Change};
@@ -177,6 +177,11 @@ impl Engine {
 
     pub fn sources(&self) -> Vec<KnownSource> {
         lock(&self.catalogue).state().sources.values().cloned().collect()
+    }
+
+    /// The committed mark of one source.
+    pub fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
+        lock(&self.catalogue).state().sources.get(&source).map(|known| known.position.mark())
     }
 
     /// Rows older than this are not shown.

@@ -199,6 +199,11 @@ impl Store {
         self.engine.sources()
     }
 
+    /// Epoch and offset up to which rows of a source are in segments.
+    pub fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
+        self.engine.committed(source)
+    }
+
     /// Writes all memtables to segments and commits.
     ///
     /// # Errors
