@@ -3,6 +3,7 @@ import { chromium } from "playwright-core";
 
 const ARGS = [
   "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--disable-dev-shm-usage",
 ];
 
 /** The browser: CHROMIUM, or where Debian keeps it. */

@@ -28,14 +28,15 @@ let marked = null;
 let total = null;
 /** What the node last said of itself. @type {any} */
 let status = null;
-/** @type {import("./fields.js").Field[]} */
-let known = [];
 /** Rows that came live while the list was scrolled away from the top. @type {import("./rows.js").Item[]} */
 let held = [];
 /** Whether rows of more than one day are shown. */
 let dated = false;
 /** Letters that fit in the line's column. */
 let room = 0;
+/** The rows that are shown: those of the last search that found any or ended, until the next one does.
+ * @type {import("./rows.js").Item[]} */
+let items = [];
 let version = 0;
 let side = new AbortController();
 
@@ -117,21 +118,35 @@ async function search() {
   version++;
   side.abort();
   side = new AbortController();
-  marked = marks(state.q);
   total = null;
   held = [];
   mend();
   wrong(null);
-  id("table").hidden = true;
-  notice(null);
   id("fresh").hidden = true;
   document.title = state.q ? `${state.q} · sawlog` : "sawlog";
   slow(true);
   const page = finder.find(state);
-  list.reset(0);
   counts();
   await page;
 }
+
+/** Puts what the search finds in the place of what was shown before; until then nothing moves. */
+function take() {
+  if (items === finder.items) return;
+  items = finder.items;
+  marked = marks(finder.query);
+  slow(false);
+  stale(false);
+  notice(null);
+  id("table").hidden = finder.records;
+  list.reset(finder.records ? items.length : 0);
+  if (!finder.records || !items.length) return;
+  reveal();
+  dates();
+}
+
+/** Whether what is shown is of an earlier search. @param {boolean} on */
+const stale = (on) => document.body.classList.toggle("stale", on);
 
 /** Asks for what stands beside the lines: bars, fields, the number of all lines. */
 async function counts() {
@@ -147,36 +162,26 @@ async function counts() {
     if (mine !== version) return;
     status = node;
     total = hits.total;
-    known = names.fields;
     chart.utc = state.utc;
     chart.show(hits);
-    fields.show(known);
+    fields.show(names.fields);
     fields.renew(hits.total);
     stats();
   } catch (error) {
     // The lines' own request tells what is wrong with the query; only a connection is worth a word from here.
     if (!signal.aborted && error instanceof Lost) failed(error);
-    if (!signal.aborted) chart.clear();
   }
 }
 
 function grown() {
-  const { items } = finder;
   if (!finder.records) return;
-  if (list.length === 0 && items.length) first();
+  take();
   list.grow(items.length);
-}
-
-/** The first rows are there: what depends on which they are. */
-function first() {
-  slow(false);
-  reveal();
-  dates();
 }
 
 /** Whether rows are dated: when what is in reach is of another day than today. */
 function dates() {
-  const newest = time(rec(finder.items[0]));
+  const newest = time(rec(items[0]));
   const oldest = chart.start || bounds(state).start || newest;
   const day = (/** @type {bigint} */ ns) => full(ns, state.utc).slice(0, 10);
   const now = BigInt(Date.now()) * 1_000_000n;
@@ -189,20 +194,19 @@ function dates() {
 /** Opens the row that the address names, once it is there. */
 function reveal() {
   if (!state.at) return;
-  const index = finder.items.slice(0, 5000).findIndex((item) => address(rec(item)) === state.at);
+  const index = items.slice(0, 5000).findIndex((item) => address(rec(item)) === state.at);
   if (index < 0) return;
-  list.grow(finder.items.length);
+  list.grow(items.length);
   list.select(index, false);
   view.scrollTop = Math.max(0, list.heights.top(index) - view.clientHeight / 3);
 }
 
 function done() {
+  take();
   slow(false);
   lost(false);
-  if (!finder.records) {
-    id("table").hidden = false;
-    table(id("table"), finder.items, (q) => go({ q }));
-  } else if (!finder.items.length) nothing();
+  if (!finder.records) table(id("table"), items);
+  else if (!items.length) nothing();
   else if (list.selected < 0) reveal();
   stats();
   list.show();
@@ -214,10 +218,7 @@ function failed(error) {
   if (error instanceof Lost) return lost(true);
   if (error instanceof Refusal && error.status === 401) return login();
   wrong(error);
-  if (!finder.items.length) {
-    put(id("stats"));
-    chart.clear();
-  }
+  stale(items !== finder.items);
 }
 
 /** Nothing was found: says what was searched, and where something like it is. */
@@ -230,8 +231,11 @@ async function nothing() {
   if (!node.store.records) return wait(mine);
   /** @type {import("./teach.js").Offer[]} */
   const offers = [];
-  const shown = () => mine === version && !finder.items.length && notice(noMatch(state.q, label(state, state.utc), offers));
-  for (const [asked, name] of similar(state.q, known.map((field) => field.name))) {
+  const shown = () => mine === version && !items.length && notice(noMatch(state.q, label(state, state.utc), offers));
+  /** @type {{fields: import("./fields.js").Field[]}} */
+  const ever = await json("fields", {}, signal).catch(() => ({ fields: [] }));
+  if (mine !== version) return;
+  for (const [asked, name] of similar(state.q, ever.fields.map((field) => field.name))) {
     const better = state.q.replaceAll(`${asked}:`, `${name}:`);
     offers.push({ label: `${name} instead of ${asked}`, act: () => go({ q: better }) });
   }
@@ -267,7 +271,7 @@ async function wait(mine) {
 
 /** @param {number} index @param {HTMLLIElement} row */
 function draw(index, row) {
-  const record = rec(finder.items[index]);
+  const record = rec(items[index]);
   const { text: word, cls } = level(record);
   const { main, more } = reads(record);
   const open = state.at !== "" && address(record) === state.at;
@@ -296,10 +300,10 @@ function draw(index, row) {
 
 /** Opens or closes a row. @param {number} index */
 function toggle(index) {
-  const item = finder.items[index];
+  const item = items[index];
   if (!item) return;
   const at = address(rec(item));
-  const before = finder.items.findIndex((one) => one.rec && state.at && address(one.rec) === state.at);
+  const before = items.findIndex((one) => one.rec && state.at && address(one.rec) === state.at);
   state = { ...state, at: state.at === at ? "" : at };
   states.write(state, true);
   if (before >= 0 && before !== index) list.refresh(before);
@@ -324,7 +328,7 @@ function scrolled(top) {
 
 /** @param {string[]} jsons */
 function came(jsons) {
-  const seen = new Set(finder.items.slice(0, 500).map((item) => address(rec(item))));
+  const seen = new Set(items.slice(0, 500).map((item) => address(rec(item))));
   const fresh = jsons.map((one) => ({ json: one, rec: null })).filter((item) => !seen.has(address(rec(item)))).reverse();
   if (!fresh.length || finder.running) return;
   held.unshift(...fresh);
@@ -345,11 +349,11 @@ function release() {
   const fresh = held;
   held = [];
   notice(null);
-  const begin = finder.items.length === 0;
-  finder.items.unshift(...fresh);
+  const begin = items.length === 0;
+  items.unshift(...fresh);
   if (total !== null) total += fresh.length;
   if (status) status.store.records += fresh.length;
-  if (begin) list.reset(finder.items.length);
+  if (begin) list.reset(items.length);
   else list.unshift(fresh.length, false);
   view.scrollTop = 0;
   stats();
@@ -397,11 +401,11 @@ function say(words) {
 
 function stats() {
   if (!finder.records) {
-    put(id("stats"), `${plural(finder.items.length, "row", "rows")} · ${seconds(finder.seconds)}`);
+    put(id("stats"), `${plural(items.length, "row", "rows")} · ${seconds(finder.seconds)}`);
     return;
   }
   const all = status?.store.records ?? 0;
-  const number = total === null ? (finder.ended ? finder.items.length : null) : Math.max(total, finder.ended ? finder.items.length : 0);
+  const number = total === null ? (finder.ended ? items.length : null) : Math.max(total, finder.ended ? items.length : 0);
   put(id("stats"),
     number === null ? "…" : el("b", { title: exact(number) }, count(number)),
     all ? el("span", { title: `${exact(all)} lines in this node` }, ` of ${count(all)} lines`) : number === 1 ? " line" : " lines",
@@ -414,8 +418,12 @@ let slowly = 0;
 /** Shows that something goes on, if it goes on for a while. @param {boolean} on */
 function slow(on) {
   clearTimeout(slowly);
-  if (on) slowly = setTimeout(() => (id("progress").hidden = false), 300);
-  else id("progress").hidden = true;
+  if (!on) id("progress").hidden = true;
+  else
+    slowly = setTimeout(() => {
+      id("progress").hidden = false;
+      stale(items !== finder.items);
+    }, 300);
 }
 
 /** What stands instead of lines. @param {Node | null} node */
@@ -440,7 +448,9 @@ function wrong(error) {
     put(under, state.q.slice(0, from), el("u", {}, state.q.slice(from, to) || " "), state.q.slice(to));
     under.scrollLeft = query.scrollLeft;
   }
-  put(box, el("b", {}, error.message), error.remedy && ` ${error.remedy}`);
+  // What is said of a place in the query has its remedy in it.
+  const words = `${error.message[0].toUpperCase()}${error.message.slice(1)}`.replace(/[^.!?]$/, "$&.");
+  put(box, el("b", {}, words), error.start === undefined && error.remedy && ` ${error.remedy}`);
 }
 
 let waiting = false;
@@ -577,13 +587,13 @@ function walk(by) {
 /** Goes on to the next row in which something is marked. @param {1 | -1} by */
 function match(by) {
   if (!marked) return walk(by);
-  for (let at = Math.max(0, list.selected) + by; at >= 0 && at < finder.items.length; at += by) {
+  for (let at = Math.max(0, list.selected) + by; at >= 0 && at < items.length; at += by) {
     marked.lastIndex = 0;
-    if (marked.test(reads(rec(finder.items[at])).main)) return list.select(at);
+    if (marked.test(reads(rec(items[at])).main)) return list.select(at);
   }
 }
 
-const selected = () => (list.selected >= 0 ? rec(finder.items[list.selected]) : null);
+const selected = () => (list.selected >= 0 ? rec(items[list.selected]) : null);
 
 /** @type {keys.Key[]} */
 const KEYS = [

@@ -9,8 +9,8 @@ import { nodes } from "./text.js";
 /** More rows than are read in a table at once. */
 const MOST = 2000;
 
-/** @param {HTMLElement} into @param {import("./rows.js").Item[]} items @param {(query: string) => void} _ask */
-export function table(into, items, _ask) {
+/** @param {HTMLElement} into @param {import("./rows.js").Item[]} items */
+export function table(into, items) {
   const rows = items.slice(0, MOST).map(rec);
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const numeric = new Set(names.filter((name) => rows.some((row) => typeof row[name] === "number") && rows.every((row) => row[name] === undefined || typeof row[name] === "number")));

@@ -9,12 +9,13 @@ mod hits;
 mod ingest;
 mod metrics;
 mod openapi;
-mod record;
 mod search;
 mod shutdown;
 mod sql;
 mod status;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::sync::Arc;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
-use sawlog_model::{Batch, Predicate, Right, Tenant};
+use sawlog_model::{Batch, Predicate, Right, RowRef, Tenant};
 use serde_json::json;
 
-use crate::api::{Call, Method, QUERY, Route, Shared, Takes, Timed, record};
+use crate::api::{Call, Method, QUERY, Route, Shared, Takes, Timed};
 use crate::contract::{LiveEvent, LiveStream};
 use crate::error::ApiError;
 use crate::params::{Kind, Param};
@@ -130,18 +130,20 @@ impl Tail {
     }
 }
 
+/// The columns of a search without pipes, so that a record reads the same from both.
+const RECORD: [&str; 6] = ["_time", "_source", "_epoch", "_offset", "_line", "_fields"];
+
 /// Events for the rows that are kept, at most `room` of them, and how many more there were.
 fn print(batch: &Batch, predicate: &Predicate, room: u64) -> (Vec<Event>, u64) {
-    let mut events = Vec::new();
-    let mut over = 0;
-    for row in batch.iter().filter(|row| predicate.keeps(row)) {
-        if events.len() as u64 >= room {
-            over += 1;
-            continue;
-        }
+    let mut kept: Vec<RowRef<'_>> = batch.iter().filter(|row| predicate.keeps(row)).collect();
+    let over = (kept.len() as u64).saturating_sub(room);
+    kept.truncate(kept.len() - over as usize);
+    let mut lines = Vec::new();
+    sawlog_query::write_ndjson(&sawlog_store::batch(&RECORD.map(str::to_owned), &kept), &mut lines);
+    let lines = String::from_utf8_lossy(&lines);
+    let events = kept.iter().zip(lines.lines()).map(|(row, json)| {
         let address = row.address();
-        let id = format!("{}:{}:{}", address.source, address.epoch, address.offset);
-        events.push(Event::default().id(id).data(record::json(&row).to_string()));
-    }
-    (events, over)
+        Event::default().id(format!("{}:{}:{}", address.source, address.epoch, address.offset)).data(json)
+    });
+    (events.collect(), over)
 }
