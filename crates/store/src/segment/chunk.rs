@@ -67,7 +67,7 @@ impl Chunks {
         if !to.bytes.is_empty() && to.bytes.len() + bytes.len() > CHUNK {
             let full = std::mem::take(to);
             self.waiting -= full.bytes.len();
-            self.write(full);
+            self.write(pool, full);
         }
         let to = self.pools.entry(pool).or_default();
         to.bytes.extend_from_slice(bytes);
@@ -75,9 +75,9 @@ impl Chunks {
         self.waiting += bytes.len();
         while self.waiting > WAITING {
             let largest = self.pools.iter().max_by_key(|(_, pool)| pool.bytes.len()).map(|(key, _)| *key);
-            let Some(full) = largest.and_then(|key| self.pools.remove(&key)) else { break };
+            let Some((key, full)) = largest.and_then(|key| self.pools.remove_entry(&key)) else { break };
             self.waiting -= full.bytes.len();
-            self.write(full);
+            self.write(key, full);
         }
     }
 
@@ -86,10 +86,12 @@ impl Chunks {
         self.file.len() + self.waiting / 4
     }
 
-    fn write(&mut self, pool: Pool) {
+    fn write(&mut self, key: u32, pool: Pool) {
         let level = match self.effort {
             Effort::Cheap => 3,
-            Effort::Strong => 17,
+            // Text gains from a longer search, numbers hardly do.
+            Effort::Strong if key % super::stream::PARTS == super::stream::NUMBERS => 17,
+            Effort::Strong => 19,
         };
         let packed = zstd::bulk::compress(&pool.bytes, level).unwrap_or_default();
         let stored =
@@ -109,7 +111,7 @@ impl Chunks {
         let mut shared: BTreeMap<u32, Pool> = BTreeMap::new();
         for (key, pool) in std::mem::take(&mut self.pools) {
             if pool.bytes.len() >= SMALL {
-                self.write(pool);
+                self.write(key, pool);
                 continue;
             }
             // Numbers and text compress better apart; the low bits of a pool's key say which part it is.
@@ -118,11 +120,11 @@ impl Chunks {
             to.streams.extend(pool.streams);
             if to.bytes.len() >= SMALL * 2 {
                 let full = std::mem::take(to);
-                self.write(full);
+                self.write(key, full);
             }
         }
-        for pool in shared.into_values().filter(|pool| !pool.streams.is_empty()) {
-            self.write(pool);
+        for (key, pool) in shared.into_iter().filter(|(_, pool)| !pool.streams.is_empty()) {
+            self.write(key, pool);
         }
         put_varint(table, self.chunks.len() as u64);
         let mut before = StreamKey { stream: 0, group: 0 };

@@ -58,12 +58,24 @@ pub(super) enum Column {
     Plain(Strings),
     Templates(Templates),
     Printed(Printed),
+    /// JSON lists.
+    Lists(Lists),
     /// The values of `base`, but for those at `places`.
     Equal {
         base: Arc<Column>,
         places: Vec<u32>,
         other: Option<Box<Column>>,
     },
+}
+
+/// JSON lists, by their elements.
+#[derive(Debug)]
+pub(super) struct Lists {
+    /// First element of each value, and the end of the last.
+    pub(super) starts: Vec<u32>,
+    /// Values that are no list, and stand as one element.
+    pub(super) bare: Vec<u32>,
+    pub(super) elements: Box<Column>,
 }
 
 /// Texts that are times in a layout.
@@ -119,6 +131,7 @@ impl Column {
             Column::Plain(strings) => strings.len(),
             Column::Templates(templates) => templates.codes.len(),
             Column::Printed(printed) => printed.times.len(),
+            Column::Lists(lists) => lists.starts.len() - 1,
             Column::Equal { base, .. } => base.len(),
         }
     }
@@ -132,6 +145,7 @@ impl Column {
             Column::Plain(strings) => strings.weight(),
             Column::Templates(templates) => templates.weight(),
             Column::Printed(printed) => printed.times.len() * 8,
+            Column::Lists(lists) => lists.starts.len() * 4 + lists.elements.weight(),
             Column::Equal { places, other, .. } => {
                 places.len() * 4 + other.as_ref().map_or(0, |other| other.weight())
             }
@@ -162,6 +176,7 @@ impl Column {
             Column::Plain(strings) => out.extend_from_slice(strings.get(index)),
             Column::Templates(templates) => templates.append(index, out)?,
             Column::Printed(printed) => printed.append(index, out),
+            Column::Lists(lists) => lists.append(index, out)?,
             Column::Equal { base, places, other } => match (places.binary_search(&(index as u32)), other) {
                 (Ok(place), Some(other)) => other.append(place, out)?,
                 _ => base.append(index, out)?,
@@ -182,6 +197,25 @@ impl Column {
             ends.push(bytes.len() as u32);
         }
         Ok(Strings { bytes: bytes.into(), ends })
+    }
+}
+
+impl Lists {
+    /// Appends a list.
+    pub(super) fn append(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
+        let (start, end) = (self.starts[index] as usize, self.starts[index + 1] as usize);
+        if self.bare.binary_search(&(index as u32)).is_ok() {
+            return self.elements.append(start, out);
+        }
+        out.push(b'[');
+        for element in start..end {
+            if element > start {
+                out.push(b',');
+            }
+            self.elements.append(element, out)?;
+        }
+        out.push(b']');
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sawlog_model::Nanos;
 use sawlog_model::time::Layout;
 
-use super::column::{Column, Printed, Strings, TemplateRun, Templates, Variable};
+use super::column::{Column, Lists, Printed, Strings, TemplateRun, Templates, Variable};
 use super::cursor::{Cursor, Damage};
 use super::follow::{self, Leader};
 use super::template;
@@ -272,50 +272,98 @@ fn as_codes(codes: Vec<i64>, limit: usize) -> Result<Vec<u32>, Damage> {
 
 impl Column {
     /// Reads a column of `count` values.
-    pub(super) fn read(count: usize, mut from: Sources) -> Result<Column, Damage> {
+    pub(super) fn read(count: usize, from: Sources) -> Result<Column, Damage> {
+        Column::read_at(count, from, Place::default(), false)
+    }
+
+    /// Reads the column that begins at `at`; `nested` where it is the elements of lists.
+    fn read_at(count: usize, mut from: Sources, at: Place, nested: bool) -> Result<Column, Damage> {
         let times = std::mem::take(&mut from.times);
-        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, Place::default())?;
+        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, at)?;
         let mut ahead = reading.head;
-        match ahead.byte()? {
-            tag::INTEGERS => {
-                reading.head = ahead;
-                Ok(Column::Integers(reading.codes(count, &from.leader)?))
-            }
+        let tag = ahead.byte()?;
+        if !matches!(tag, tag::CONSTANT | tag::DICTIONARY | tag::PLAIN) {
+            reading.head = ahead;
+        }
+        match tag {
+            tag::INTEGERS => Ok(Column::Integers(reading.codes(count, &from.leader)?)),
             tag::PADDED => {
-                reading.head = ahead;
                 let width = reading.width()?;
                 Ok(Column::Padded { width, values: reading.codes(count, &from.leader)? })
             }
             tag::SHARED => {
-                reading.head = ahead;
                 let entries = from.dictionary.clone().ok_or(Damage::Bytes("a dictionary is missing"))?;
                 let codes = as_codes(reading.codes(count, &from.leader)?, entries.len())?;
                 Ok(Column::Dictionary { entries, codes })
             }
             tag::TEMPLATES => {
                 let table = from.table.clone().ok_or(Damage::Bytes("templates are missing"))?;
-                reading.head = ahead;
-                reading.numbers = &from.templates;
-                let ids = as_codes(reading.codes(count, &from.leader)?, table.len())?;
-                let head = from.head.len() - reading.head.remaining();
-                Ok(Column::Templates(Templates::read(&ids, table, head, from)?))
+                let mut ids = Reading { numbers: &from.templates, ..reading };
+                ids.at.numbers = 0;
+                let codes = as_codes(ids.codes(count, &from.leader)?, table.len())?;
+                let start = Place { head: from.head.len() - ids.head.remaining(), ..at };
+                Ok(Column::Templates(Templates::read(&codes, table, start, from)?))
             }
-            tag @ (tag::PRINTED | tag::STAMPS) => {
-                reading.head = ahead;
-                reading.printed(count, times, tag == tag::STAMPS)
-            }
-            tag::EQUAL => {
-                reading.head = ahead;
-                reading.equal(count, &from.leader)
-            }
+            tag::PRINTED => reading.printed(count, times, false),
+            tag::STAMPS => reading.printed(count, times, true),
+            tag::EQUAL => reading.equal(count, &from.leader),
+            tag::LISTS if !nested => Column::read_lists(count, reading.counts(count)?, from),
             _ => reading.flat(count),
         }
+    }
+
+    /// Reads the elements of lists.
+    fn read_lists(count: usize, lists: ListHead, mut from: Sources) -> Result<Column, Damage> {
+        let ListHead { starts, bare, leader, at } = lists;
+        from.leader = match leader {
+            0 => LedBy::Nobody,
+            1 => LedBy::Before,
+            _ => return Err(Damage::Bytes("elements are led by another column")),
+        };
+        let elements = starts.get(count).copied().unwrap_or(0) as usize;
+        let elements = Box::new(Column::read_at(elements, from, at, true)?);
+        Ok(Column::Lists(Lists { starts, bare, elements }))
+    }
+}
+
+/// What stands before the elements of lists.
+struct ListHead {
+    starts: Vec<u32>,
+    bare: Vec<u32>,
+    /// Who leads the elements.
+    leader: u64,
+    at: Place,
+}
+
+impl Reading<'_> {
+    fn counts(&mut self, count: usize) -> Result<ListHead, Damage> {
+        let head = self.head.remaining();
+        let at = self.at;
+        let counts = self.integers(count)?;
+        let elements = self.head.varint()?;
+        let mut bare = Vec::new();
+        let mut starts = vec![0u32];
+        let mut next = 0u64;
+        for (index, count) in counts.into_iter().enumerate() {
+            if count == 0 {
+                bare.push(index as u32);
+            }
+            next = next.saturating_add((count as u64).max(1));
+            starts.push(u32::try_from(next).map_err(|_| Damage::Bytes("lists have too many elements"))?);
+        }
+        if next != elements {
+            return Err(Damage::Bytes("lists have another number of elements than they say"));
+        }
+        let leader = self.head.varint()?;
+        // The tag of the list stands before what was read here.
+        let head = at.head + 1 + head - self.head.remaining();
+        Ok(ListHead { starts, bare, leader, at: Place { head, ..self.at } })
     }
 }
 
 impl Templates {
-    /// Reads where the templates' variables stand; `head` is where in the head they begin.
-    fn read(ids: &[u32], table: Arc<Strings>, head: usize, from: Sources) -> Result<Templates, Damage> {
+    /// Reads where the templates' variables stand; they begin at `start`.
+    fn read(ids: &[u32], table: Arc<Strings>, start: Place, from: Sources) -> Result<Templates, Damage> {
         let mut counts = vec![0u32; table.len()];
         let ranks = ids
             .iter()
@@ -326,8 +374,7 @@ impl Templates {
             .collect();
         let mut code_of = vec![0u32; table.len()];
         let mut runs = Vec::new();
-        let place = Place { head, ..Place::default() };
-        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, place)?;
+        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, start)?;
         for (template, values) in counts.iter().enumerate().filter(|(_, values)| **values > 0) {
             code_of[template] = runs.len() as u32;
             let mut variables = Vec::new();

@@ -46,8 +46,6 @@ impl Bodies {
 /// What a column shares over the groups of a segment.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// Values that come again.
-    pub(super) dictionary: Interner,
     /// Templates.
     pub(super) templates: Interner,
     vocabulary: Vocabulary,
@@ -63,6 +61,8 @@ pub(super) struct Input<'a> {
     pub(super) rows: &'a [u32],
     /// Times of all rows of the group.
     pub(super) times: &'a [Nanos],
+    /// It is the elements of lists.
+    pub(super) nested: bool,
 }
 
 /// The integer that prints as exactly these bytes.
@@ -164,7 +164,7 @@ fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
     if let Some((numbers, width)) = as_integers(values) {
         put_integer_tag(width, &mut out.head);
         out.integers(&numbers);
-        values.iter().for_each(|value| tokens.add_number(value));
+        tokens.add_numbers(values, &numbers);
         return;
     }
     if values.len() >= 16 && repeats(values) {
@@ -188,6 +188,7 @@ fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
 /// Writes the values of a column whose kind is not a time.
 pub(super) fn encode<'a>(
     input: &Input<'a>,
+    dictionary: &mut Interner,
     shared: &mut Shared,
     leaders: &mut Leaders<'a>,
     out: &mut Bodies,
@@ -208,10 +209,11 @@ pub(super) fn encode<'a>(
         put_integer_tag(width, &mut out.head);
         led.put(&numbers, &mut out.head, &mut out.numbers);
         leaders.add(input, &numbers, led.depth());
-        values.iter().for_each(|value| tokens.add_number(value));
+        tokens.add_numbers(values, &numbers);
     } else {
         let done = encode_stamps(input, out, tokens)
-            || encode_shared(input, shared, leaders, out, tokens)
+            || encode_shared(input, dictionary, shared, leaders, out, tokens)
+            || encode_lists(input, dictionary, shared, out, tokens)
             || (is_text && encode_templates(input, shared, leaders, out, tokens));
         if !done {
             out.head.push(0);
@@ -245,6 +247,7 @@ fn encode_equal(
 /// Writes codes of the shared dictionary where values come again often enough.
 fn encode_shared<'a>(
     input: &Input<'a>,
+    dictionary: &mut Interner,
     shared: &mut Shared,
     leaders: &mut Leaders<'a>,
     out: &mut Bodies,
@@ -255,20 +258,20 @@ fn encode_shared<'a>(
         return false;
     }
     let size = sample(values, SAMPLE).len();
-    let known = sample(values, SAMPLE).filter(|value| shared.dictionary.find(value).is_some()).count();
+    let known = sample(values, SAMPLE).filter(|value| dictionary.find(value).is_some()).count();
     if known * 2 < size && !repeats(values) {
         return false;
     }
     let distinct: HashSet<&[u8]> = sample(values, SAMPLE).collect();
     let bytes: usize = distinct.iter().map(|value| value.len()).sum();
-    if shared.dictionary.weight() + bytes * values.len() / size / 2 > DICTIONARY_BYTES {
+    if dictionary.weight() + bytes * values.len() / size / 2 > DICTIONARY_BYTES {
         return false;
     }
-    let before = shared.dictionary.len();
+    let before = dictionary.len();
     let mut seen = vec![false; before];
     let mut codes = Vec::with_capacity(values.len());
     for value in values {
-        let (code, new) = shared.dictionary.intern(value);
+        let (code, new) = dictionary.intern(value);
         if new || (code as usize) < before && !std::mem::replace(&mut seen[code as usize], true) {
             tokens.add(value);
         }
@@ -282,6 +285,70 @@ fn encode_shared<'a>(
     true
 }
 
+/// Writes JSON lists as how many elements each has and a column of the elements.
+fn encode_lists(
+    input: &Input<'_>,
+    dictionary: &mut Interner,
+    shared: &mut Shared,
+    out: &mut Bodies,
+    tokens: &mut index::Tokens,
+) -> bool {
+    if input.kind != Kind::Json || input.nested {
+        return false;
+    }
+    let mut elements: Vec<&[u8]> = Vec::new();
+    let mut counts = Vec::with_capacity(input.values.len());
+    for value in input.values {
+        let before = elements.len();
+        if split_list(value, &mut elements) {
+            counts.push((elements.len() - before) as i64);
+        } else {
+            elements.truncate(before);
+            elements.push(value);
+            counts.push(0);
+        }
+    }
+    if elements.len() * 2 < input.values.len() * 3 {
+        return false;
+    }
+    out.head.extend_from_slice(&[0, tag::LISTS]);
+    out.integers(&counts);
+    put_varint(&mut out.head, elements.len() as u64);
+    let rows: Vec<u32> = (0..elements.len() as u32).collect();
+    let nested = Input { values: &elements, rows: &rows, nested: true, ..*input };
+    encode(&nested, dictionary, shared, &mut Leaders::new(elements.len()), out, tokens);
+    true
+}
+
+/// Cuts a JSON list at the commas between its elements, so that joining these gives it back. `false` where it is none.
+fn split_list<'a>(value: &'a [u8], into: &mut Vec<&'a [u8]>) -> bool {
+    let Some(inner) = value.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) else { return false };
+    let (mut depth, mut start, mut at) = (0u32, 0, 0);
+    while at < inner.len() {
+        match inner[at] {
+            b'"' => {
+                at += 1;
+                while at < inner.len() && inner[at] != b'"' {
+                    at += if inner[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return false,
+            },
+            b',' if depth == 0 => {
+                into.push(&inner[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    into.push(&inner[start..]);
+    depth == 0
+}
+
 /// Writes templates and their variables where a sample says that the text has some.
 fn encode_templates<'a>(
     input: &Input<'a>,
@@ -291,17 +358,17 @@ fn encode_templates<'a>(
     tokens: &mut index::Tokens,
 ) -> bool {
     let values = input.values;
-    let json = input.kind == Kind::JsonText;
+    let kind = input.kind;
     let bytes: usize = values.iter().map(|value| value.len()).sum();
     if values.len() < 8 || bytes < values.len() * SHORTEST_TEXT {
         return false;
     }
-    shared.vocabulary.learn(sample(values, template::SAMPLE), json);
+    shared.vocabulary.learn(sample(values, template::SAMPLE), kind);
     let mut cut = Cut::default();
-    if !is_templated(json, values, &shared.vocabulary, &mut cut) {
+    if !is_templated(kind, values, &shared.vocabulary, &mut cut) {
         return false;
     }
-    let (ids, starts, variables) = cut_all(json, values, shared, &mut cut);
+    let (ids, starts, variables) = cut_all(kind, values, shared, &mut cut);
     let led = leaders.lead(input, &ids, &mut shared.leader);
     led.put_leader(&mut out.head);
     out.head.push(tag::TEMPLATES);
@@ -328,14 +395,14 @@ fn encode_templates<'a>(
 /// The template of each value, where its variables begin in the list of all, and those.
 type AllCut = (Vec<i64>, Vec<usize>, Vec<(u32, u32)>);
 
-fn cut_all(json: bool, values: &[&[u8]], shared: &mut Shared, cut: &mut Cut) -> AllCut {
+fn cut_all(kind: Kind, values: &[&[u8]], shared: &mut Shared, cut: &mut Cut) -> AllCut {
     let mut ids = Vec::with_capacity(values.len());
     let mut starts = Vec::with_capacity(values.len());
     let mut variables: Vec<(u32, u32)> = Vec::new();
     let whole = shared.templates.intern(template::WHOLE).0;
     for value in values {
         starts.push(variables.len());
-        shared.vocabulary.cut(value, json, cut);
+        shared.vocabulary.cut(value, kind, cut);
         let full = shared.templates.len() >= MOST_TEMPLATES || shared.templates.weight() > TEMPLATE_BYTES;
         let known = if full {
             shared.templates.find(&cut.template)
@@ -357,12 +424,12 @@ fn cut_all(json: bool, values: &[&[u8]], shared: &mut Shared, cut: &mut Cut) -> 
 }
 
 /// Whether few templates and their literals make up much of a sample.
-fn is_templated(json: bool, values: &[&[u8]], vocabulary: &Vocabulary, cut: &mut Cut) -> bool {
+fn is_templated(kind: Kind, values: &[&[u8]], vocabulary: &Vocabulary, cut: &mut Cut) -> bool {
     let picked = sample(values, SAMPLE);
     let (mut texts, mut literals, mut bytes) = (0, 0, 0);
     let mut templates = Interner::default();
     for value in picked {
-        vocabulary.cut(value, json, cut);
+        vocabulary.cut(value, kind, cut);
         templates.intern(&cut.template);
         texts += 1;
         bytes += value.len();

@@ -104,6 +104,17 @@ impl FieldTable {
     }
 }
 
+/// The column whose dictionary a column uses: text has one for each name, whatever its form.
+pub(super) fn dictionary(fields: &[Field], column: u32) -> u32 {
+    let is_text = |field: &Field| matches!(field.role, Role::Field(Kind::Text | Kind::JsonText));
+    let own = &fields[column as usize];
+    if !is_text(own) {
+        return column;
+    }
+    let first = fields.iter().position(|field| is_text(field) && field.name == own.name);
+    first.map_or(column, |first| first as u32)
+}
+
 /// Reads the columns.
 pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Vec<Field>, Damage> {
     (0..cursor.count()?)

@@ -17,7 +17,7 @@ struct Recent {
 }
 
 impl Recent {
-    fn to_front(&mut self, place: usize) -> i64 {
+    fn take(&mut self, place: usize) -> i64 {
         let code = self.codes[place];
         self.codes.copy_within(..place, 1);
         self.codes[0] = code;
@@ -91,7 +91,7 @@ pub(super) fn encode(codes: &[i64], leader: Leader<'_>) -> (Vec<u8>, Vec<i64>) {
         let recent = &mut recent[*leader as usize];
         match recent.place(*code) {
             Some(place) => {
-                recent.to_front(place);
+                recent.take(place);
                 symbols.push(place as u8);
             }
             None => {
@@ -119,7 +119,7 @@ pub(super) fn decode(symbols: &[u8], exceptions: &[i64], leader: Leader<'_>) -> 
             recent.push(code);
             return Some(code);
         }
-        (symbol < recent.len).then(|| recent.to_front(usize::from(symbol)))
+        (symbol < recent.len).then(|| recent.take(usize::from(symbol)))
     };
     match leader {
         Leader::Codes(leaders, count) => {

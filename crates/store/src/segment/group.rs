@@ -16,7 +16,7 @@ use super::decode::{LedBy, Sources, Stream};
 use super::fields::Role;
 use super::reader::{self, Body};
 use super::skeleton::{Item, Skeleton};
-use super::{GroupMeta, follow, ints, stream, tag};
+use super::{GroupMeta, fields, follow, ints, stream, tag};
 use crate::StoreError;
 
 /// An open row group.
@@ -321,16 +321,18 @@ impl Group {
             _ => Vec::new(),
         };
         let stream = |part| Stream::new(Body::fetch(body, stream::of_column(column, part), group));
-        let shared = |wanted, part| {
-            if tag == wanted { body.strings(stream::of_column(column, part)) } else { Ok(None) }
+        let shared = |wanted, column, part| {
+            // Elements of lists have a form of their own behind that of the lists.
+            let used = tag == wanted || tag == tag::LISTS;
+            if used { body.strings(stream::of_column(column, part)) } else { Ok(None) }
         };
         let sources = Sources {
             head: self.heads.slice(head.end - cursor.remaining()..head.end),
             numbers: stream(stream::NUMBERS),
             text: stream(stream::TEXT),
             templates: stream(stream::TEMPLATES),
-            dictionary: shared(tag::SHARED, stream::DICTIONARY)?,
-            table: shared(tag::TEMPLATES, stream::TABLE)?,
+            dictionary: shared(tag::SHARED, fields::dictionary(&body.fields, column), stream::DICTIONARY)?,
+            table: shared(tag::TEMPLATES, column, stream::TABLE)?,
             times,
             leader: self.led_by(leader, column, tag == tag::EQUAL, starts, count)?,
         };

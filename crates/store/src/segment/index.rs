@@ -79,6 +79,9 @@ pub(super) struct Tokens {
     has_zero: bool,
     decode: Decode,
     ignore: bool,
+    /// The values that come next are numbers of JSON.
+    measures: bool,
+    range: Option<(u64, u64)>,
     shapes: BTreeSet<Vec<u8>>,
     last_shape: Vec<u8>,
 }
@@ -91,6 +94,7 @@ impl Tokens {
 
     /// Says of which kind the values are that come next.
     pub(super) fn of_kind(&mut self, kind: Kind) -> &mut Self {
+        self.measures = matches!(kind, Kind::Number | Kind::Json);
         self.decode = match kind {
             Kind::JsonText => Decode::Escaped,
             Kind::Json => Decode::Both,
@@ -119,11 +123,22 @@ impl Tokens {
         }
     }
 
-    /// Adds a value that is digits, with or without a sign.
-    pub(super) fn add_number(&mut self, value: &[u8]) {
-        if value.len() >= SHORT_NUMBER {
-            self.add(value);
+    /// Adds values that are integers. Those of JSON, which measure more often than they identify, only widen the range
+    /// of numbers that the group may hold; looking for one then asks the columns.
+    pub(super) fn add_numbers(&mut self, values: &[&[u8]], numbers: &[i64]) {
+        if self.ignore {
+            return;
         }
+        if self.measures {
+            numbers.iter().for_each(|number| self.widen(number.unsigned_abs()));
+            return;
+        }
+        values.iter().filter(|value| value.len() >= SHORT_NUMBER).for_each(|value| self.add_plain(value));
+    }
+
+    /// The least and the largest of the integers that are not indexed.
+    pub(super) fn range(&self) -> Option<(u64, u64)> {
+        self.range
     }
 
     /// Adds the literal words of a template.
@@ -154,7 +169,28 @@ impl Tokens {
         self.shapes.iter().map(Vec::as_slice)
     }
 
+    /// Adds the tokens of a number or of JSON: those that are integers widen the range.
+    fn add_measures(&mut self, text: &[u8]) {
+        token::tokens(text, |token| {
+            let number = std::str::from_utf8(token).ok().and_then(|token| token.parse::<u64>().ok());
+            match (number, hash(token)) {
+                (Some(number), Some(_)) => self.widen(number),
+                (None, Some(hash)) => self.insert(hash),
+                (_, None) => {}
+            }
+        });
+    }
+
+    fn widen(&mut self, number: u64) {
+        let (least, most) = self.range.unwrap_or((number, number));
+        self.range = Some((least.min(number), most.max(number)));
+    }
+
     fn add_plain(&mut self, text: &[u8]) {
+        if self.measures {
+            self.add_measures(text);
+            return;
+        }
         let (mut hash, mut len, mut digits) = (SEED, 0usize, 0usize);
         for byte in text.iter().map(|byte| FOLD[usize::from(*byte)]).chain(std::iter::once(0)) {
             if byte != 0 {

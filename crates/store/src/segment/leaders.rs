@@ -162,14 +162,15 @@ impl<'a> Leaders<'a> {
             return Led::Alone;
         }
         memory.groups += 1;
+        let again = memory.groups.is_multiple_of(REMEMBERED);
         let choice = match memory.leader {
-            Some(choice) if memory.groups % REMEMBERED != 0 => choice.filter(|choice| {
+            Some(choice) if !again => choice.filter(|choice| {
                 self.judge(*choice, input, stretch)
                     .is_some_and(|led| (led as f64) < alone as f64 * WORTH_SHARE)
             }),
             _ => self.search(input, stretch, alone),
         };
-        if memory.leader.is_none() || choice.is_some() || memory.groups % REMEMBERED == 0 {
+        if memory.leader.is_none() || choice.is_some() || again {
             memory.leader = Some(choice);
         }
         choice.map_or(Led::Alone, |choice| self.led(choice, input, codes).unwrap_or(Led::Alone))

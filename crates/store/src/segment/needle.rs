@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use sawlog_model::{FieldValue, Kind, Test, token, value};
 
 use super::bits::Bits;
-use super::column::{Column, Strings, TemplateRun, Templates};
+use super::column::{Column, Lists, Strings, TemplateRun, Templates};
 use super::cursor::Damage;
 use super::template::VARIABLE;
 
@@ -92,8 +92,16 @@ impl<'a> Needle<'a> {
             Column::Integers(_) | Column::Padded { .. } if kind != Kind::Bool && !self.may_be_number() => {
                 Bits::none(count)
             }
+            Column::Integers(values) if kind != Kind::Bool && self.number().is_some() => {
+                let mut bits = Bits::none(count);
+                let wanted = self.number().unwrap_or_default();
+                let hits = values.iter().enumerate().filter(|(_, value)| value.unsigned_abs() == wanted);
+                hits.for_each(|(index, _)| bits.set(index));
+                bits
+            }
             Column::Plain(strings) => self.find_in_strings(strings, kind),
             Column::Templates(templates) if kind != Kind::Json => self.find_in_templates(templates, kind)?,
+            Column::Lists(lists) if kind == Kind::Json => self.find_in_lists(lists)?,
             Column::Equal { base, places, other } => {
                 let mut bits = self.find(base, kind)?;
                 if let Some(other) = other {
@@ -109,13 +117,66 @@ impl<'a> Needle<'a> {
         })
     }
 
+    /// Finds the lists of which an element holds the words, and asks the test itself of these.
+    fn find_in_lists(&self, lists: &Lists) -> Result<Bits, Damage> {
+        let count = lists.starts.len() - 1;
+        let mut maybe = Bits::all(count);
+        let escape = Test::Part { text: "\\u".to_owned(), fold: false };
+        for word in self.raw_words() {
+            // An escape may stand for a letter of the word.
+            let mut elements = Needle::new(&word).find(&lists.elements, Kind::Text)?;
+            elements.or(&Needle::new(&escape).find(&lists.elements, Kind::Text)?);
+            let mut with_word = Bits::none(count);
+            let mut value = 0;
+            for element in elements.iter() {
+                value += lists.starts[value..].partition_point(|start| *start as usize <= element) - 1;
+                with_word.set(value);
+            }
+            maybe.and(&with_word);
+        }
+        let mut bits = Bits::none(count);
+        let mut bytes = Vec::new();
+        for index in maybe.iter() {
+            bytes.clear();
+            lists.append(index, &mut bytes)?;
+            bits.put(index, self.keeps(Kind::Json, &bytes));
+        }
+        Ok(bits)
+    }
+
+    /// Parts that escaped text which passes must hold as it is written, but for letters written as `\u…`.
+    fn raw_words(&self) -> Vec<Test> {
+        let Some(text) = &self.text else { return Vec::new() };
+        let part = |(token, _): &(&[u8], bool)| Test::Part {
+            text: String::from_utf8_lossy(token).into_owned(),
+            fold: text.fold,
+        };
+        text.tokens.iter().map(part).collect()
+    }
+
+    /// Whether escaped text can pass at all.
+    fn may_be_in_escaped(&self, bytes: &[u8]) -> bool {
+        let Some(text) = &self.text else { return true };
+        let holds = |(token, _): &(&[u8], bool)| token::find(bytes, token, text.fold).is_some();
+        text.tokens.iter().all(holds) || memchr::memmem::find(bytes, b"\\u").is_some()
+    }
+
     /// Whether a value passes.
     pub(super) fn keeps(&self, kind: Kind, bytes: &[u8]) -> bool {
+        if matches!(kind, Kind::Json | Kind::JsonText) && !self.may_be_in_escaped(bytes) {
+            return false;
+        }
         match (&self.text, kind) {
             (Some(text), Kind::Text) => text.is_in(bytes),
             (Some(text), Kind::JsonText) if memchr::memchr(b'\\', bytes).is_none() => text.is_in(bytes),
             _ => self.test.keeps_value(&FieldValue::read(kind, Cow::Borrowed(bytes))),
         }
+    }
+
+    /// The number that it is, where a column of integers is asked for a word that is one: with either sign it is a word.
+    fn number(&self) -> Option<u64> {
+        let text = self.text.as_ref().filter(|text| text.word && text.single)?;
+        super::encode::canonical_integer(text.bytes).map(i64::unsigned_abs)
     }
 
     /// Whether it can stand in digits with a sign.

@@ -40,6 +40,8 @@ pub(super) struct Body {
     pub(super) contexts: Vec<Arc<Context>>,
     pub(super) sources: Vec<Arc<Source>>,
     pub(super) time_shapes: Vec<Vec<u8>>,
+    /// Integers of each group that are not indexed, least and largest.
+    pub(super) ranges: Vec<(u64, u64)>,
     pub(super) index: Index,
     chunks: Vec<ChunkMeta>,
     places: Vec<(StreamKey, Place)>,
@@ -90,6 +92,8 @@ impl Body {
             .collect::<Result<Vec<_>, Damage>>()?;
         let time_shapes =
             (0..cursor.count()?).map(|_| Ok(cursor.bytes()?.to_vec())).collect::<Result<Vec<_>, Damage>>()?;
+        let ranges = meta.groups.iter().map(|_| Ok((cursor.varint()?, cursor.varint()?)));
+        let ranges = ranges.collect::<Result<Vec<_>, Damage>>()?;
         let index = Index::read(&mut cursor)?;
         let (chunks, places) = chunk::read_table(&mut cursor, footer::HEAD as u64)?;
         let sources = meta
@@ -111,6 +115,7 @@ impl Body {
             contexts,
             sources,
             time_shapes,
+            ranges,
             index,
             chunks,
             places,

@@ -388,6 +388,12 @@ impl Body {
 
     fn may_hold_token(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
         let Some(hash) = index::hash(token) else { return Ok(true) };
+        // A number too long for an integer is text, and indexed.
+        let number = std::str::from_utf8(token).ok().and_then(|token| token.parse::<u64>().ok());
+        let in_range = |number: u64| self.ranges[group].0 <= number && number <= self.ranges[group].1;
+        if number.is_some_and(in_range) {
+            return Ok(true);
+        }
         if self.time_shapes.contains(&index::shape(token)) {
             return Ok(true);
         }

@@ -20,3 +20,5 @@ pub(super) const PRINTED: u8 = 7;
 pub(super) const STAMPS: u8 = 8;
 /// The values of another column, and those that differ.
 pub(super) const EQUAL: u8 = 9;
+/// JSON lists: how many elements each has, and the elements.
+pub(super) const LISTS: u8 = 10;

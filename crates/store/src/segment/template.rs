@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use sawlog_model::Kind;
 use sawlog_model::token::is_token_byte;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -168,7 +169,8 @@ fn escape_len(text: &[u8]) -> Option<usize> {
 
 impl Vocabulary {
     /// Adds the frequent words of the sample.
-    pub(super) fn learn<'a>(&mut self, sample: impl ExactSizeIterator<Item = &'a [u8]>, json: bool) {
+    pub(super) fn learn<'a>(&mut self, sample: impl ExactSizeIterator<Item = &'a [u8]>, kind: Kind) {
+        let json = kind == Kind::JsonText;
         let values = sample.len();
         let mut counts: HashMap<u64, (u32, Class)> = HashMap::new();
         for text in sample {
@@ -197,14 +199,14 @@ impl Vocabulary {
         }
     }
 
-    /// Cuts `text`; `json` where it is the body of a JSON string. No cut stands inside a token or an escape.
-    pub(super) fn cut(&self, text: &[u8], json: bool, into: &mut Cut) {
+    /// Cuts a value of this kind. No cut stands inside a token or an escape. JSON with escapes is not cut: it has other
+    /// words as it is written than as it is read, and tests look at both.
+    pub(super) fn cut(&self, text: &[u8], kind: Kind, into: &mut Cut) {
         into.template.clear();
         into.variables.clear();
-        if text.len() > LONGEST
-            || memchr::memchr(VARIABLE, text).is_some()
-            || !self.cut_chunks(text, json, into)
-        {
+        let escaped = kind == Kind::Json && memchr::memchr(b'\\', text).is_some();
+        let odd = escaped || text.len() > LONGEST || memchr::memchr(VARIABLE, text).is_some();
+        if odd || !self.cut_chunks(text, kind == Kind::JsonText, into) {
             into.whole(text.len());
         }
     }

@@ -461,8 +461,8 @@ fn an_absent_word_is_known_to_be_absent() {
 /// close to the first.
 fn service_rows(count: i64) -> Batch {
     let mut names = Names::default();
-    let columns =
-        ["client", "forwarded", "agent", "path", "size", "sent", "message"].map(|name| names.intern(name));
+    let columns = ["client", "forwarded", "agent", "path", "size", "sent", "message", "list"]
+        .map(|name| names.intern(name));
     let mut batch = lines(&[]);
     let mut buffer: Vec<u8> = Vec::new();
     for index in 0..count {
@@ -480,9 +480,21 @@ fn service_rows(count: i64) -> Batch {
         let message = format!("line{} of {} by user{}", index * 7, random % 3, random % 5);
         let (agent, size) =
             (format!("agent/{}.{}", random % 61, random % 7), (random % 211 * 977).to_string());
-        for (name, value) in columns.iter().zip([client, forwarded, agent, path, size, sent, message]) {
+        let part = |index: i64| {
+            format!("{{\"id\":{index},\"what\":\"a\\nkind{} of\",\"n\":[1,{index}]}}", index % 7)
+        };
+        let list = match index % 50 {
+            0 => "[]".to_owned(),
+            1 => "{}".to_owned(),
+            2 => "[1,[2,\"x,y]\"],\"\\u0041b\"]".to_owned(),
+            3 => "[1,2],[3]".to_owned(),
+            _ => format!("[{},{}]", part(index), part(index * 3)),
+        };
+        let values = [client, forwarded, agent, path, size, sent, message, list];
+        for (place, (name, value)) in columns.iter().zip(values).enumerate() {
             let (from, len, name) = (buffer.len() as u32, value.len() as u32, *name);
-            batch.slots.push(Slot { start: from, len, name, kind: Kind::Text, layout: 0 });
+            let kind = if place == 7 { Kind::Json } else { Kind::Text };
+            batch.slots.push(Slot { start: from, len, name, kind, layout: 0 });
             buffer.extend_from_slice(value.as_bytes());
             buffer.push(b' ');
         }
@@ -509,12 +521,26 @@ fn columns_that_follow_from_others_come_back() {
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     for effort in [Effort::Cheap, Effort::Strong] {
         let segment = check_round_trip(&rows, 3_000, effort, dir.path());
-        for word in
-            ["agent", "10.0.3.17", "3.17", "line700", "user3", "never", "2023", "item/17", "absent", "-"]
-        {
+        for word in [
+            "agent",
+            "10.0.3.17",
+            "3.17",
+            "line700",
+            "user3",
+            "never",
+            "2023",
+            "item/17",
+            "absent",
+            "-",
+            "kind3",
+            "nkind3",
+            "ab",
+            "y",
+            "kind3 of",
+        ] {
             let test = Test::Phrase { text: word.to_owned(), fold: true };
             check_select(&segment, &rows, &Predicate::Any(test.clone()), TimeRange::ALL);
-            for field in ["client", "forwarded", "size", "sent", "message"] {
+            for field in ["client", "forwarded", "size", "sent", "message", "list"] {
                 check_select(
                     &segment,
                     &rows,

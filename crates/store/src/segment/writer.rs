@@ -10,7 +10,8 @@ use super::chunk::{Chunks, StreamKey};
 use super::cursor::{put_bytes, put_varint};
 use super::dissect::{Dissector, Values};
 use super::encode::{self, Bodies, Input, Shared};
-use super::fields::Role;
+use super::fields::{self, Role};
+use super::interner::Interner;
 use super::leaders::Leaders;
 use super::{Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, footer, index, ints, stream};
 use crate::FieldCount;
@@ -22,12 +23,16 @@ pub struct SegmentWriter {
     chunks: Chunks,
     dissector: Dissector,
     shared: Vec<Shared>,
+    /// Dictionaries, each of all text columns of one name.
+    dictionaries: Vec<Interner>,
     contexts: Vec<Arc<Context>>,
     context_rows: Vec<u64>,
     context_ids: HashMap<Arc<Context>, u32>,
     sources: Vec<SourceRange>,
     groups: Vec<GroupMeta>,
     tokens: Vec<Vec<u32>>,
+    /// Integers of each group that are not indexed, least and largest.
+    ranges: Vec<Option<(u64, u64)>>,
     time_shapes: BTreeSet<Vec<u8>>,
 }
 
@@ -40,12 +45,14 @@ impl SegmentWriter {
             chunks: Chunks::new(effort, &footer::head()),
             dissector: Dissector::default(),
             shared: Vec::new(),
+            dictionaries: Vec::new(),
             contexts: Vec::new(),
             context_rows: Vec::new(),
             context_ids: HashMap::new(),
             sources: Vec::new(),
             groups: Vec::new(),
             tokens: Vec::new(),
+            ranges: Vec::new(),
             time_shapes: BTreeSet::new(),
         }
     }
@@ -70,7 +77,9 @@ impl SegmentWriter {
         let mut heads = Vec::new();
         let mut values = Values::default();
         let shapes = self.dissector.group(rows, &mut values);
-        self.shared.resize_with(self.dissector.fields.list().len(), Shared::default);
+        let columns = self.dissector.fields.list().len();
+        self.shared.resize_with(columns, Shared::default);
+        self.dictionaries.resize_with(columns, Interner::default);
         let meta = self.describe(rows);
         self.put_integers(group, stream::SHAPES, &shapes, &mut heads);
         let times = by_row(rows, |row| row.row().time);
@@ -88,7 +97,8 @@ impl SegmentWriter {
             if !list.is_empty() {
                 // A whole JSON line has words in written and in decoded form.
                 let kind = if role == Role::Raw { Kind::Json } else { role.kind() };
-                let input = Input { number: number as u32, kind, values: list, rows, times: &times };
+                let input =
+                    Input { number: number as u32, kind, values: list, rows, times: &times, nested: false };
                 self.put_column(group, &input, &mut leaders, &mut heads, &mut tokens);
             }
         }
@@ -98,6 +108,7 @@ impl SegmentWriter {
         }
         self.chunks.put(stream::HEADS, StreamKey { stream: stream::HEADS, group }, &heads);
         self.time_shapes.extend(tokens.shapes().map(<[u8]>::to_vec));
+        self.ranges.push(tokens.range());
         self.tokens.push(tokens.sorted());
         self.groups.push(meta);
     }
@@ -108,10 +119,8 @@ impl SegmentWriter {
         let mut skeletons = Vec::new();
         encode::put_strings(self.dissector.skeletons.iter(), &mut skeletons);
         self.chunks.put(stream::SKELETONS, global(stream::SKELETONS), &skeletons);
-        for (column, shared) in self.shared.iter().enumerate() {
-            for (part, strings) in
-                [(stream::DICTIONARY, &shared.dictionary), (stream::TABLE, &shared.templates)]
-            {
+        for (column, (shared, dictionary)) in self.shared.iter().zip(&self.dictionaries).enumerate() {
+            for (part, strings) in [(stream::DICTIONARY, dictionary), (stream::TABLE, &shared.templates)] {
                 if strings.len() > 0 {
                     let key = stream::of_column(column as u32, part);
                     let mut bytes = Vec::new();
@@ -137,6 +146,12 @@ impl SegmentWriter {
         }
         put_varint(&mut body, self.time_shapes.len() as u64);
         self.time_shapes.iter().for_each(|shape| put_bytes(&mut body, shape));
+        for range in &self.ranges {
+            // The least above the largest: there are none.
+            let (least, most) = range.unwrap_or((1, 0));
+            put_varint(&mut body, least);
+            put_varint(&mut body, most);
+        }
         body.extend_from_slice(&index);
         let mut bytes = self.chunks.finish(&mut body);
         footer::seal(&body, &mut bytes);
@@ -186,10 +201,14 @@ impl SegmentWriter {
         );
         let mut bodies = Bodies::default();
         let shared = &mut self.shared[column as usize];
+        let dictionary =
+            &mut self.dictionaries[fields::dictionary(self.dissector.fields.list(), column) as usize];
         match role {
             Role::Field(Kind::Time) => encode::encode_times(layout, input, &mut bodies, tokens),
-            Role::Rest => encode::encode(input, shared, leaders, &mut bodies, &mut index::Tokens::none()),
-            _ => encode::encode(input, shared, leaders, &mut bodies, tokens),
+            Role::Rest => {
+                encode::encode(input, dictionary, shared, leaders, &mut bodies, &mut index::Tokens::none())
+            }
+            _ => encode::encode(input, dictionary, shared, leaders, &mut bodies, tokens),
         }
         put_varint(heads, u64::from(column));
         put_bytes(heads, &bodies.head);
