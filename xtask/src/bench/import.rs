@@ -26,6 +26,8 @@ struct Row {
     flushed: u64,
     compacted: u64,
     victoria: Option<(f64, u64)>,
+    /// Events, first and last time, as `store stats` says them.
+    content: String,
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Stored>> {
@@ -51,11 +53,20 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Stored>> {
             flushed,
             compacted,
             victoria: peer.as_ref().map(|peer| (peer.cpu, peer.bytes)),
+            content: content(&sawlog, &data_word)?,
         });
         stores.push(Stored { name, raw, sawlog: data, victoria: peer });
     }
     print(&rows);
     Ok(stores)
+}
+
+/// `1,234 | 2026-01-01T00:00:00Z | 2026-01-02T00:00:00Z`, out of `sawlog store stats`.
+fn content(sawlog: &str, data: &str) -> Result<String> {
+    let output = Command::new(sawlog).args(["store", "stats", "--data", data]).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let after = |word: &str| text.lines().find_map(|line| line.strip_prefix(word)).unwrap_or("–").trim();
+    Ok(format!("{} | {}", after("records"), after("times").replace(" to ", " | ")))
 }
 
 /// Bytes of all files of a folder, one after the other, through zstd.
@@ -82,6 +93,12 @@ fn zstd(folder: &std::path::Path, arguments: &[&str]) -> Result<u64> {
 }
 
 fn print(rows: &[Row]) {
+    println!("\n### Events\n");
+    println!("| set | events | first time | last time |");
+    println!("|---|---|---|---|");
+    for row in rows {
+        println!("| {} | {} |", row.name, row.content);
+    }
     println!("\n### Bytes on disk, MB\n");
     println!(
         "| set | raw | zstd -3 | zstd -19 | VictoriaLogs | sawlog after import | after compaction | to VictoriaLogs | to zstd -19 |"
