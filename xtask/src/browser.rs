@@ -32,6 +32,10 @@ pub fn run(root: &Path, node: &Node, tally: &mut Tally) -> Result<()> {
     let output = driver.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("node run.mjs")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
+    for skipped in text.lines().filter_map(|line| line.strip_prefix("SKIPPED ")) {
+        let (name, why) = skipped.split_once(": ").unwrap_or((skipped, ""));
+        tally.skip(name, why);
+    }
     let counts = text.lines().rev().find_map(read_counts);
     match counts {
         Some((passed, failed)) => tally.add(passed, failed),

@@ -24,23 +24,18 @@ pub struct Node {
 }
 
 impl Node {
-    /// Imports a sample of real logs (where there are any) and starts a node over them.
-    pub fn start(root: &Path, logs: Option<&Path>) -> Result<Node> {
+    /// Starts an empty node over a fresh directory below `target` that bears `name`.
+    pub fn start(root: &Path, name: &str) -> Result<Node> {
         let binary = root.join("target/debug/sawlog");
         needs::succeed(
             Command::new(env!("CARGO")).args(["build", "--locked", "--package", "sawlog"]).current_dir(root),
         )?;
-        let folder = root.join("target/test-node");
+        let folder = root.join("target/test-nodes").join(name);
         if folder.is_dir() {
             std::fs::remove_dir_all(&folder)?;
         }
         std::fs::create_dir_all(folder.join("logs"))?;
         let data = folder.join("data");
-        if let Some(logs) = logs {
-            let sample = logs.join("loghub");
-            let mut import = Command::new(&binary);
-            needs::succeed(import.arg("import").arg("--data").arg(&data).arg(sample))?;
-        }
         let followed = folder.join("logs/app.log");
         std::fs::write(&followed, "")?;
         let mut run = Command::new(&binary);

@@ -386,13 +386,14 @@ await step("a narrow screen holds it all", async () => {
 await step("the page is light, says nothing to others and complains of nothing", async () => {
   const fresh = await browser.newContext();
   const one = await fresh.newPage();
-  let weight = 0;
-  one.on("response", async (response) => {
+  const bodies = [];
+  one.on("response", (response) => {
     const { pathname } = new URL(response.url());
-    if (pathname === "/" || pathname.startsWith("/ui/")) weight += (await response.body().catch(() => "")).length;
+    if (pathname === "/" || pathname.startsWith("/ui/")) bodies.push(response.body());
   });
   await one.goto(`${base}/`);
   await one.waitForLoadState("networkidle");
+  const weight = (await Promise.all(bodies)).reduce((sum, body) => sum + body.length, 0);
   await fresh.close();
   check(weight > 10_000 && weight <= 150_000, `${weight} bytes`);
   equal(foreign.length, 0, `requests elsewhere: ${foreign.slice(0, 3)}`);
