@@ -18,7 +18,7 @@ import * as states from "./state.js";
 import { table } from "./table.js";
 import { empty, noMatch, similar } from "./teach.js";
 import { nodes, plain } from "./text.js";
-import { SECOND, bounds, full, isOpen, label, nanos, rfc, rowTime, tick, zone } from "./time.js";
+import { SECOND, bounds, full, isOpen, label, nanos, now, rfc, rowTime, zone } from "./time.js";
 import { timeMenu } from "./timemenu.js";
 
 let state = states.read();
@@ -30,8 +30,8 @@ let total = null;
 let status = null;
 /** Rows that came live while the list was scrolled away from the top. @type {import("./rows.js").Item[]} */
 let held = [];
-/** Whether rows of more than one day are shown. */
-let dated = false;
+/** How much of the date rows show: nothing, month and day, or the year, too. @type {0 | 1 | 2} */
+let dated = 0;
 /** Letters that fit in the line's column. */
 let room = 0;
 /** The rows that are shown: those of the last search that found any or ended, until the next one does.
@@ -140,9 +140,7 @@ function take() {
   notice(null);
   id("table").hidden = finder.records;
   list.reset(finder.records ? items.length : 0);
-  if (!finder.records || !items.length) return;
-  reveal();
-  dates();
+  if (finder.records && items.length) reveal();
 }
 
 /** Whether what is shown is of an earlier search. @param {boolean} on */
@@ -164,6 +162,7 @@ async function counts() {
     total = hits.total;
     chart.utc = state.utc;
     chart.show(hits);
+    dates();
     fields.show(names.fields);
     fields.renew(hits.total);
     stats();
@@ -177,15 +176,16 @@ function grown() {
   if (!finder.records) return;
   take();
   list.grow(items.length);
+  dates();
 }
 
-/** Whether rows are dated: when what is in reach is of another day than today. */
+/** How much of the date rows need: what is in reach may be of another day than today, or of another year. */
 function dates() {
-  const newest = time(rec(items[0]));
-  const oldest = chart.start || bounds(state).start || newest;
+  if (!items.length || !finder.records) return;
   const day = (/** @type {bigint} */ ns) => full(ns, state.utc).slice(0, 10);
-  const now = BigInt(Date.now()) * 1_000_000n;
-  const next = day(newest) !== day(now) || day(oldest > newest ? newest : oldest) !== day(now);
+  const ends = [time(rec(items[0])), time(rec(items[items.length - 1])), ...(chart.number ? [chart.start] : [])];
+  const others = ends.map(day).filter((one) => one !== day(now()));
+  const next = others.some((one) => one.slice(0, 4) !== day(now()).slice(0, 4)) ? 2 : others.length ? 1 : 0;
   if (next === dated) return;
   dated = next;
   look();
@@ -366,9 +366,7 @@ function again() {
   again_ ||= setTimeout(() => {
     again_ = 0;
     if (!state.live || !isOpen(state)) return;
-    const { start } = bounds(state);
-    finder.start = start === null ? "" : String(start);
-    finder.shownEnd = start === null ? "" : String(BigInt(Date.now()) * 1_000_000n);
+    finder.range(state);
     counts();
   }, 5000);
 }
@@ -492,7 +490,7 @@ function look() {
   if (document.activeElement !== query || query.value.trim() !== state.q) query.value = state.q;
   put(id("time"), label(state, state.utc), el("span", { class: "caret", "aria-hidden": "true" }, "▾"));
   id("live").setAttribute("aria-pressed", String(state.live));
-  id("results").style.setProperty("--grid", `${dated ? 21 : 15}ch 6ch 15ch ${"var(--col) ".repeat(state.cols.length)}minmax(0, 1fr)`);
+  id("results").style.setProperty("--grid", `${[15, 21, 26][dated]}ch 6ch 15ch ${"var(--col) ".repeat(state.cols.length)}minmax(0, 1fr)`);
   put(id("head"), el("span", {}, "time"), el("span", {}, "level"), el("span", {}, "source"),
     ...state.cols.map((name) => el("span", { class: "col" }, el("span", {}, name), el("button", { type: "button", tabIndex: -1, title: `Take the column ${name} away`, onclick: () => column(name) }, "×"))),
     el("span", {}, "line"));
@@ -643,7 +641,7 @@ async function begin() {
   if (states.isFresh()) {
     status = await json("status").catch((error) => (failed(error), null));
     const last = nanos(status?.store.last_time ?? "");
-    if (last !== null && BigInt(Date.now()) * 1_000_000n - last < 3600n * SECOND) {
+    if (last !== null && now() - last < 3600n * SECOND) {
       state = { ...state, from: "1h" };
       states.write(state, true);
     }

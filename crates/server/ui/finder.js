@@ -6,7 +6,7 @@
 import { search } from "./api.js";
 import { searchEnd } from "./lang.js";
 import { address, rec, time } from "./rows.js";
-import { bounds, isOpen, now } from "./time.js";
+import { SECOND, bounds, isOpen, now } from "./time.js";
 
 /** @typedef {import("./rows.js").Item} Item */
 
@@ -14,6 +14,8 @@ const FIRST = 300;
 /** Rows of a query with pipes, whose order may be another, so that there is no next page. */
 const PIPED = 2000;
 const PAGE = 2000;
+/** What the clock of a sender may be ahead. */
+const SKEW = 10n * SECOND;
 /** More rows than anybody scrolls through; a browser can also not show a list of any height. */
 export const MOST = 1_000_000;
 
@@ -31,7 +33,6 @@ export class Finder {
     this.query = "";
     this.start = "";
     this.end = "";
-    this.shownEnd = "";
     this.piped = false;
   }
 
@@ -39,12 +40,8 @@ export class Finder {
   find(state) {
     this.abort.abort();
     this.abort = new AbortController();
-    const { start, end } = bounds(state);
     this.query = state.q;
-    this.start = start === null ? "" : String(start);
-    this.end = end === null ? "" : String(end);
-    // A bar chart of "the last hour" ends now; a list of lines has those from a clock that runs ahead, too.
-    this.shownEnd = isOpen(state) && start !== null ? String(now()) : this.end;
+    this.range(state);
     this.items = [];
     this.ended = false;
     this.records = true;
@@ -52,9 +49,17 @@ export class Finder {
     return this.page(this.piped ? PIPED : FIRST, this.end, new Set());
   }
 
+  /** Reads the range, of which now is a part. @param {import("./state.js").State} state */
+  range(state) {
+    const { start, end } = bounds(state);
+    this.start = start === null ? "" : String(start);
+    // "The last hour" ends now, give or take what clocks differ; lines of tomorrow are found in all time.
+    this.end = isOpen(state) && start !== null ? String(now() + SKEW) : end === null ? "" : String(end);
+  }
+
   /** The parameters that say which rows, for others that ask about them. */
   get params() {
-    return { query: this.query, start: this.start, end: this.shownEnd };
+    return { query: this.query, start: this.start, end: this.end };
   }
 
   /** Fetches the rows after the last one, unless that is under way or there are none. */

@@ -122,17 +122,34 @@ export class Histogram {
   ticks(root, width) {
     const span = Number(this.end - this.first) / 1e9;
     const least = (span * 90) / width;
+    if (least > 90 * 86_400) return this.years(root, width, least / (365.25 * 86_400));
     const every = STEPS.find((step) => step >= least) ?? STEPS[STEPS.length - 1];
     const fine = least < 1 ? Math.max(least, 0.001) : every;
     const step = BigInt(Math.round(fine * 1e9));
     // Ticks stand at full hours and days of the zone that is shown.
     const away = this.utc ? 0n : BigInt(-new Date(Number(this.start / 1_000_000n)).getTimezoneOffset()) * 60n * SECOND;
     for (let time = ((this.first + away + step - 1n) / step) * step - away; time < this.end; time += step) {
-      const x = (Number(time - this.first) / Number(this.end - this.first)) * width;
-      if (x > width - 30 || x < 2) continue;
-      root.append(svg("line", { class: "ground", x1: x, x2: x, y1: HEIGHT, y2: HEIGHT + 3 }));
-      root.append(svg("text", { x, y: HEIGHT + 13, "text-anchor": x < 30 ? "start" : "middle" }, tick(time, this.utc, step)));
+      this.tick(root, width, time, tick(time, this.utc, step));
     }
+  }
+
+  /** Ticks at the begin of years. @param {Element} root @param {number} width @param {number} least Years between two. */
+  years(root, width, least) {
+    const every = [1, 2, 5, 10, 20, 50, 100].find((years) => years >= least) ?? 200;
+    const last = new Date(Number(this.end / 1_000_000n)).getUTCFullYear();
+    for (let year = last - (last % every); year > 1677; year -= every) {
+      const time = BigInt(Date.UTC(year, 0)) * 1_000_000n;
+      if (time < this.first) break;
+      this.tick(root, width, time, String(year));
+    }
+  }
+
+  /** @param {Element} root @param {number} width @param {bigint} time @param {string} words */
+  tick(root, width, time, words) {
+    const x = (Number(time - this.first) / Number(this.end - this.first)) * width;
+    if (x > width - 30 || x < 2) return;
+    root.append(svg("line", { class: "ground", x1: x, x2: x, y1: HEIGHT, y2: HEIGHT + 3 }));
+    root.append(svg("text", { x, y: HEIGHT + 13, "text-anchor": x < 30 ? "start" : "middle" }, words));
   }
 
   listen() {

@@ -21,16 +21,14 @@ function step(command, what, say) {
  * @param {{parts: {role: string, name: string}[]}} status @param {(words: string) => void} say
  */
 export function empty(status, say) {
-  const host = location.hostname.replace(/^\[|\]$/g, "");
-  const port = (/** @type {string} */ name, /** @type {string} */ usual) =>
-    status.parts.find((part) => part.role === "input" && part.name.includes(name))?.name.match(/:(\d+)\b/)?.[1] ?? usual;
+  const forward = status.parts.find((part) => part.role === "input" && part.name.startsWith("forward"))?.name.match(/:(\d+)\b/)?.[1] ?? "24224";
   return el("div", { class: "teach" },
     el("h2", {}, "No lines yet"),
     el("p", {}, "This node is up and waiting. Any of these sends the first line; the page turns into the view by itself when it arrives."),
     el("ol", { role: "list" },
       step(`curl ${location.origin}/api/v1/ingest -d '{"level":"info","message":"hello"}'`, "Send one event over HTTP", say),
-      step(`logger --tcp --server ${host} --port ${port("syslog", "5140")} "hello from $(hostname)"`, "Send a line from any machine with syslog", say),
-      step("sawlog run --tail '/var/log/**/*.log'", "Or start the node so that it follows files", say),
+      step("sawlog run --tail '/var/log/**/*.log'", "Start the node so that it follows the files of its machine", say),
+      step(`sawlog-agent run --tail '/var/log/**/*.log' --to ${location.hostname}:${forward}`, "Follow the files of another machine; Fluentd and Fluent Bit forward to the same port", say),
     ),
     el("p", { class: "none" }, el("i", { class: "pulse", "aria-hidden": "true" }), "Listening"),
   );

@@ -89,10 +89,10 @@ function parts(date, utc) {
 /** @param {bigint} ns */
 const date = (ns) => new Date(Number(ns / MS));
 
-/** The time of a row: `10:02:17.113`, with the date where rows are of many days. @param {bigint} ns @param {boolean} utc @param {boolean} dated */
+/** The time of a row: `10:02:17.113`, with as much of the date as is asked for. @param {bigint} ns @param {boolean} utc @param {0 | 1 | 2} dated */
 export function rowTime(ns, utc, dated) {
   const p = parts(date(ns), utc);
-  return `${dated ? `${two(p.mo)}-${two(p.d)} ` : ""}${two(p.h)}:${two(p.mi)}:${two(p.s)}.${two(p.ms, 3)}`;
+  return `${dated > 1 ? `${p.y}-` : ""}${dated ? `${two(p.mo)}-${two(p.d)} ` : ""}${two(p.h)}:${two(p.mi)}:${two(p.s)}.${two(p.ms, 3)}`;
 }
 
 /** `2026-11-20 10:02:17`, with what is below a second where there is any. @param {bigint} ns @param {boolean} utc */
