@@ -154,8 +154,10 @@ impl Test {
     /// # Errors
     /// [`TestError::Regex`] where it is wrong, or takes more than 4 MiB when compiled.
     pub fn regex(pattern: &str, fold: bool) -> Result<Test, TestError> {
-        let mut builder = regex::bytes::RegexBuilder::new(pattern);
-        builder.case_insensitive(fold).size_limit(4 << 20).dfa_size_limit(4 << 20).nest_limit(64);
+        // The flag is part of the text, so that whoever reads the expression's text again knows of it.
+        let text = if fold { format!("(?i){pattern}") } else { pattern.to_owned() };
+        let mut builder = regex::bytes::RegexBuilder::new(&text);
+        builder.size_limit(4 << 20).dfa_size_limit(4 << 20).nest_limit(64);
         Ok(Test::Regex(builder.build()?))
     }
 

@@ -32,7 +32,7 @@ impl Group {
                 Ok(Arc::new(times.with_timezone("UTC")))
             }
             "_received" => {
-                let received = self.received();
+                let received = self.received()?;
                 let received: TimestampNanosecondArray = each().map(|row| Some(received[row])).collect();
                 Ok(Arc::new(received.with_timezone("UTC")))
             }

@@ -1,12 +1,14 @@
 //! Values of one column of one row group in memory. A column knows its values by their numbers and gives their bytes;
 //! which row a value belongs to is not its business, nor how it was written.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use sawlog_model::Nanos;
 use sawlog_model::time::Layout;
 
+use super::bits::Bits;
 use super::cursor::Damage;
 use super::decode::{Place, Reading, Stream};
 use super::template::VARIABLE;
@@ -16,6 +18,34 @@ use super::template::VARIABLE;
 pub(super) struct Strings {
     pub(super) bytes: Bytes,
     pub(super) ends: Vec<u32>,
+    /// What was looked for lately.
+    pub(super) found: Found,
+}
+
+/// The strings that passed the last tests: a dictionary is asked the same for one row group after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    last: Arc<Mutex<VecDeque<Answer>>>,
+}
+
+/// What was asked, and the strings that passed.
+type Answer = (String, Arc<Bits>);
+
+impl Found {
+    const REMEMBERED: usize = 8;
+
+    /// What `find` gives, or gave before for this key.
+    pub(super) fn get(&self, key: &str, find: impl FnOnce() -> Bits) -> Arc<Bits> {
+        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = lock().iter().find(|(have, _)| have == key) {
+            return found.clone();
+        }
+        let found = Arc::new(find());
+        let mut last = lock();
+        last.push_front((key.to_owned(), found.clone()));
+        last.truncate(Found::REMEMBERED);
+        found
+    }
 }
 
 impl Strings {
@@ -196,7 +226,7 @@ impl Column {
             self.append(index, &mut bytes)?;
             ends.push(bytes.len() as u32);
         }
-        Ok(Strings { bytes: bytes.into(), ends })
+        Ok(Strings { bytes: bytes.into(), ends, found: Found::default() })
     }
 }
 

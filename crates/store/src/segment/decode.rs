@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sawlog_model::Nanos;
 use sawlog_model::time::Layout;
 
-use super::column::{Column, Lists, Printed, Strings, TemplateRun, Templates, Variable};
+use super::column::{Column, Found, Lists, Printed, Strings, TemplateRun, Templates, Variable};
 use super::cursor::{Cursor, Damage};
 use super::follow::{self, Leader};
 use super::template;
@@ -147,7 +147,7 @@ impl<'a> Reading<'a> {
         if end != total {
             return Err(Damage::Bytes("lengths of texts do not fit their sum"));
         }
-        Ok(Strings { bytes: self.text(end as usize)?, ends })
+        Ok(Strings { bytes: self.text(end as usize)?, ends, found: Found::default() })
     }
 
     fn skip_strings(&mut self, count: usize) -> Result<(), Damage> {

@@ -33,7 +33,8 @@ pub struct Group {
     /// Context of each row; empty where all have the first.
     contexts: Vec<u32>,
     one_context: u32,
-    offset_rules: OffsetRules,
+    /// Where in `heads` times, times of arrival and offsets begin.
+    row_heads: [usize; 3],
     times: OnceLock<Arc<Vec<Nanos>>>,
     received: OnceLock<Arc<Vec<Nanos>>>,
     offsets: OnceLock<Arc<Vec<u64>>>,
@@ -172,15 +173,8 @@ fn once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, StoreError>) -> 
 impl Group {
     pub(super) fn open(body: Arc<Body>, number: usize) -> Result<Group, StoreError> {
         let group = number as u32 + 1;
-        let streams = |id| body.stream(id, group);
-        let heads = streams(stream::HEADS)?;
-        let bodies = [
-            streams(stream::SHAPES)?,
-            streams(stream::TIMES)?,
-            streams(stream::RECEIVED)?,
-            streams(stream::CONTEXTS)?,
-            streams(stream::OFFSETS)?,
-        ];
+        let heads = body.stream(stream::HEADS, group)?;
+        let bodies = [body.stream(stream::SHAPES, group)?, body.stream(stream::CONTEXTS, group)?];
         let skeletons = body.skeletons()?;
         Group::read(body.clone(), number, heads, &bodies, &skeletons).map_err(|damage| body.damaged(damage))
     }
@@ -189,26 +183,29 @@ impl Group {
         body: Arc<Body>,
         number: usize,
         heads: Bytes,
-        bodies: &[Bytes; 5],
+        [shapes, contexts]: &[Bytes; 2],
         skeletons: &[Skeleton],
     ) -> Result<Group, Damage> {
         let meta = body.meta.groups.get(number).ok_or(Damage::Bytes("a row group is missing"))?;
         let rows = meta.rows as usize;
         let mut head = Cursor::new(&heads);
-        let [shapes, times, received, contexts, offsets] = bodies;
+        let at = |head: &Cursor<'_>| heads.len() - head.remaining();
         let ids = ints::decode(rows, &mut head, &mut Cursor::new(shapes))?;
-        let times = ints::decode(rows, &mut head, &mut Cursor::new(times))?;
-        let received = ints::decode(rows, &mut head, &mut Cursor::new(received))?;
+        let times = at(&head);
+        ints::size(rows, &mut head)?;
+        let received = at(&head);
+        ints::size(rows, &mut head)?;
         let contexts = ints::decode(rows, &mut head, &mut Cursor::new(contexts))?;
         if contexts.iter().any(|context| *context < 0 || *context as usize >= body.contexts.len()) {
             return Err(Damage::Bytes("a row has a context that is not there"));
         }
-        let offset_rules = OffsetRules::read(meta, &mut head, &mut Cursor::new(offsets))?;
+        let row_heads = [times, received, at(&head)];
+        OffsetRules::skip(meta, &mut head)?;
         let mut column_heads = HashMap::new();
         while head.remaining() > 0 {
             let column = head.u32()?;
             let len = head.bytes()?.len();
-            let end = heads.len() - head.remaining();
+            let end = at(&head);
             column_heads.insert(column, end - len..end);
         }
         let (codes, shapes) = local_shapes(&ids, skeletons)?;
@@ -226,12 +223,25 @@ impl Group {
             shapes,
             contexts,
             one_context,
-            offset_rules,
-            times: OnceLock::from(Arc::new(times)),
-            received: OnceLock::from(Arc::new(received)),
+            row_heads,
+            times: OnceLock::new(),
+            received: OnceLock::new(),
             offsets: OnceLock::new(),
             columns,
         })
+    }
+
+    /// Integers of the rows, whose head stands at `head`.
+    fn row_integers(&self, head: usize, stream: u32) -> Result<Arc<Vec<i64>>, StoreError> {
+        let body = self.body.stream(stream, self.number as u32 + 1)?;
+        let values =
+            ints::decode(self.rows(), &mut Cursor::new(&self.heads[head..]), &mut Cursor::new(&body));
+        values.map(Arc::new).map_err(|damage| self.body.damaged(damage))
+    }
+
+    /// The head of a column, where any row has a value in it.
+    pub(super) fn head(&self, column: u32) -> Option<&[u8]> {
+        Some(&self.heads[self.column_heads.get(&column)?.clone()])
     }
 
     /// What the footer says of it.
@@ -249,11 +259,12 @@ impl Group {
     /// # Errors
     /// As the disk says.
     pub fn times(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
-        Ok(self.times.get().cloned().unwrap_or_default())
+        once(&self.times, || self.row_integers(self.row_heads[0], stream::TIMES)).cloned()
     }
 
-    pub(super) fn received(&self) -> Arc<Vec<Nanos>> {
-        self.received.get().cloned().unwrap_or_default()
+    /// When the rows came.
+    pub(super) fn received(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
+        once(&self.received, || self.row_integers(self.row_heads[1], stream::RECEIVED)).cloned()
     }
 
     /// The number of a row's context.
@@ -455,9 +466,13 @@ impl Group {
     pub fn offsets(&self) -> Result<Arc<Vec<u64>>, StoreError> {
         once(&self.offsets, || {
             let mut offsets = Vec::with_capacity(self.rows());
-            let mut exceptions = self.offset_rules.exceptions.iter().peekable();
+            let body = self.body.stream(stream::OFFSETS, self.number as u32 + 1)?;
+            let mut head = Cursor::new(&self.heads[self.row_heads[2]..]);
+            let rules = OffsetRules::read(self.meta(), &mut head, &mut Cursor::new(&body));
+            let rules = rules.map_err(|damage| self.body.damaged(damage))?;
+            let mut exceptions = rules.exceptions.iter().peekable();
             let mut line = Vec::new();
-            for (run, by_length) in self.meta().runs.iter().zip(&self.offset_rules.by_length) {
+            for (run, by_length) in self.meta().runs.iter().zip(&rules.by_length) {
                 let mut next = run.first;
                 for row in run.start as usize..(run.start + run.rows) as usize {
                     if let Some((_, difference)) = exceptions.next_if(|(at, _)| *at == row) {
@@ -498,7 +513,7 @@ impl Group {
         Ok(RowView {
             taken,
             time: self.times()?[row],
-            received: self.received()[row],
+            received: self.received()?[row],
             address: self.address(row, with_offset)?,
             tenant: self.body.meta.tenant,
             marks: self.shapes[self.codes[row] as usize].skeleton.marks,
@@ -555,7 +570,7 @@ impl Group {
     }
 
     fn batch(&self, source: usize, rows: std::ops::Range<usize>) -> Result<Batch, StoreError> {
-        let (times, received, offsets) = (self.times()?, self.received(), self.offsets()?);
+        let (times, received, offsets) = (self.times()?, self.received()?, self.offsets()?);
         let mut batch = Batch {
             tenant: self.body.meta.tenant,
             source: self.body.sources[source].clone(),
@@ -633,6 +648,15 @@ impl Taken {
 }
 
 impl OffsetRules {
+    /// Passes over them.
+    fn skip(meta: &GroupMeta, head: &mut Cursor<'_>) -> Result<(), Damage> {
+        head.take(meta.runs.len())?;
+        let count = head.varint()? as usize;
+        ints::size(count, head)?;
+        ints::size(count, head)?;
+        Ok(())
+    }
+
     fn read(meta: &GroupMeta, head: &mut Cursor<'_>, body: &mut Cursor<'_>) -> Result<OffsetRules, Damage> {
         let by_length =
             meta.runs.iter().map(|_| Ok(head.byte()? != 0)).collect::<Result<Vec<_>, Damage>>()?;

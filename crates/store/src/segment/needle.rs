@@ -3,6 +3,7 @@
 //! nothing of rows.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use sawlog_model::{FieldValue, Kind, Test, token, value};
@@ -11,6 +12,9 @@ use super::bits::Bits;
 use super::column::{Column, Lists, Strings, TemplateRun, Templates};
 use super::cursor::Damage;
 use super::template::VARIABLE;
+
+/// From so many entries on what was found in a dictionary is remembered.
+const LARGE_DICTIONARY: usize = 256;
 
 /// What is looked for.
 pub(super) struct Needle<'a> {
@@ -25,7 +29,7 @@ struct Text<'a> {
     fold: bool,
     /// It must stand as a whole word or phrase.
     word: bool,
-    finder: Option<Finder<'a>>,
+    search: Search<'a>,
     /// Its tokens, and whether each must stand in a matching text as a whole.
     tokens: Vec<(&'a [u8], bool)>,
     /// It is (part of) one token, so that it cannot stand across two parts of a line.
@@ -45,6 +49,22 @@ impl<'a> Needle<'a> {
     /// Whether it can stand in a line only within one of its parts.
     pub(super) fn is_single(&self) -> bool {
         self.text.as_ref().is_some_and(|text| text.single)
+    }
+
+    /// A part of a token that a matching value must hold, where one is not all digits.
+    pub(super) fn probe(&self) -> Option<Probe<'_>> {
+        let text = self.text.as_ref()?;
+        let tokens = text.tokens.iter().map(|(token, _)| *token);
+        let wordy = tokens.filter(|token| !token.iter().all(u8::is_ascii_digit));
+        let bytes = wordy.max_by_key(|token| token.len())?;
+        Some(Probe { bytes, search: Search::new(bytes, text.fold) })
+    }
+
+    /// Whether a match can stand across the edge of a part with these bytes at its edges.
+    pub(super) fn holds_byte(&self, bytes: &[u8]) -> bool {
+        let Some(text) = &self.text else { return true };
+        let same = |byte: u8, have: u8| byte == have || text.fold && byte.eq_ignore_ascii_case(&have);
+        bytes.iter().any(|byte| text.bytes.iter().any(|have| same(*byte, *have)))
     }
 
     /// Whether the line that holds it can be told from its parts at all.
@@ -71,6 +91,18 @@ impl<'a> Needle<'a> {
     /// Which values of the column pass.
     pub(super) fn find(&self, column: &Column, kind: Kind) -> Result<Bits, Damage> {
         let count = column.len();
+        if let (Some(keeps), Column::Integers(values) | Column::Padded { values, .. }) =
+            (self.integers(), column)
+            && kind != Kind::Bool
+        {
+            let mut bits = Bits::none(count);
+            values
+                .iter()
+                .enumerate()
+                .filter(|(_, value)| keeps(**value))
+                .for_each(|(index, _)| bits.set(index));
+            return Ok(bits);
+        }
         Ok(match column {
             Column::Constant { value, .. } => {
                 if self.keeps(kind, value) {
@@ -80,7 +112,7 @@ impl<'a> Needle<'a> {
                 }
             }
             Column::Dictionary { entries, codes } => {
-                let found = self.find_in_strings(entries, kind);
+                let found = self.find_in_dictionary(entries, kind);
                 let mut bits = Bits::none(count);
                 if !found.is_empty() {
                     let hits = codes.iter().enumerate().filter(|(_, code)| found.has(**code as usize));
@@ -185,6 +217,31 @@ impl<'a> Needle<'a> {
         text.bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
     }
 
+    /// The same, remembered for the next row group where the dictionary is large.
+    fn find_in_dictionary(&self, entries: &Strings, kind: Kind) -> Arc<Bits> {
+        if entries.len() < LARGE_DICTIONARY {
+            return Arc::new(self.find_in_strings(entries, kind));
+        }
+        let key = format!("{kind:?} {:?}", self.test);
+        entries.found.get(&key, || self.find_in_strings(entries, kind))
+    }
+
+    /// The test as one of integers, where it is one.
+    fn integers(&self) -> Option<Box<dyn Fn(i64) -> bool>> {
+        let number = |text: &str| super::encode::canonical_integer(text.as_bytes());
+        Some(match self.test {
+            Test::Is(wanted) => {
+                let wanted = number(wanted)?;
+                Box::new(move |value| value == wanted)
+            }
+            Test::Number(compare, wanted) => {
+                let (compare, wanted) = (*compare, number(wanted)?);
+                Box::new(move |value| compare.holds(value.cmp(&wanted)))
+            }
+            _ => return None,
+        })
+    }
+
     fn find_in_strings(&self, strings: &Strings, kind: Kind) -> Bits {
         let plain = match kind {
             Kind::Text | Kind::Time | Kind::Number | Kind::Bool => true,
@@ -273,6 +330,63 @@ impl<'a> Needle<'a> {
     }
 }
 
+/// Part of a token, looked for in text that may be escaped.
+pub(super) struct Probe<'a> {
+    pub(super) bytes: &'a [u8],
+    search: Search<'a>,
+}
+
+impl Probe<'_> {
+    /// Whether values on this buffer may hold it.
+    pub(super) fn may_be_in(&self, kind: Kind, bytes: &[u8]) -> bool {
+        let escaped = matches!(kind, Kind::Json | Kind::JsonText);
+        self.search.find(bytes).is_some() || escaped && memchr::memmem::find(bytes, b"\\u").is_some()
+    }
+}
+
+/// A search over long buffers.
+enum Search<'a> {
+    Exact(Box<Finder<'a>>),
+    /// ASCII letters in either case, by the place of its rarest byte.
+    Folded {
+        bytes: &'a [u8],
+        rarest: usize,
+    },
+    /// The text is not in lower case: it compares as [`token::find`] does.
+    Odd(&'a [u8]),
+}
+
+/// Bytes of logs, the most frequent first; others are rarer.
+const FREQUENT: &[u8] = b" e0a1tioncrsd2l3m54p.6789uf/-:_ghb\"v=,k";
+
+impl<'a> Search<'a> {
+    fn new(bytes: &'a [u8], fold: bool) -> Self {
+        if !fold {
+            return Search::Exact(Box::new(Finder::new(bytes)));
+        }
+        if bytes.is_empty() || bytes.iter().any(u8::is_ascii_uppercase) {
+            return Search::Odd(bytes);
+        }
+        let rank = |byte: &u8| FREQUENT.iter().position(|have| have == byte).unwrap_or(FREQUENT.len());
+        let rarest = (0..bytes.len()).max_by_key(|at| rank(&bytes[*at])).unwrap_or(0);
+        Search::Folded { bytes, rarest }
+    }
+
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Search::Exact(finder) => finder.find(text),
+            Search::Odd(bytes) => token::find(text, bytes, true),
+            Search::Folded { bytes, rarest } => {
+                let last = text.len().checked_sub(bytes.len())?;
+                let byte = bytes[*rarest];
+                let window = &text[*rarest..=last + rarest];
+                let hits = memchr::memchr2_iter(byte, byte.to_ascii_uppercase(), window);
+                hits.into_iter().find(|at| text[*at..][..bytes.len()].eq_ignore_ascii_case(bytes))
+            }
+        }
+    }
+}
+
 /// What is known of the values of a template.
 enum Found {
     All,
@@ -300,8 +414,7 @@ impl<'a> Text<'a> {
         let single = spans.first() == Some(&(0, bytes.len()));
         let whole = |start, end| word || (start > 0 && end < bytes.len());
         let tokens = spans.iter().map(|(start, end)| (&bytes[*start..*end], whole(*start, *end))).collect();
-        let finder = (!fold).then(|| Finder::new(bytes));
-        Some(Text { bytes, fold, word, finder, tokens, single })
+        Some(Text { bytes, fold, word, search: Search::new(bytes, fold), tokens, single })
     }
 
     fn is_in(&self, text: &[u8]) -> bool {
@@ -312,18 +425,11 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn next(&self, text: &[u8]) -> Option<usize> {
-        match &self.finder {
-            Some(finder) => finder.find(text),
-            None => token::find(text, self.bytes, true),
-        }
-    }
-
     /// Looks over the whole buffer at once and says which strings the hits stand in.
     fn find_all(&self, strings: &Strings) -> Bits {
         let mut bits = Bits::none(strings.len());
         let (mut from, mut index) = (0, 0);
-        while let Some(at) = self.next(&strings.bytes[from..]) {
+        while let Some(at) = self.search.find(&strings.bytes[from..]) {
             let (start, end) = (from + at, from + at + self.bytes.len());
             index += strings.ends[index..].partition_point(|end| *end as usize <= start);
             if index >= strings.len() {

@@ -7,13 +7,18 @@ use super::bits::Bits;
 use super::column::Column;
 use super::fields::Role;
 use super::group::{Group, Shape, Taken};
+use super::literal;
 use super::needle::Needle;
 use super::reader::Body;
+use super::skeleton::Item;
 use super::{index, stream};
 use crate::StoreError;
 
 /// Fields that are computed and stand in no column.
 const OWN: [&str; 7] = ["_line", "_time", "_received", "_source", "_epoch", "_offset", "_tenant"];
+
+/// So few rows are put together without further ado.
+const FEW_ROWS: usize = 256;
 
 impl Group {
     /// The rows that the predicate keeps and whose time is in the range, ascending: exactly those for which
@@ -132,7 +137,7 @@ impl Group {
         columns.dedup();
         for column in columns {
             let here = self.of_shapes(&rows, |code, _| slots[code].is_some_and(|(have, _)| have == column));
-            kept.or(&self.by_value(column, &here, test, |code| slots[code].map(|(_, which)| which))?);
+            kept.or(&self.by_value(column, &here, test, &|code| slots[code].map(|(_, which)| which))?);
         }
         Ok(kept)
     }
@@ -143,7 +148,7 @@ impl Group {
         column: u32,
         rows: &Bits,
         test: &Test,
-        which: impl Fn(usize) -> Option<u32>,
+        which: &dyn Fn(usize) -> Option<u32>,
     ) -> Result<Bits, StoreError> {
         let mut kept = Bits::none(self.rows());
         if rows.is_empty() {
@@ -156,8 +161,21 @@ impl Group {
             (Test::Exists, _) => return Ok(rows.clone()),
             _ => {}
         }
-        let values = self.values(column)?;
+        let mut rows = rows;
+        let narrowed;
+        if let Test::Regex(regex) = test
+            && let Some(part) = literal::required(regex.as_str())
+        {
+            narrowed = self.by_value(column, rows, &part, which)?;
+            rows = &narrowed;
+        }
         let needle = Needle::new(test);
+        if let Some(probe) = needle.probe()
+            && self.cannot_hold(column, &probe)?
+        {
+            return Ok(kept);
+        }
+        let values = self.values(column)?;
         if rows.count() * 8 < values.column.len() {
             let mut bytes = Vec::new();
             for row in rows.iter() {
@@ -237,8 +255,14 @@ impl Group {
         }
         columns.sort_unstable();
         columns.dedup();
+        let probe = needle.probe();
         for (column, reading) in columns {
             let kind = self.body.fields[column as usize].role.kind();
+            if let Some(probe) = &probe
+                && self.cannot_hold(column, probe)?
+            {
+                continue;
+            }
             if kind == Kind::Null && reading == Reading::Decoded && !needle.keeps(kind, b"null") {
                 continue;
             }
@@ -285,20 +309,19 @@ impl Group {
 
     /// Of `rows`, those whose line passes.
     fn line(&self, test: &Test, mut rows: Bits) -> Result<Bits, StoreError> {
+        if let Test::Regex(regex) = test
+            && let Some(part) = literal::required(regex.as_str())
+        {
+            rows = self.line(&part, rows)?;
+        }
         let needle = Needle::new(test);
         let mut kept = Bits::none(self.rows());
         if needle.is_text() {
             let parts = self.of_shapes(&rows, |_, shape| !shape.skeleton.whole && !shape.skeleton.glued);
             rows.subtract(&parts);
-            kept = self.in_parts(&needle, &parts)?;
-            if !needle.is_single() {
-                let mut maybe = parts;
-                maybe.subtract(&kept);
-                for word in needle.words() {
-                    maybe = self.in_parts(&Needle::new(&word), &maybe)?;
-                }
-                rows.or(&maybe);
-            }
+            let (found, maybe) = self.line_by_parts(&needle, parts)?;
+            kept = found;
+            rows.or(&maybe);
         }
         let mut line = Vec::new();
         for row in rows.iter() {
@@ -309,6 +332,24 @@ impl Group {
             }
         }
         Ok(kept)
+    }
+
+    /// Of `rows`, those of which a part holds the needle, and those that have to be put together to see it.
+    fn line_by_parts(&self, needle: &Needle<'_>, rows: Bits) -> Result<(Bits, Bits), StoreError> {
+        if needle.is_single() {
+            return Ok((self.in_parts(needle, &rows)?, Bits::none(self.rows())));
+        }
+        let mut maybe = rows;
+        for word in needle.words() {
+            maybe = self.in_parts(&Needle::new(&word), &maybe)?;
+        }
+        if maybe.count() < FEW_ROWS {
+            return Ok((Bits::none(self.rows()), maybe));
+        }
+        let found = self.in_parts(needle, &maybe)?;
+        maybe.subtract(&found);
+        let across = self.of_shapes(&maybe, |_, shape| shape.may_cross(needle));
+        Ok((found, across))
     }
 
     /// Of `rows`, those with a part of the line (a literal or a value as written) that holds the needle.
@@ -329,6 +370,27 @@ enum Reading {
     Decoded,
     /// As it stands in the line.
     Written,
+}
+
+impl Shape {
+    /// Whether the needle can stand across an edge of two parts of the line.
+    fn may_cross(&self, needle: &Needle<'_>) -> bool {
+        let mut after_slot = false;
+        for item in &self.skeleton.items {
+            match item {
+                Item::Slot { printed: false, .. } => {}
+                Item::Slot { .. } if after_slot => return true,
+                Item::Slot { .. } => after_slot = true,
+                Item::Literal(text) => {
+                    after_slot = false;
+                    if needle.holds_byte(&text[..1]) || needle.holds_byte(&text[text.len() - 1..]) {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
 }
 
 impl Body {
@@ -370,6 +432,11 @@ impl Body {
 
     /// Whether a value or line of the group may pass.
     fn may_hold(&self, group: usize, test: &Test) -> Result<bool, StoreError> {
+        if let Test::Regex(regex) = test
+            && let Some(part) = literal::required(regex.as_str())
+        {
+            return self.may_hold(group, &part);
+        }
         let Some(alternatives) = needed_tokens(test) else { return Ok(true) };
         for tokens in alternatives {
             let mut all = true;

@@ -11,7 +11,7 @@ use sawlog_model::{
 };
 use sawlog_sys::{Open, Sys};
 
-use super::{Cache, Effort, Segment, SegmentWriter};
+use super::{Cache, Effort, Segment, SegmentWriter, literal};
 use crate::StoreError;
 
 /// A row to be: bytes, cuts and the rest.
@@ -280,7 +280,10 @@ fn test() -> impl Strategy<Value = Test> {
         1 => (word(), word(), any::<bool>())
             .prop_map(move |(a, b, f)| Test::Glob { pattern: fold(&format!("{a}*{b}"), f), fold: f }),
         1 => Just(Test::regex("err.r|[0-9]{3}", false).expect("an expression")),
+        1 => any::<bool>().prop_map(|fold| Test::regex("(conn)ection +r?eset|time(out)+", fold).expect("an expression")),
+        1 => any::<bool>().prop_map(|fold| Test::regex("^.*us[e]r.[0-9]|err[o]r$", fold).expect("an expression")),
         1 => Just(Test::Number(Compare::Greater, "16".to_owned())),
+        1 => Just(Test::Number(Compare::LessOrEqual, "7.0".to_owned())),
         1 => Just(Test::Network("10.0.0.0".parse().expect("an address"), 8)),
         1 => Just(Test::Exists),
         1 => Just(Test::Null),
@@ -352,6 +355,24 @@ proptest! {
         // The head of the file says again what its tail says, and is not read.
         prop_assert!(read().is_err() || at < 12);
     }
+}
+
+#[test]
+fn literals_of_expressions_are_found() {
+    let literal = |pattern: &str| {
+        literal::required(pattern).map(|test| match test {
+            Test::Part { text, fold } => (text, fold),
+            _ => (String::new(), false),
+        })
+    };
+    let plain = |text: &str| Some((text.to_owned(), false));
+    assert_eq!(literal("region.*1[0-9]{2}"), plain("region"));
+    assert_eq!(literal("a(bcd)+e?fghij?"), plain("fghi"));
+    assert_eq!(literal("(?i)GEt"), Some(("get".to_owned(), true)));
+    // The Kelvin sign is a k to a folding expression.
+    assert_eq!(literal("(?i)make"), Some(("ma".to_owned(), true)));
+    assert_eq!(literal("abc|abd"), plain("ab"));
+    assert_eq!(literal("x*|y"), None);
 }
 
 /// Text lines without slots.
