@@ -2,6 +2,7 @@
 //! which row a value belongs to is not its business, nor how it was written.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -53,7 +54,7 @@ impl Strings {
         self.ends.len()
     }
 
-    pub(super) fn range(&self, index: usize) -> std::ops::Range<usize> {
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         start as usize..self.ends[index] as usize
     }
@@ -148,6 +149,8 @@ pub(super) struct TemplateRun {
 #[derive(Debug)]
 pub(super) struct Variable {
     pub(super) place: Place,
+    /// Where in the text of the column its own stands.
+    pub(super) text: Range<usize>,
     pub(super) column: OnceLock<Column>,
 }
 
@@ -263,19 +266,20 @@ impl Printed {
 }
 
 impl Templates {
-    /// The variables of a template.
-    pub(super) fn variables<'a>(
-        &'a self,
-        run: &'a TemplateRun,
-    ) -> impl Iterator<Item = Result<&'a Column, Damage>> + use<'a> {
-        run.variables.iter().map(|variable| match variable.column.get() {
+    /// The values of a variable.
+    pub(super) fn variable<'a>(
+        &self,
+        run: &TemplateRun,
+        variable: &'a Variable,
+    ) -> Result<&'a Column, Damage> {
+        match variable.column.get() {
             Some(column) => Ok(column),
             None => {
                 let mut reading = Reading::new(&self.head, &self.numbers, &self.text, variable.place)?;
                 let column = reading.flat(run.values)?;
                 Ok(variable.column.get_or_init(|| column))
             }
-        })
+        }
     }
 
     /// Appends a text.
@@ -283,10 +287,10 @@ impl Templates {
         let run = &self.runs[self.codes[index] as usize];
         let rank = self.ranks[index] as usize;
         let mut rest = self.table.get(run.template as usize);
-        for variable in self.variables(run) {
+        for variable in &run.variables {
             let at = memchr::memchr(VARIABLE, rest).unwrap_or(rest.len());
             out.extend_from_slice(&rest[..at]);
-            variable?.append(rank, out)?;
+            self.variable(run, variable)?.append(rank, out)?;
             rest = rest.get(at + 1..).unwrap_or(&[]);
         }
         out.extend_from_slice(rest);

@@ -32,7 +32,7 @@ impl Stream {
         Stream { fetch: None, bytes: OnceLock::from(bytes) }
     }
 
-    fn bytes(&self) -> Result<&Bytes, Damage> {
+    pub(super) fn bytes(&self) -> Result<&Bytes, Damage> {
         match (self.bytes.get(), &self.fetch) {
             (Some(bytes), _) => Ok(bytes),
             (None, Some(fetch)) => {
@@ -380,8 +380,10 @@ impl Templates {
             let mut variables = Vec::new();
             for _ in 0..template::variables(table.get(template)) {
                 reading.at.head = from.head.len() - reading.head.remaining();
-                variables.push(Variable { place: reading.at, column: OnceLock::new() });
+                let place = reading.at;
                 reading.skip(*values as usize)?;
+                let text = place.text..reading.at.text;
+                variables.push(Variable { place, text, column: OnceLock::new() });
             }
             runs.push(TemplateRun { template: template as u32, values: *values as usize, variables });
         }

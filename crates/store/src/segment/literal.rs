@@ -7,19 +7,23 @@ use sawlog_model::Test;
 
 /// Shorter literals are in nearly everything.
 const SHORTEST: usize = 2;
+/// So many literals narrow down enough.
+const MOST: usize = 3;
 
-/// A test for a part that stands in every text which the expression matches; the longest that is found.
-pub(super) fn required(pattern: &str) -> Option<Test> {
-    let hir = ParserBuilder::new().utf8(false).build().parse(pattern).ok()?;
+/// Tests for parts that stand in every text which the expression matches; the longest first.
+pub(super) fn required(pattern: &str) -> Vec<Test> {
+    let Ok(hir) = ParserBuilder::new().utf8(false).build().parse(pattern) else { return Vec::new() };
     let mut search = Search::default();
     search.walk(&hir);
     search.end_run();
-    search.best.map(|(text, fold)| Test::Part { text, fold })
+    search.found.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    search.found.truncate(MOST);
+    search.found.into_iter().map(|(text, fold)| Test::Part { text, fold }).collect()
 }
 
 #[derive(Default)]
 struct Search {
-    best: Option<(String, bool)>,
+    found: Vec<(String, bool)>,
     run: Vec<u8>,
     /// The run holds a letter that may stand in either case.
     fold: bool,
@@ -57,10 +61,9 @@ impl Search {
         if fold {
             run.make_ascii_lowercase();
         }
-        let longer = self.best.as_ref().is_none_or(|(best, _)| best.len() < run.len());
         // With folding only ASCII is compared without case, as the classes that count as letters are.
-        if run.len() >= SHORTEST && longer && (!fold || run.is_ascii()) {
-            self.best = String::from_utf8(run).ok().map(|text| (text, fold)).or(self.best.take());
+        if run.len() >= SHORTEST && (!fold || run.is_ascii()) {
+            self.found.extend(String::from_utf8(run).map(|text| (text, fold)));
         }
     }
 }

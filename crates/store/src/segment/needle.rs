@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use sawlog_model::{FieldValue, Kind, Test, token, value};
 
 use super::bits::Bits;
-use super::column::{Column, Lists, Strings, TemplateRun, Templates};
+use super::column::{Column, Lists, Strings, TemplateRun, Templates, Variable};
 use super::cursor::Damage;
 use super::template::VARIABLE;
 
@@ -58,6 +58,11 @@ impl<'a> Needle<'a> {
         let wordy = tokens.filter(|token| !token.iter().all(u8::is_ascii_digit));
         let bytes = wordy.max_by_key(|token| token.len())?;
         Some(Probe { bytes, search: Search::new(bytes, text.fold) })
+    }
+
+    /// Whether its probe is this one.
+    fn has_probe(&self, probe: &Probe<'_>) -> bool {
+        self.probe().is_some_and(|own| own.bytes == probe.bytes)
     }
 
     /// Whether a match can stand across the edge of a part with these bytes at its edges.
@@ -264,7 +269,8 @@ impl<'a> Needle<'a> {
 
     fn find_in_templates(&self, templates: &Templates, kind: Kind) -> Result<Bits, Damage> {
         let mut bits = Bits::none(templates.codes.len());
-        let found = templates.runs.iter().map(|run| self.find_in_run(templates, run, kind));
+        let hits = self.hits(templates, kind)?;
+        let found = templates.runs.iter().map(|run| self.find_in_run(templates, run, kind, hits.as_deref()));
         let found = found.collect::<Result<Vec<Found>, Damage>>()?;
         let mut bytes = Vec::new();
         for (index, (code, rank)) in templates.codes.iter().zip(&templates.ranks).enumerate() {
@@ -289,8 +295,32 @@ impl<'a> Needle<'a> {
         Ok(bits)
     }
 
+    /// Where in the text of all variables a part of a word stands, without which no variable passes. `None` where that
+    /// does not tell.
+    fn hits(&self, templates: &Templates, kind: Kind) -> Result<Option<Vec<usize>>, Damage> {
+        let Some(probe) = self.probe() else { return Ok(None) };
+        let text = templates.text.bytes()?;
+        // Escapes may stand for letters of the word.
+        if kind != Kind::Text && memchr::memmem::find(text, b"\\u").is_some() {
+            return Ok(None);
+        }
+        let mut hits = Vec::new();
+        let mut from = 0;
+        while let Some(at) = probe.search.find(&text[from..]) {
+            hits.push(from + at);
+            from += at + 1;
+        }
+        Ok(Some(hits))
+    }
+
     /// Decides the values of one template as far as its parts tell.
-    fn find_in_run(&self, templates: &Templates, run: &TemplateRun, kind: Kind) -> Result<Found, Damage> {
+    fn find_in_run(
+        &self,
+        templates: &Templates,
+        run: &TemplateRun,
+        kind: Kind,
+        hits: Option<&[usize]>,
+    ) -> Result<Found, Damage> {
         let count = run.values;
         let template = templates.table.get(run.template as usize);
         let literals: Vec<Cow<'_, [u8]>> = template
@@ -306,9 +336,15 @@ impl<'a> Needle<'a> {
         if literals.iter().any(|literal| text.is_in(literal)) {
             return Ok(Found::All);
         }
+        let may_hold = |variable: &&Variable| {
+            hits.is_none_or(|hits| {
+                let next = hits.partition_point(|hit| *hit < variable.text.start);
+                hits.get(next).is_some_and(|hit| *hit < variable.text.end)
+            })
+        };
         let mut sure = Bits::none(count);
-        for column in templates.variables(run) {
-            sure.or(&self.find(column?, kind)?);
+        for variable in run.variables.iter().filter(may_hold) {
+            sure.or(&self.find(templates.variable(run, variable)?, kind)?);
         }
         let mut maybe = None;
         if !text.single && !run.variables.is_empty() {
@@ -316,9 +352,10 @@ impl<'a> Needle<'a> {
             for test in self.words() {
                 let word = Needle::new(&test);
                 if !all.is_empty() && !literals.iter().any(|literal| word.is_in(literal)) {
+                    let probed = word.probe().is_some_and(|probe| self.has_probe(&probe));
                     let mut anywhere = Bits::none(count);
-                    for column in templates.variables(run) {
-                        anywhere.or(&word.find(column?, kind)?);
+                    for variable in run.variables.iter().filter(|variable| !probed || may_hold(variable)) {
+                        anywhere.or(&word.find(templates.variable(run, variable)?, kind)?);
                     }
                     all.and(&anywhere);
                 }

@@ -161,14 +161,11 @@ impl Group {
             (Test::Exists, _) => return Ok(rows.clone()),
             _ => {}
         }
-        let mut rows = rows;
-        let narrowed;
-        if let Test::Regex(regex) = test
-            && let Some(part) = literal::required(regex.as_str())
-        {
-            narrowed = self.by_value(column, rows, &part, which)?;
-            rows = &narrowed;
+        let mut narrowed = None;
+        for part in literals(test) {
+            narrowed = Some(self.by_value(column, narrowed.as_ref().unwrap_or(rows), &part, which)?);
         }
+        let rows = narrowed.as_ref().unwrap_or(rows);
         let needle = Needle::new(test);
         if let Some(probe) = needle.probe()
             && self.cannot_hold(column, &probe)?
@@ -309,9 +306,7 @@ impl Group {
 
     /// Of `rows`, those whose line passes.
     fn line(&self, test: &Test, mut rows: Bits) -> Result<Bits, StoreError> {
-        if let Test::Regex(regex) = test
-            && let Some(part) = literal::required(regex.as_str())
-        {
+        for part in literals(test) {
             rows = self.line(&part, rows)?;
         }
         let needle = Needle::new(test);
@@ -432,10 +427,10 @@ impl Body {
 
     /// Whether a value or line of the group may pass.
     fn may_hold(&self, group: usize, test: &Test) -> Result<bool, StoreError> {
-        if let Test::Regex(regex) = test
-            && let Some(part) = literal::required(regex.as_str())
-        {
-            return self.may_hold(group, &part);
+        for part in literals(test) {
+            if !self.may_hold(group, &part)? {
+                return Ok(false);
+            }
         }
         let Some(alternatives) = needed_tokens(test) else { return Ok(true) };
         for tokens in alternatives {
@@ -468,6 +463,14 @@ impl Body {
         let groups =
             self.index.groups(&pages, hash, self.meta.groups.len()).map_err(|damage| self.damaged(damage))?;
         Ok(groups.get(group).copied().unwrap_or(true))
+    }
+}
+
+/// What an expression needs to match, as tests of their own.
+fn literals(test: &Test) -> Vec<Test> {
+    match test {
+        Test::Regex(regex) => literal::required(regex.as_str()),
+        _ => Vec::new(),
     }
 }
 

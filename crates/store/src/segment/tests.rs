@@ -359,20 +359,18 @@ proptest! {
 
 #[test]
 fn literals_of_expressions_are_found() {
-    let literal = |pattern: &str| {
-        literal::required(pattern).map(|test| match test {
-            Test::Part { text, fold } => (text, fold),
-            _ => (String::new(), false),
-        })
+    let literals = |pattern: &str| format!("{:?}", literal::required(pattern));
+    let parts = |parts: &[(&str, bool)]| {
+        let test = |(text, fold): &(&str, bool)| Test::Part { text: (*text).to_owned(), fold: *fold };
+        format!("{:?}", parts.iter().map(test).collect::<Vec<Test>>())
     };
-    let plain = |text: &str| Some((text.to_owned(), false));
-    assert_eq!(literal("region.*1[0-9]{2}"), plain("region"));
-    assert_eq!(literal("a(bcd)+e?fghij?"), plain("fghi"));
-    assert_eq!(literal("(?i)GEt"), Some(("get".to_owned(), true)));
+    assert_eq!(literals("region.*1[0-9]{2}"), parts(&[("region", false)]));
+    assert_eq!(literals("a(bcd)+e?fghij?"), parts(&[("fghi", false), ("bcd", false)]));
+    assert_eq!(literals("(?i)GEt"), parts(&[("get", true)]));
     // The Kelvin sign is a k to a folding expression.
-    assert_eq!(literal("(?i)make"), Some(("ma".to_owned(), true)));
-    assert_eq!(literal("abc|abd"), plain("ab"));
-    assert_eq!(literal("x*|y"), None);
+    assert_eq!(literals("(?i)make"), parts(&[("ma", true)]));
+    assert_eq!(literals("abc|abd"), parts(&[]));
+    assert_eq!(literals("x*|y"), parts(&[]));
 }
 
 /// Text lines without slots.
