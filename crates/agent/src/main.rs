@@ -80,9 +80,9 @@ fn start(run: Run) -> Result<()> {
     }
     if let Some(to) = run.to {
         let section = wiring::section(&sawlog_wire::forward::PROTOCOL, &[("to", vec![to])]);
-        config.outputs.push(section.map_err(Error::msg)?);
+        config.push_output(section.map_err(Error::msg)?);
     }
-    if config.inputs.is_empty() || config.outputs.is_empty() {
+    if config.inputs.is_empty() || config.outputs().is_empty() {
         bail!("nothing to do: name files with --tail and a receiver with --to, or both in a configuration");
     }
     let given = run.data.or_else(|| config.settings.get("data").map(PathBuf::from));

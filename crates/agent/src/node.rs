@@ -41,7 +41,7 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config) -> Result<()> {
         stop: Stop::default(),
         access: Arc::new(Open),
     };
-    let outputs = wiring::outputs(&config.outputs, PROTOCOLS, &env).map_err(Error::msg)?;
+    let outputs = wiring::outputs(config, PROTOCOLS, &env).map_err(Error::msg)?;
     let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;
     let inputs = wiring::start_inputs(&config.inputs, PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
     let mut line = String::from("sawlog-agent ready");

@@ -5,12 +5,17 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use sawlog_sys::Sys;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::{Opt, OptKind, Options, Protocol};
+use crate::{Opt, OptKind, Options, Protocol, TagPattern};
+
+mod element;
+
+pub use element::{Element, ElementReader, Finding, FluentForm, Pair, Role};
 
 /// A configuration as written, checked against the protocols there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,11 +24,36 @@ pub struct Config {
     pub settings: BTreeMap<String, String>,
     /// Inputs in the order of the file.
     pub inputs: Vec<Section>,
-    /// Outputs in the order of the file.
-    pub outputs: Vec<Section>,
+    /// Filters and outputs of all labels, in the order of the file.
+    pub steps: Vec<Step>,
 }
 
 impl Config {
+    /// Adds an output that gets all rows, and leaves them to those after it.
+    pub fn push_output(&mut self, section: Section) {
+        let output = OutputSection { section, secondary: None, queue: QueueOptions::default() };
+        let action = Action::Send { to: Target::Output(output), last: false };
+        self.steps.push(Step { label: String::new(), tags: TagPattern::all(), action });
+    }
+
+    /// All outputs, in the order of the file; those that several share stand here as often.
+    pub fn outputs(&self) -> Vec<&OutputSection> {
+        fn visit<'a>(target: &'a Target, found: &mut Vec<&'a OutputSection>) {
+            match target {
+                Target::Output(output) => found.push(output),
+                Target::Label(_) => {}
+                Target::OneOf(targets) => targets.iter().for_each(|(_, target)| visit(target, found)),
+            }
+        }
+        let mut found = Vec::new();
+        for step in &self.steps {
+            if let Action::Send { to, .. } = &step.action {
+                visit(to, &mut found);
+            }
+        }
+        found
+    }
+
     /// A node-wide setting as a number of bytes.
     pub fn bytes(&self, name: &str) -> Option<u64> {
         bytes(self.settings.get(name)?)
@@ -35,13 +65,112 @@ impl Config {
     }
 }
 
-/// One `[[input]]` or `[[output]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One input, filter or output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section {
     /// Name of the protocol.
     pub kind: String,
+    /// What status, errors and the journal's cursors call it (`id` in a configuration). Empty: made from the kind where
+    /// parts are made.
+    pub name: String,
+    /// The label that an input's rows go to; empty for the steps that stand in no label.
+    pub label: String,
     /// Its options, complete: what is not given has its default.
     pub options: Options,
+    /// Line of the file, from 1; 0 where it is of none.
+    pub line: usize,
+}
+
+/// A step on the way of rows. Rows of a label meet its steps in their order; each looks at those whose tag fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The label that it stands in; empty for none.
+    pub label: String,
+    /// Rows with other tags pass it by.
+    pub tags: TagPattern,
+    /// What is done with the rows.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Rows go on as the filter makes them.
+    Filter(Section),
+    /// Rows go there, and, unless it is the `last`, also on to the next step. (Fluentd's `<match>` is last; of the stores
+    /// of a `copy` only the last one is.)
+    Send {
+        /// Where to.
+        to: Target,
+        /// Whether no later step sees the rows.
+        last: bool,
+    },
+}
+
+/// Where rows go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To an output.
+    Output(OutputSection),
+    /// To the steps of a label.
+    Label(String),
+    /// To one of several, each batch to the one that its address chooses, by weight.
+    OneOf(Vec<(u32, Target)>),
+}
+
+/// An output with what is done where it fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSection {
+    /// The output.
+    pub section: Section,
+    /// Takes what the output gave up; must write at once (a file, stdout).
+    pub secondary: Option<Section>,
+    /// Its queue and retries.
+    pub queue: QueueOptions,
+}
+
+/// The queue of an output (its part of the journal) and its retries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// Most bytes of the journal that wait for this output; `None`: as many as the journal may have.
+    pub limit: Option<u64>,
+    /// What happens above it.
+    pub overflow: Overflow,
+    /// First wait before an output that said "later" is asked again.
+    pub retry_wait: Duration,
+    /// Longest wait.
+    pub retry_max_wait: Duration,
+    /// By which each wait is longer than the one before, in hundredths: 200 doubles it, 100 leaves it.
+    pub retry_growth: u32,
+    /// After so many tries, or so much time since the first, a batch is given up; `None`: never.
+    pub retry_times: Option<u32>,
+    /// See `retry_times`.
+    pub retry_time: Option<Duration>,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        QueueOptions {
+            limit: None,
+            overflow: Overflow::Block,
+            retry_wait: Duration::from_millis(20),
+            retry_max_wait: Duration::from_secs(1),
+            retry_growth: 200,
+            retry_times: None,
+            retry_time: None,
+        }
+    }
+}
+
+/// What happens when more waits for an output than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Senders wait.
+    Block,
+    /// Senders get an error.
+    Refuse,
+    /// The oldest rows are passed over, and counted.
+    DropOldest,
 }
 
 /// Something that is wrong in a configuration.
@@ -195,8 +324,8 @@ impl ConfigReader<'_> {
             }
         }
         fill_defaults(protocol, &mut options);
-        let section = Section { kind, options };
-        if role == "input" { self.config.inputs.push(section) } else { self.config.outputs.push(section) }
+        let section = Section { kind, options, ..Section::default() };
+        if role == "input" { self.config.inputs.push(section) } else { self.config.push_output(section) }
     }
 }
 

@@ -210,15 +210,7 @@ mod tests {
     }
 
     fn protocol(decoder: fn(Limits) -> Box<dyn Decoder>, samples: &'static [Sample]) -> Protocol {
-        Protocol {
-            name: "lines",
-            summary: "",
-            options: &[],
-            input: None,
-            output: None,
-            decoder: Some(decoder),
-            samples,
-        }
+        Protocol { name: "lines", decoder: Some(decoder), samples, ..Protocol::EMPTY }
     }
 
     fn lines(limits: Limits, bounded: bool, loses_at_cut: bool) -> Box<dyn Decoder> {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod conform;
 mod core;
 mod count;
+mod filter;
 mod intake;
 mod known;
 mod lane;
@@ -15,6 +16,7 @@ mod pipeline;
 pub mod protocol;
 mod replay;
 mod seen;
+mod tags;
 mod tap;
 pub mod testing;
 pub mod wiring;
@@ -26,14 +28,17 @@ mod tests;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use filter::{Failed, Filter, Filtered};
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
 pub use output::{Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{
-    ConfigError, DecodeError, Decoder, MakeInput, MakeOutput, Opt, OptKind, Options, Protocol, Sample,
+    ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind, Options, Protocol,
+    Sample,
 };
 pub use replay::replay;
 pub use sawlog_journal::Lsn;
+pub use tags::TagPattern;
 pub use tap::{Tap, Tapped};
 
 /// Locks; what a thread that panicked left behind is used as it is, since every change under these locks is whole.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use sawlog_model::{Limits, Value};
 
-use crate::{Input, Output};
+use crate::config::FluentForm;
+use crate::{Filter, Input, Output};
 
 /// Makes an input from checked options.
 pub type MakeInput = fn(&Options) -> Result<Box<dyn Input>, ConfigError>;
@@ -13,7 +14,10 @@ pub type MakeInput = fn(&Options) -> Result<Box<dyn Input>, ConfigError>;
 /// Makes an output from checked options.
 pub type MakeOutput = fn(&Options, &crate::Env) -> Result<Box<dyn Output>, ConfigError>;
 
-/// A protocol.
+/// Makes a filter from checked options.
+pub type MakeFilter = fn(&Options, &crate::Env) -> Result<Box<dyn Filter>, ConfigError>;
+
+/// A protocol, an output of another kind, or a filter: whatever a configuration names by a type.
 pub struct Protocol {
     /// Its name in configurations (`type = "forward"`).
     pub name: &'static str,
@@ -25,10 +29,29 @@ pub struct Protocol {
     pub input: Option<MakeInput>,
     /// Makes an output from checked options.
     pub output: Option<MakeOutput>,
+    /// Makes a filter from checked options.
+    pub filter: Option<MakeFilter>,
+    /// What Fluentd's configurations call it, and how its options are read from them.
+    pub fluent: &'static [FluentForm],
     /// Its decoder, for conformance and fuzzing; `None` where it has none of its own.
     pub decoder: Option<fn(Limits) -> Box<dyn Decoder>>,
     /// Valid streams and what they mean.
     pub samples: &'static [Sample],
+}
+
+impl Protocol {
+    /// One that has nothing, to begin a constant with.
+    pub const EMPTY: Protocol = Protocol {
+        name: "",
+        summary: "",
+        options: &[],
+        input: None,
+        output: None,
+        filter: None,
+        fluent: &[],
+        decoder: None,
+        samples: &[],
+    };
 }
 
 /// An option of a protocol.

@@ -33,12 +33,13 @@ fn protocol(protocols: &[&'static Protocol], name: &str) -> Result<&'static Prot
 /// # Errors
 /// In words, naming the output.
 pub fn outputs(
-    sections: &[Section],
+    config: &Config,
     protocols: &[&'static Protocol],
     env: &Env,
 ) -> Result<Vec<Arc<dyn Output>>, String> {
     let mut outputs: Vec<Arc<dyn Output>> = Vec::new();
-    for Section { kind, options } in sections {
+    for output in config.outputs() {
+        let Section { kind, options, .. } = &output.section;
         let make = protocol(protocols, kind)?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
         outputs.push(make(options, env).map_err(|error| format!("output {kind}: {error}"))?.into());
     }
@@ -56,7 +57,7 @@ pub fn start_inputs(
     env: &Env,
 ) -> Result<Vec<(&'static str, Running)>, String> {
     let mut running = Vec::new();
-    for Section { kind, options } in sections {
+    for Section { kind, options, .. } in sections {
         let protocol = protocol(protocols, kind)?;
         let make = protocol.input.ok_or_else(|| format!("`{kind}` is no input"))?;
         let input = make(options).map_err(|error| format!("input {kind}: {error}"))?;
@@ -71,7 +72,8 @@ pub fn start_inputs(
 /// # Errors
 /// In words, where an option is unknown or has the wrong kind of value.
 pub fn section(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Result<Section, String> {
-    Ok(Section { kind: protocol.name.to_owned(), options: config::options(protocol, given)? })
+    let options = config::options(protocol, given)?;
+    Ok(Section { kind: protocol.name.to_owned(), options, ..Section::default() })
 }
 
 /// The journal's sizes, as configured.

@@ -4,15 +4,12 @@ use super::*;
 
 const TAIL: Protocol = Protocol {
     name: "tail",
-    summary: "",
     options: &[
         Opt { name: "paths", kind: OptKind::List, default: "", help: "" },
         Opt { name: "rescan", kind: OptKind::Duration, default: "60s", help: "" },
     ],
     input: Some(|_| Err(crate::ConfigError(String::new()))),
-    output: None,
-    decoder: None,
-    samples: &[],
+    ..Protocol::EMPTY
 };
 
 const SETTINGS: &[Setting] = &[("data", OptKind::Text, ""), ("store.memtable", OptKind::Bytes, "")];

@@ -20,7 +20,7 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(self) -> Result<()> {
         let config = settings::read(&Sys::real(), &self.config)?;
-        let (inputs, outputs) = (config.inputs.len(), config.outputs.len());
+        let (inputs, outputs) = (config.inputs.len(), config.outputs().len());
         Ok(writeln!(
             std::io::stdout(),
             "{}: {inputs} inputs and {outputs} outputs, nothing wrong",

@@ -74,7 +74,7 @@ impl Node {
         let env =
             Env { sys: sys.clone(), runtime: io.handle().clone(), limits, stop: Stop::default(), access };
         let mut outputs: Vec<Arc<dyn Output>> = vec![Arc::new(StoreOutput::new(store.clone()))];
-        outputs.extend(wiring::outputs(&config.outputs, settings::PROTOCOLS, &env).map_err(Error::msg)?);
+        outputs.extend(wiring::outputs(&config, settings::PROTOCOLS, &env).map_err(Error::msg)?);
         let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;
         let inputs =
             wiring::start_inputs(&config.inputs, settings::PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;

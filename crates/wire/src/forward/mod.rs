@@ -23,4 +23,5 @@ pub const PROTOCOL: Protocol = Protocol {
     output: Some(output::make),
     decoder: Some(|limits| Box::new(decoder::ForwardDecoder::new(limits))),
     samples: samples::SAMPLES,
+    ..Protocol::EMPTY
 };

@@ -12,11 +12,8 @@ use sawlog_pipeline::{Origin, Output, OutputError, Protocol};
 pub const PROTOCOL: Protocol = Protocol {
     name: "stdout",
     summary: "Prints each row with its time and its tag or path.",
-    options: &[],
-    input: None,
     output: Some(|_, _| Ok(Box::new(Stdout { state: Mutex::default(), out: std::io::stdout }))),
-    decoder: None,
-    samples: &[],
+    ..Protocol::EMPTY
 };
 
 /// What was printed.

@@ -98,9 +98,7 @@ pub const PROTOCOL: Protocol = Protocol {
         },
     ],
     input: Some(|options| Ok(Box::new(TailInput { options: TailOptions::read(options)? }))),
-    output: None,
-    decoder: None,
-    samples: &[],
+    ..Protocol::EMPTY
 };
 
 struct TailInput {
