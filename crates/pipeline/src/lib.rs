@@ -38,7 +38,7 @@ pub use protocol::{
 };
 pub use replay::replay;
 pub use sawlog_journal::Lsn;
-pub use tags::TagPattern;
+pub use tags::{TagPattern, path_tag, tag_of};
 pub use tap::{Tap, Tapped};
 
 /// Locks; what a thread that panicked left behind is used as it is, since every change under these locks is whole.
