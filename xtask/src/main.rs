@@ -9,6 +9,7 @@
 mod bench;
 mod browser;
 mod clients;
+mod dist;
 mod fmt;
 mod needs;
 mod node;
@@ -24,6 +25,7 @@ const USAGE: &str = "\
 cargo xtask fmt [--check]     format every tracked Rust file
 cargo xtask test [--fast]     install what the tests need, run all tests, close with the counts
                               (--fast: only the Rust tests)
+cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [SET…]      measure against the peers that are installed; prints Markdown";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn run() -> Result<bool> {
     match arguments.first().map(String::as_str) {
         Some("fmt") => fmt::run(&root, arguments.iter().any(|argument| argument == "--check")),
         Some("test") => test(&root, arguments.iter().any(|argument| argument == "--fast")),
+        Some("dist") => dist::run(&root),
         Some("bench") => bench::run(&root, &arguments[1..]),
         _ => bail!("what to do?\n{USAGE}"),
     }

@@ -1,16 +1,19 @@
 //! The binary of leaf nodes: follows files, takes events, parses and forwards them, with a journal that holds what the
 //! other end has not acknowledged. No store, no queries, no web server.
 
+mod background;
 mod node;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use sawlog_pipeline::config::{self, Config};
 use sawlog_pipeline::{Protocol, wiring};
 use sawlog_sys::Sys;
+
+use crate::background::Goes;
 
 /// The protocols that this binary speaks.
 const PROTOCOLS: &[&Protocol] =
@@ -50,6 +53,8 @@ struct Run {
     /// Directory of the journal
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    detach: background::Detach,
 }
 
 fn main() -> ExitCode {
@@ -87,7 +92,11 @@ fn start(run: Run) -> Result<()> {
     }
     let given = run.data.or_else(|| config.settings.get("data").map(PathBuf::from));
     let data = given.unwrap_or_else(|| PathBuf::from("./sawlog-data"));
-    node::run(sys, &data, &config)
+    sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+    match run.detach.go(&data)? {
+        Goes::On(background) => node::run(sys, &data, &config, background),
+        Goes::Away => Ok(()),
+    }
 }
 
 fn read(sys: &Sys, path: &std::path::Path) -> Result<Config> {

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 use sawlog_journal::Journal;
 use sawlog_model::{Access, AccessError, Right, Tenant};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions, wiring};
 use sawlog_sys::Sys;
+use sawlog_sys::daemon::Background;
 use sawlog_sys::task::{self, Stop};
 
 use crate::PROTOCOLS;
@@ -22,9 +23,9 @@ impl Access for Open {
     }
 }
 
-/// Runs until SIGINT or SIGTERM.
-pub(crate) fn run(sys: Sys, data: &Path, config: &Config) -> Result<()> {
-    sys.fs.create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+/// Runs until SIGINT or SIGTERM; `data` exists. Tells that it is ready on standard output or, in the background, who
+/// started it.
+pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Background>) -> Result<()> {
     let (journal, recovered) = Journal::open(&sys, &data.join("journal"), wiring::journal_options(config))?;
     if let Some(reason) = &recovered.reason {
         eprintln!(
@@ -48,7 +49,14 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config) -> Result<()> {
     for (name, running) in &inputs {
         line.extend(running.address.map(|address| format!("  {name}={address}")));
     }
-    println!("{line}  data={}", data.display());
+    line.push_str(&format!("  data={}", data.display()));
+    let _settled = match background {
+        Some(background) => Some(background.ready(&line)?),
+        None => {
+            println!("{line}");
+            None
+        }
+    };
     runtime.block_on(task::asked_to_end());
     env.stop.request();
     for (_, running) in inputs {

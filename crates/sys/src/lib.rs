@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 mod clock;
+pub mod daemon;
 mod fs;
 mod handle;
 pub mod net;
