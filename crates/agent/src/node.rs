@@ -36,6 +36,7 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Bac
     // One thread: what a leaf node does over sockets is little.
     let runtime = task::runtime("io", 1)?;
     let env = Env {
+        name: "".into(),
         sys: sys.clone(),
         runtime: runtime.handle().clone(),
         limits: wiring::limits(config),

@@ -26,6 +26,9 @@ pub struct Config {
     pub inputs: Vec<Section>,
     /// Filters and outputs of all labels, in the order of the file.
     pub steps: Vec<Step>,
+    /// Rows go to the listed outputs only. Otherwise a node with a store of its own keeps all rows there, too, unless it is
+    /// listed. (A Fluentd configuration lists.)
+    pub only_listed: bool,
 }
 
 impl Config {

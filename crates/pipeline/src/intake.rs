@@ -16,9 +16,12 @@ use crate::payload::Item;
 use crate::pipeline::permits;
 use crate::{Origin, lock};
 
-/// What an input is given beside its options.
+/// What an input, filter or output is given beside its options.
 #[derive(Clone)]
 pub struct Env {
+    /// What it is called: its `id` in the configuration, else its kind, with a number where there are several. Unique among
+    /// the outputs of a node; what an output keeps on disk of its own is told apart by it.
+    pub name: Arc<str>,
     /// The outside.
     pub sys: Sys,
     /// Where it may start asynchronous tasks.
@@ -29,6 +32,13 @@ pub struct Env {
     pub stop: Stop,
     /// Who may send.
     pub access: Arc<dyn Access>,
+}
+
+impl Env {
+    /// The same for the part of that name.
+    pub fn named(&self, name: &str) -> Env {
+        Env { name: name.into(), ..self.clone() }
+    }
 }
 
 /// An input, ready to be started.

@@ -34,9 +34,12 @@ pub enum OutputError {
 
 /// Where rows go.
 pub trait Output: Send + Sync {
-    /// Its name, as status and errors call it.
+    /// Its name, as status and errors call it; where it was made for a configuration, [`crate::Env::name`].
     fn name(&self) -> &str;
     /// Takes a batch; may block while it is behind. Taking is not yet holding for good: see [`Output::cursor`].
+    ///
+    /// The batch may have no rows: routing and filters left none for this output. Then only what `origin` says moves, and
+    /// nothing is to be written or sent.
     ///
     /// # Errors
     /// [`OutputError`].

@@ -22,6 +22,7 @@ impl Access for Anyone {
 /// What an input or output is given beside its options.
 pub fn env(runtime: &tokio::runtime::Runtime, limits: Limits) -> Env {
     Env {
+        name: "test".into(),
         sys: Sys::real(),
         runtime: runtime.handle().clone(),
         limits,

@@ -71,8 +71,14 @@ impl Node {
         let (io, query) = (task::runtime("io", 2)?, task::runtime("query", 2)?);
         let limits = wiring::limits(&config);
         let access = Arc::new(sawlog_server::Open);
-        let env =
-            Env { sys: sys.clone(), runtime: io.handle().clone(), limits, stop: Stop::default(), access };
+        let env = Env {
+            name: "".into(),
+            sys: sys.clone(),
+            runtime: io.handle().clone(),
+            limits,
+            stop: Stop::default(),
+            access,
+        };
         let mut outputs: Vec<Arc<dyn Output>> = vec![Arc::new(StoreOutput::new(store.clone()))];
         outputs.extend(wiring::outputs(&config, settings::PROTOCOLS, &env).map_err(Error::msg)?);
         let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;

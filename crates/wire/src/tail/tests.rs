@@ -105,6 +105,7 @@ impl Node {
         let make = PROTOCOL.input.expect("it is an input");
         let stop = Stop::default();
         let env = Env {
+            name: "tail".into(),
             sys: self.sys.clone(),
             runtime: self.runtime.handle().clone(),
             limits: Limits::default(),
