@@ -187,9 +187,8 @@ impl Lane {
 
     /// Whether a cursor is to be expected to move without anything new coming.
     pub(crate) fn is_unsettled(&self) -> bool {
-        let own = self.output.cursor();
         let state = lock(&self.state);
-        !self.keeps && (own < state.given || state.saved < state.given)
+        !self.keeps && state.saved < state.given
     }
 
     pub(crate) fn set_saved(&self, cursor: Lsn) {

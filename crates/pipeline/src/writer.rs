@@ -14,8 +14,9 @@ use crate::payload::{self, Item};
 use crate::pending::Pending;
 use crate::{DeliveryError, lock, wait};
 
-/// How often positions and cursors are saved and the journal is trimmed, while something moves.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often positions and cursors are saved and the journal is trimmed, while something moves; and how long it may take
+/// to notice that an output moves again which did not for long.
+const SAVE_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(32));
 /// How long rows wait for room in a full journal before their senders are told.
 const FULL_PATIENCE: Duration = Duration::from_secs(10);
 const FULL_RETRY: Duration = Duration::from_millis(100);
@@ -31,24 +32,33 @@ struct Round {
     settle: Vec<SourceId>,
     record: Vec<KnownSource>,
     recorded: Vec<Done>,
+    /// An input gave something, now or lately.
+    moves: bool,
     last: bool,
 }
 
 /// The thread.
 pub(crate) fn run(core: &Core) {
     let mut saved_at = core.sys.clock.monotonic();
+    let (mut every, mut moved) = (SAVE_EVERY.0, false);
     loop {
-        let mut round = gather(core, saved_at);
+        let mut round = gather(core, saved_at + every, moved);
+        if round.moves {
+            (every, moved) = (SAVE_EVERY.0, true);
+        }
         let last = round.last;
         let late = take_pending(core, &round);
         round.items.extend(late);
         commit_rows(core, &mut round);
         commit_positions(core, &mut round);
         let now = core.sys.clock.monotonic();
-        if last || now >= saved_at + SAVE_EVERY {
-            saved_at = now;
+        if last || now >= saved_at + every {
+            (saved_at, moved) = (now, false);
+            let before = core.journal.end();
             count(core, core.save());
             count(core, core.trim());
+            // An output whose other side is away has nothing new for hours: it is asked ever more rarely.
+            every = if core.journal.end() > before { SAVE_EVERY.0 } else { (every * 2).min(SAVE_EVERY.1) };
         }
         // Between its own appends no rows are in the journal that it has not handed on.
         let end = core.journal.end();
@@ -65,8 +75,9 @@ fn count(core: &Core, result: Result<(), JournalError>) {
     }
 }
 
-/// Waits for something to do and takes it.
-fn gather(core: &Core, saved_at: Duration) -> Round {
+/// Waits for something to do and takes it; at `save_at` also where only an output is to be asked how far it is, or where
+/// something `moved` since the last time.
+fn gather(core: &Core, save_at: Duration, moved: bool) -> Round {
     let mut inbox = lock(&core.inbox);
     loop {
         let now = core.sys.clock.monotonic();
@@ -75,15 +86,16 @@ fn gather(core: &Core, saved_at: Duration) -> Round {
             break;
         }
         let late = late_at(core, &inbox).map(|at| at.saturating_sub(now));
-        let save = core.lanes.iter().any(|lane| lane.is_unsettled());
-        let save = save.then(|| (saved_at + SAVE_EVERY).saturating_sub(now));
+        let save = moved || core.lanes.iter().any(|lane| lane.is_unsettled());
+        let save = save.then(|| save_at.saturating_sub(now));
         match late.into_iter().chain(save).min() {
             Some(time) if time.is_zero() => break,
             Some(time) => inbox = wait(&core.wake, inbox, time),
             None => inbox = core.wake.wait(inbox).unwrap_or_else(std::sync::PoisonError::into_inner),
         }
     }
-    let mut round = Round::default();
+    let moves = !inbox.jobs.is_empty() || inbox.pending.oldest().is_some();
+    let mut round = Round { moves, ..Round::default() };
     let mut bytes = 0;
     while bytes < core.options.frame_bytes {
         let Some(job) = inbox.jobs.pop_front() else { break };

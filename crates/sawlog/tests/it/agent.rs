@@ -50,12 +50,16 @@ impl Agent {
     }
 
     /// An agent that follows files and forwards them.
-    fn follow(data: &Path, glob: &str, to: u16) -> Agent {
+    pub fn follow(data: &Path, glob: &str, to: u16) -> Agent {
         let config = format!(
             "[[input]]\ntype = \"tail\"\npaths = \"{glob}\"\n\n\
              [[output]]\ntype = \"forward\"\nto = \"127.0.0.1:{to}\"\n"
         );
         Agent::start(data, &config)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn kill(mut self) {

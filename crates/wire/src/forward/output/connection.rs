@@ -18,8 +18,8 @@ use crate::shared::msgpack::{self, Scanner};
 
 /// How long connecting, and each step of the handshake, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Shortest and longest wait before the next try.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// Shortest and longest wait before the next try: a node whose receiver is away for hours is not to be woken for that.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// Longest answer of a server, bytes.
 const ANSWER_MOST: usize = 64 << 10;
 
@@ -46,8 +46,15 @@ pub(super) async fn run(target: Target, queue: Arc<Queue>, sys: Sys) {
                 wait = if progress { RETRY.0 } else { (wait * 2).min(RETRY.1) };
             }
         }
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(jittered(wait, &sys)).await;
     }
+}
+
+/// Between three quarters of the time and all of it, so that many senders do not come back at the same moment.
+fn jittered(wait: Duration, sys: &Sys) -> Duration {
+    let mut random = [0];
+    sys.random.fill(&mut random);
+    wait.mul_f64(1.0 - f64::from(random[0]) / 1024.0)
 }
 
 /// One connection. `Ok` when the output is gone; else the error, and whether anything was acknowledged.
