@@ -14,8 +14,23 @@ use toml::de::{DeTable, DeValue};
 use crate::{Opt, OptKind, Options, Protocol, TagPattern};
 
 mod element;
+pub mod fluent;
+mod load;
 
 pub use element::{Element, ElementReader, Finding, FluentForm, Pair, Role};
+pub use load::{Loaded, lines, load};
+
+/// Whose configurations are read: it decides on syntax, units and routing where they differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Fluentd since v0.12, v1 syntax; the first `<match>` that fits takes the rows.
+    #[default]
+    Fluentd,
+    /// Fluentd v0.10: values are not quoted and go up to the end of the line.
+    FluentdV0,
+    /// ik: as v0.10, with Go's durations and sizes in 1000s; every `<match>` that fits gets the rows.
+    Ik,
+}
 
 /// A configuration as written, checked against the protocols there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,6 +203,15 @@ pub struct Problem {
 /// A node-wide setting: its name (`store.memtable`), what it takes, and a sentence.
 pub type Setting = (&'static str, OptKind, &'static str);
 
+/// What a configuration may name.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Inputs, filters and outputs.
+    pub protocols: &'a [&'a Protocol],
+    /// Node-wide settings.
+    pub settings: &'a [Setting],
+}
+
 /// Reads a configuration.
 ///
 /// # Errors
@@ -209,7 +233,7 @@ pub fn read(text: &str, protocols: &[&Protocol], settings: &[Setting]) -> Result
     Err(reader.problems)
 }
 
-/// Reads a configuration file; all its problems, each with file and line, are the error.
+/// Reads a configuration file of any dialect; all its problems, each with file and line, are the error.
 ///
 /// # Errors
 /// In words.
@@ -219,13 +243,8 @@ pub fn read_file(
     protocols: &[&Protocol],
     settings: &[Setting],
 ) -> Result<Config, String> {
-    let shown = path.display();
-    let bytes = sys.fs.read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|error| format!("{shown} is not UTF-8: {error}"))?;
-    read(&text, protocols, settings).map_err(|problems| {
-        let lines = problems.iter().map(|problem| format!("{shown}:{}: {}", problem.line, problem.message));
-        lines.collect::<Vec<_>>().join("\n")
-    })
+    let loaded = load(sys, path, Known { protocols, settings }, None);
+    loaded.map(|loaded| loaded.config).map_err(|findings| lines(&findings, false))
 }
 
 /// Options of a protocol with `given` ones set and defaults elsewhere; for wiring without a configuration file.
@@ -428,6 +447,32 @@ pub fn duration(text: &str) -> Option<i64> {
         _ => return None,
     };
     i64::try_from(number).ok()?.checked_mul(factor)
+}
+
+/// A time as the shortest text that [`duration`] reads.
+pub fn duration_text(nanos: i64) -> String {
+    const UNITS: [(&str, i64); 6] = [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+    ];
+    match UNITS.iter().find(|(_, factor)| nanos != 0 && nanos % factor == 0) {
+        Some((unit, factor)) => format!("{}{unit}", nanos / factor),
+        None if nanos == 0 => "0s".to_owned(),
+        None => format!("{nanos}ns"),
+    }
+}
+
+/// A number of bytes as the shortest text that [`bytes`] reads.
+pub fn bytes_text(number: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.iter().find(|(_, factor)| number != 0 && number % factor == 0) {
+        Some((unit, factor)) => format!("{}{unit}", number / factor),
+        None => number.to_string(),
+    }
 }
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::suggestion;
+use sawlog_model::{Limits, value};
+
+use super::{Compat, suggestion};
 
 /// `<name argument> … </name>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +84,7 @@ pub struct FluentForm {
 /// Reads the options of an element: each is taken by its name once; whatever was not taken is unknown.
 pub struct ElementReader<'a> {
     element: &'a Element,
+    compat: Compat,
     known: Vec<&'static str>,
     findings: &'a mut Vec<Finding>,
 }
@@ -89,8 +92,23 @@ pub struct ElementReader<'a> {
 impl<'a> ElementReader<'a> {
     /// A reader; what is wrong goes to `findings`.
     pub fn new(element: &'a Element, findings: &'a mut Vec<Finding>) -> Self {
+        Self::compatible(element, Compat::Fluentd, findings)
+    }
+
+    /// A reader of the dialect: it decides what units of sizes and times mean.
+    pub fn compatible(element: &'a Element, compat: Compat, findings: &'a mut Vec<Finding>) -> Self {
         let known = vec!["@type", "type", "@id", "id", "@label", "@log_level", "log_level"];
-        ElementReader { element, known, findings }
+        ElementReader { element, compat, known, findings }
+    }
+
+    /// The dialect that the element is written in.
+    pub fn compat(&self) -> Compat {
+        self.compat
+    }
+
+    /// Says that these are read elsewhere.
+    pub(super) fn knows(&mut self, keys: &[&'static str]) {
+        self.known.extend_from_slice(keys);
     }
 
     /// The element.
@@ -137,21 +155,34 @@ impl<'a> ElementReader<'a> {
         number
     }
 
-    /// A size in bytes: digits and `k m g t` (1024s), or nothing.
+    /// A number, also with a fraction.
+    pub fn decimal(&mut self, key: &'static str) -> Option<f64> {
+        let text = self.text(key)?;
+        let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        if number.is_none() {
+            self.wrong(key, &format!("`{text}` is not a number"));
+        }
+        number
+    }
+
+    /// A size in bytes: digits and `k m g t`, also as `kb` and `KiB`, or nothing. Fluentd counts in 1024s, ik in 1000s but for
+    /// `ki`, `mi` and so on.
     pub fn size(&mut self, key: &'static str) -> Option<u64> {
         let text = self.text(key)?;
-        let size = super::bytes(text);
+        let size = size(text, self.compat);
         if size.is_none() {
             self.wrong(key, &format!("`{text}` is not a size, such as 8m"));
         }
         size
     }
 
-    /// A time in nanoseconds: a number, also with a fraction, of seconds, or digits and `s m h d`.
+    /// A time in nanoseconds: a number, also with a fraction, of seconds, or digits and `s m h d`; in ik's dialect also as
+    /// Go writes it (`1m30s`, `250ms`).
     pub fn time(&mut self, key: &'static str) -> Option<i64> {
         let text = self.text(key)?;
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
         let time = super::duration(text).or(seconds.map(|seconds| (seconds * 1e9) as i64));
+        let time = if self.compat == Compat::Ik { time.or_else(|| go_duration(text)) } else { time };
         if time.is_none() {
             self.wrong(key, &format!("`{text}` is not a time, such as 5s"));
         }
@@ -161,9 +192,41 @@ impl<'a> ElementReader<'a> {
     /// A list: comma-separated, or a JSON list of texts.
     pub fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
         let text = self.text(key)?.trim();
-        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-        let items = inner.split(',').map(|item| item.trim().trim_matches('"').to_owned());
-        Some(items.filter(|item| !item.is_empty()).collect())
+        let items = if text.starts_with('[') {
+            match value::parse_json(text.as_bytes(), &Limits::default()) {
+                Ok(value::Value::List(items)) => items.iter().map(plain).collect(),
+                _ => {
+                    self.wrong(key, &format!("`{text}` is not a list, such as [\"a\", \"b\"] or a,b"));
+                    return None;
+                }
+            }
+        } else {
+            text.split(',').map(|item| item.trim().trim_matches('"').to_owned()).collect::<Vec<_>>()
+        };
+        Some(items.into_iter().filter(|item| !item.is_empty()).collect())
+    }
+
+    /// Pairs of names and texts: `a:x,b:y`, or a JSON object.
+    pub fn map(&mut self, key: &'static str) -> Option<Vec<(String, String)>> {
+        let text = self.text(key)?.trim();
+        let pairs = if text.starts_with('{') {
+            match value::parse_json(text.as_bytes(), &Limits::default()) {
+                Ok(value::Value::Map(entries)) => {
+                    Some(entries.iter().map(|(name, value)| (plain(name), plain(value))).collect())
+                }
+                _ => None,
+            }
+        } else {
+            let pair = |item: &str| {
+                let (name, value) = item.split_once(':')?;
+                Some((name.trim().to_owned(), value.trim().to_owned()))
+            };
+            text.split(',').filter(|item| !item.trim().is_empty()).map(pair).collect()
+        };
+        if pairs.is_none() {
+            self.wrong(key, &format!("`{text}` are no pairs, such as a:x,b:y or {{\"a\": \"x\"}}"));
+        }
+        pairs
     }
 
     /// The first element of this name inside; `name` is from now on known.
@@ -180,7 +243,7 @@ impl<'a> ElementReader<'a> {
 
     /// A reader for an element inside; to be ended with [`ElementReader::finish`].
     pub fn inside<'b>(&'b mut self, child: &'b Element) -> ElementReader<'b> {
-        ElementReader::new(child, self.findings)
+        ElementReader::compatible(child, self.compat, self.findings)
     }
 
     /// Options that are understood and have no effect here, `why`; told as notes where they are given.
@@ -197,6 +260,16 @@ impl<'a> ElementReader<'a> {
         self.report(key, &format!("`{key}`: {message}"), false);
     }
 
+    /// Reports what is worth knowing of an option.
+    pub fn note(&mut self, key: &str, message: &str) {
+        self.report(key, message, true);
+    }
+
+    /// Reports what is worth knowing of an element.
+    pub fn note_at(&mut self, element: &Element, message: String) {
+        self.findings.push(Finding { file: element.file.clone(), line: element.line, message, note: true });
+    }
+
     fn report(&mut self, key: &str, message: &str, note: bool) {
         let pair = self.element.pairs.iter().rev().find(|pair| pair.key == key);
         let place = pair.map_or((&self.element.file, self.element.line), |pair| (&pair.file, pair.line));
@@ -206,7 +279,7 @@ impl<'a> ElementReader<'a> {
 
     /// Reports what nobody asked for.
     pub fn finish(self) {
-        let ElementReader { element, known, findings } = self;
+        let ElementReader { element, known, findings, .. } = self;
         let mut unknown = |file: &Arc<PathBuf>, line, what: String, name: &str| {
             let message = format!("{what}{}", suggestion(name, known.iter().copied()));
             findings.push(Finding { file: file.clone(), line, message, note: false });
@@ -219,4 +292,46 @@ impl<'a> ElementReader<'a> {
             unknown(&child.file, child.line, format!("{of} has no <{}> inside", child.name), &child.name);
         }
     }
+}
+
+/// A value as a text without quotes.
+fn plain(value: &value::Value) -> String {
+    if let Some(text) = value.as_str() {
+        return text.to_owned();
+    }
+    let mut text = Vec::new();
+    value::render(value, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn size(text: &str, compat: Compat) -> Option<u64> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = (text[..end].parse::<u64>().ok()?, text[end..].trim().to_ascii_lowercase());
+    let mut unit = unit.chars();
+    let power = match unit.next() {
+        None => return Some(number),
+        Some('b') if unit.as_str().is_empty() => return Some(number),
+        Some(letter) => "kmgtpe".find(letter)? + 1,
+    };
+    let base: u64 = match (compat, unit.as_str()) {
+        (_, "ib" | "i") => 1024,
+        (Compat::Ik, "" | "b") => 1000,
+        (_, "" | "b") => 1024,
+        _ => return None,
+    };
+    number.checked_mul(base.checked_pow(power as u32)?)
+}
+
+/// `1h15m30.918s`: numbers, each with its unit.
+fn go_duration(text: &str) -> Option<i64> {
+    let (mut rest, mut total) = (text, 0_f64);
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| !(character.is_ascii_digit() || character == '.'))?;
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|character: char| character.is_ascii_digit()).unwrap_or(rest.len());
+        total += number * super::duration(&format!("1{}", rest[..end].replace('µ', "u")))? as f64;
+        rest = &rest[end..];
+    }
+    (!text.is_empty()).then_some(total as i64)
 }

@@ -50,3 +50,37 @@ fn reads_units() {
     assert_eq!(duration("30d"), Some(30 * 86_400_000_000_000));
     assert_eq!(duration("5 parsecs"), None);
 }
+
+#[test]
+fn the_dialect_is_told_by_the_name_or_the_first_line() {
+    use super::load::Dialect;
+    let of = |name: &str, text| Dialect::of(Path::new(name), text);
+    assert_eq!(of("x.toml", "<source>"), Dialect::Toml);
+    assert_eq!(of("x", "\u{feff}# c\n\n  <source>\n"), Dialect::Fluent);
+    assert_eq!(of("x", "@include a"), Dialect::Fluent);
+    assert_eq!(of("x", "include a"), Dialect::Fluent);
+    assert_eq!(of("x.conf", "data = \"d\"\n"), Dialect::Toml);
+}
+
+#[test]
+fn a_file_tells_all_that_is_wrong_with_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sys, path) = (Sys::real(), dir.path().join("fluent.conf"));
+    let write = |text: &str| {
+        let file = sys.fs.open(&path, sawlog_sys::Open::Create).unwrap();
+        file.set_len(0).unwrap();
+        file.write_at(text.as_bytes(), 0).unwrap();
+    };
+    write("<source>\n@type tial\n</source>\n<system>\nworkers 2\nx y\n</system>\n");
+    let error = read_file(&sys, &path, &[&TAIL], SETTINGS).unwrap_err();
+    let shown = path.display();
+    assert!(error.starts_with(&format!("{shown}:1: there is no source of type `tial`")), "{error}");
+    assert!(error.contains(&format!("\n{shown}:6: ")) && error.lines().count() == 2, "{error}");
+    let known = Known { protocols: &[&TAIL], settings: SETTINGS };
+    write("<system>\nworkers 2\n</system>\n");
+    let loaded = load(&sys, &path, known, None).unwrap();
+    assert!(lines(&loaded.notes, true).starts_with(&format!("{shown}:2: note: `workers` has no effect")));
+    assert_eq!(lines(&loaded.notes, false), "");
+    let findings = load(&sys, dir.path(), known, None).unwrap_err();
+    assert_eq!((findings.len(), findings[0].line), (1, 0));
+}
