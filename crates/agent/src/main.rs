@@ -16,8 +16,13 @@ use sawlog_sys::Sys;
 use crate::background::Goes;
 
 /// The protocols that this binary speaks.
-const PROTOCOLS: &[&Protocol] =
-    &[&sawlog_wire::tail::PROTOCOL, &sawlog_wire::forward::PROTOCOL, &sawlog_wire::stdout::PROTOCOL];
+const PROTOCOLS: &[&Protocol] = &[
+    &sawlog_wire::tail::PROTOCOL,
+    &sawlog_wire::forward::PROTOCOL,
+    &sawlog_wire::stdout::PROTOCOL,
+    &sawlog_wire::filter::grep::PROTOCOL,
+    &sawlog_wire::filter::record_transformer::PROTOCOL,
+];
 
 /// Follows log files and forwards them, losing and doubling nothing.
 #[derive(Parser)]

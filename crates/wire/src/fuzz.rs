@@ -2,12 +2,16 @@
 //! seconds of seeded damage give. Each panics where something does not hold.
 
 use bytes::Bytes;
-use sawlog_model::value::{Line, parse, parse_json, render};
-use sawlog_model::{Limits, frame};
+use jiff::tz::TimeZone;
+use sawlog_model::value::{Line, Slots, parse, parse_json, render, render_slots};
+use sawlog_model::{Batch, Limits, Marks, Row, Value, frame};
 
+use crate::filter;
 use crate::format::{More, Parser, Settings};
 use crate::forward;
-use crate::shared::msgpack;
+use crate::shared::record::Accessor;
+use crate::shared::strftime::TimeFormat;
+use crate::shared::{msgpack, ruby_regex};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -19,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("msgpack", msgpack_value),
     ("frame", batch_frame),
     ("format", format_lines),
+    ("template", templates),
 ];
 
 const LIMITS: Limits = Limits { event: 64 << 10, message: 256 << 10, depth: 64, fields: 200, names: 200 };
@@ -97,6 +102,53 @@ pub fn batch_frame(bytes: &[u8]) {
     assert!(batch.iter().zip(again.iter()).all(|(a, b)| a.raw() == b.raw() && a.address() == b.address()));
 }
 
+/// Record accessors, texts with `${…}` and regular expressions as a configuration has them, and a record that they are used
+/// on: what an accessor removed it no longer finds, and what is read from a row is what is read from its record.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn templates(bytes: &[u8]) {
+    let (record, text) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0));
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim_start();
+    let Ok(Value::Map(mut entries)) = parse_json(record, &LIMITS) else { return };
+    let batch = one_row(&entries);
+    let row = batch.row(0);
+    if let Ok(accessor) = Accessor::parse(text) {
+        let bound = accessor.of_batch(&batch);
+        let (found, seen) = (accessor.find(&entries).cloned(), bound.value(row, &LIMITS));
+        if let Some(found) = &found {
+            assert!(seen.is_some() && bound.may_have(row, &LIMITS), "{found:?} is not seen in the row");
+        }
+        if !text.starts_with("$[") || !text.ends_with("]") || text.ends_with("']") {
+            accessor.remove(&mut entries);
+            let left = accessor.find(&entries);
+            assert!(left.is_none() || text.contains('['), "{left:?} is left");
+        }
+    }
+    let _ = ruby_regex::compile(text).map(|regex| regex.is_match(record));
+    if let Ok(template) = filter::record_transformer::Template::parse(text) {
+        let (host, time) = ("h", TimeFormat::new(text, TimeZone::UTC));
+        let scope = filter::record_transformer::Scope::new(&batch, host, &time, &LIMITS);
+        let fields: Vec<_> = template.fields().map(|field| field.of_batch(&batch)).collect();
+        let expanded = template.text(&scope, Some(row), &fields);
+        assert!(text.contains("${") || expanded == text, "{expanded} was {text}");
+    }
+}
+
+/// A batch of one row that came as this map.
+fn one_row(entries: &[(Value, Value)]) -> Batch {
+    let mut batch = Batch::default();
+    let mut line = Vec::new();
+    let slots = Slots::new("", &LIMITS, &mut batch.names, &mut batch.slots);
+    render_slots(&Value::Map(entries.to_vec()), slots, &mut line);
+    let (len, slots_end) = (line.len() as u32, batch.slots.len() as u32);
+    let marks = Marks::MAP.with(Marks::JSON);
+    batch.rows.push(Row { start: 0, len, offset: 0, time: 0, received: 0, slots_end, marks });
+    batch.buffer = line.into();
+    batch
+}
+
 /// Lines in any format: rows stand one behind the other and take all bytes, slots stand in their rows and in order.
 ///
 /// # Panics
@@ -129,7 +181,7 @@ pub fn format_lines(bytes: &[u8]) {
 mod tests {
     use std::time::Duration;
 
-    use sawlog_model::{Batch, Row, Slot};
+    use sawlog_model::Slot;
     use sawlog_pipeline::conform::Dice;
 
     use super::*;
@@ -146,6 +198,15 @@ mod tests {
             .map(|text| text.as_bytes().to_vec())
             .to_vec(),
             "frame" => vec![frame_seed()],
+            "template" => [
+                "{\"a\":{\"b\":[1,{\"c\":null}]},\"d e\":\"x\"}\n$.a.b[1].c",
+                "{\"a\":{\"b\":[1,2]},\"d e\":\"x\"}\n$['d e']",
+                "{\"a\":[[1,2],3]}\n$.a[0][-1]",
+                "{\"a\":1}\nx ${record[\"a\"]['b']} ${tag_parts[-1]} ${time} ${hostname} %Y-%m-%d %3N %:z %-e",
+                "{\"a\":\"b\"}\n/^(?<x>[^ ]*) \\h{2,}[[:alpha:]]$/im",
+            ]
+            .map(|text| text.as_bytes().to_vec())
+            .to_vec(),
             _ => [
                 "\u{feff}",
                 "127.0.0.1 - - [03/Dec/2013:16:29:19 +0700] \"GET /favicon.ico HTTP/1.1\" 404 198 \"-\" \"Mozilla\"\n",

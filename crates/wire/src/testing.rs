@@ -1,14 +1,17 @@
-//! A pipeline for tests of inputs: a journal in a temporary directory, and an output that keeps rows in memory. Knows nothing
-//! of protocols.
+//! What tests of protocols share: a pipeline whose journal is in a temporary directory and whose output keeps rows in memory,
+//! batches of rows, filters and outputs from their options. Knows nothing of any protocol.
 
 use std::sync::Arc;
 
 use sawlog_journal::Journal;
-use sawlog_model::{Access, AccessError, Limits, Right, Tenant};
+use sawlog_model::{Access, AccessError, Batch, Context, Limits, Marks, Right, Row, Tenant, value};
+use sawlog_pipeline::config::{self, Element, ElementReader, Pair, Role};
 use sawlog_pipeline::testing::{Collect, copy_dir};
-use sawlog_pipeline::{Env, Output, Pipeline, PipelineOptions};
+use sawlog_pipeline::{Env, Filter, Options, Output, Pipeline, PipelineOptions, Protocol};
 use sawlog_sys::task::{self, Stop};
 use sawlog_sys::{Sys, net};
+
+use crate::shared::record;
 
 /// Lets everybody send, for tenant 3.
 pub struct Anyone;
@@ -83,4 +86,115 @@ impl Bench {
     pub fn connect(&self, address: std::net::SocketAddr) -> net::TcpStream {
         self.runtime.block_on(net::TcpStream::connect(address)).expect("it listens")
     }
+}
+
+/// A batch of rows with this tag that came as maps, each given as JSON.
+pub fn rows(tag: &str, records: &[&str]) -> Batch {
+    let limits = Limits::default();
+    let mut batch = Batch { context: Arc::new(Context::new([("_tag", tag)])), ..Batch::default() };
+    let mut buffer = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        let start = buffer.len();
+        let value = value::parse(record.as_bytes(), &limits).expect("JSON");
+        let slots = value::Slots::new("", &limits, &mut batch.names, &mut batch.slots);
+        value::render_slots(&value, slots, &mut buffer);
+        buffer.push(b'\n');
+        batch.rows.push(Row {
+            start: start as u32,
+            len: (buffer.len() - start) as u32,
+            offset: index as u64,
+            time: 1_511_836_993_814_351_757 + index as i64,
+            received: 1,
+            slots_end: batch.slots.len() as u32,
+            marks: Marks::MAP.with(Marks::JSON),
+        });
+    }
+    batch.buffer = buffer.into();
+    batch
+}
+
+/// A batch of lines in which nothing was found.
+pub fn lines(tag: &str, lines: &[&str]) -> Batch {
+    let mut batch = Batch { context: Arc::new(Context::new([("_tag", tag)])), ..Batch::default() };
+    let mut buffer = Vec::new();
+    for line in lines {
+        let (start, len) = (buffer.len() as u32, line.len() as u32 + 1);
+        buffer.extend_from_slice(line.as_bytes());
+        buffer.push(b'\n');
+        let (time, marks) = (1_511_836_993_814_351_757, Marks::default());
+        batch.rows.push(Row { start, len, offset: u64::from(start), time, received: 1, slots_end: 0, marks });
+    }
+    batch.buffer = buffer.into();
+    batch
+}
+
+/// The records of a batch, each as JSON with forms for what JSON lacks.
+pub fn records(batch: &Batch) -> Vec<String> {
+    let text = |row| {
+        let mut out = Vec::new();
+        value::render(&sawlog_model::Value::Map(record::entries(row, &Limits::default())), &mut out);
+        String::from_utf8(out).expect("a line of a record is text")
+    };
+    batch.iter().map(text).collect()
+}
+
+/// A filter with these options.
+pub fn filter(protocol: &Protocol, given: &[(&str, &[&str])]) -> Box<dyn Filter> {
+    let given: Vec<_> = given
+        .iter()
+        .map(|(name, values)| (*name, values.iter().map(|value| (*value).to_owned()).collect()))
+        .collect();
+    made(protocol, &config::options(protocol, &given).expect("options")).expect("a filter")
+}
+
+/// A filter, or why there is none.
+pub fn made(protocol: &Protocol, options: &Options) -> Result<Box<dyn Filter>, String> {
+    let runtime = task::runtime("test", 1).expect("a runtime");
+    let env = env(&runtime, Limits::default());
+    protocol.filter.expect("it is a filter")(options, &env).map_err(|error| error.to_string())
+}
+
+/// An element: `key value` lines, and `<name>` … `</name>` inside.
+pub fn element(name: &str, text: &str) -> Element {
+    let mut open = vec![Element { name: name.to_owned(), line: 1, ..Element::default() }];
+    for (number, line) in text.lines().enumerate() {
+        let (line, number) = (line.trim(), number + 2);
+        if line.starts_with("</") {
+            let child = open.pop().expect("an open element");
+            open.last_mut().expect("a parent").children.push(child);
+        } else if let Some(head) = line.strip_prefix('<') {
+            let (name, argument) =
+                head.trim_end_matches('>').split_once(' ').unwrap_or((head.trim_end_matches('>'), ""));
+            let (name, argument) = (name.to_owned(), argument.to_owned());
+            open.push(Element { name, argument, line: number, ..Element::default() });
+        } else if !line.is_empty() {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            let (key, value) = (key.to_owned(), value.trim().to_owned());
+            let pair = Pair { key, value, line: number, ..Pair::default() };
+            open.last_mut().expect("an element").pairs.push(pair);
+        }
+    }
+    open.pop().expect("the element")
+}
+
+/// The options that an element of Fluentd's means, or everything that is wrong with it.
+pub fn fluent(protocol: &Protocol, name: &str, text: &str) -> Result<Options, Vec<String>> {
+    let element = element(name, text);
+    let mut findings = Vec::new();
+    let mut reader = ElementReader::new(&element, &mut findings);
+    let role = match name {
+        "filter" => Role::Filter,
+        "source" => Role::Source,
+        _ => Role::Match,
+    };
+    let form = protocol.fluent.iter().find(|form| form.role == role).expect("a form for the role");
+    let given = (form.read)(&mut reader);
+    reader.finish();
+    if findings.iter().any(|finding| !finding.note) {
+        return Err(findings
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.line, finding.message))
+            .collect());
+    }
+    Ok(config::options(protocol, &given).expect("options that the protocol has"))
 }

@@ -15,8 +15,13 @@ const OWN_SETTINGS: &[Setting] = &[
 ];
 
 /// The protocols that this binary speaks.
-pub(crate) const PROTOCOLS: &[&Protocol] =
-    &[&sawlog_wire::tail::PROTOCOL, &sawlog_wire::forward::PROTOCOL, &sawlog_wire::stdout::PROTOCOL];
+pub(crate) const PROTOCOLS: &[&Protocol] = &[
+    &sawlog_wire::tail::PROTOCOL,
+    &sawlog_wire::forward::PROTOCOL,
+    &sawlog_wire::stdout::PROTOCOL,
+    &sawlog_wire::filter::grep::PROTOCOL,
+    &sawlog_wire::filter::record_transformer::PROTOCOL,
+];
 
 /// Reads a configuration; its problems, all at once, are the error.
 pub(crate) fn read(sys: &Sys, path: &Path) -> Result<Config> {

@@ -3,5 +3,8 @@
 pub mod budget;
 pub mod inflate;
 pub mod msgpack;
+pub mod record;
+pub mod ruby_regex;
 pub mod sources;
+pub mod strftime;
 pub(crate) mod window;
