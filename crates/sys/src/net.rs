@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-pub use tokio::net::{TcpListener, TcpStream, UdpSocket};
+pub use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 
 /// Listens on a TCP address (port 0: a free one).
 ///

@@ -2,6 +2,8 @@
 
 use sawlog_pipeline::{Opt, OptKind};
 
+use crate::shared::tls;
+
 const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
     Opt { name, kind, default, help }
 }
@@ -37,4 +39,13 @@ pub(super) const OPTIONS: &[Opt] = &[
     opt("ack", OptKind::Bool, "true", "Output: wait for acknowledgements; without, rows can be lost."),
     opt("ack_timeout", OptKind::Duration, "60s", "Output: how long one may take before all is sent again."),
     opt("queue", OptKind::Bytes, "16MiB", "Output: memory for what is not acknowledged."),
+    tls::CERT,
+    tls::KEY,
+    tls::CLIENT_CA,
+    tls::MIN_VERSION,
+    tls::ON,
+    tls::CA,
+    tls::INSECURE,
+    tls::VERIFY_HOSTNAME,
+    tls::SERVER_NAME,
 ];

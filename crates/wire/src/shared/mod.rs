@@ -7,4 +7,6 @@ pub mod record;
 pub mod ruby_regex;
 pub mod sources;
 pub mod strftime;
+pub(crate) mod stream;
+pub(crate) mod tls;
 pub(crate) mod window;

@@ -100,6 +100,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         (text("keepalive"), Value::Bool(true)),
     ];
     stream.write_all(&message(vec![text("HELO"), Value::Map(facts)])).await.map_err(lost)?;
+    stream.flush().await.map_err(lost)?;
 
     let limits = Limits { message: PING_MOST, event: PING_MOST, ..Limits::default() };
     let mut first = Framer::new(limits);
@@ -128,5 +129,6 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let reason = refused.unwrap_or_default();
     let pong = [text("PONG"), Value::Bool(refused.is_none()), text(reason), text(hostname), text(proof)];
     stream.write_all(&message(pong.to_vec())).await.map_err(lost)?;
+    stream.flush().await.map_err(lost)?;
     refused.map_or(Ok(()), |reason| Err(fault("denied", reason)))
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sawlog_model::{Batch, Right};
 use sawlog_pipeline::DecodeError;
-use sawlog_sys::net::TcpStream;
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -18,10 +16,14 @@ use super::{Shared, auth};
 use crate::forward::frame::Framer;
 use crate::forward::rows;
 use crate::shared::budget::Charge;
+use crate::shared::stream::{self, Stream, Writer};
 use crate::shared::window::Ticket;
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;
+
+/// Bytes that a connection without a message under way waits with: ten thousand idle ones must not hold buffers.
+const FIRST: usize = 256;
 
 /// Messages that wait for delivery on one connection.
 const WAITING: usize = 64;
@@ -53,9 +55,7 @@ pub(super) fn fault(reason: &'static str, what: impl std::fmt::Display) -> Fault
 }
 
 /// Serves a connection until its end, and counts what went wrong.
-pub(super) async fn serve(mut stream: TcpStream, host: String, shared: Arc<Shared>) {
-    // Acknowledgements are small and waited for.
-    let _ = stream.set_nodelay(true);
+pub(super) async fn serve(mut stream: Stream, host: String, shared: Arc<Shared>) {
     let done = async {
         let mut framer = Framer::new(shared.env.limits);
         if let Some(security) = &shared.settings.security {
@@ -74,8 +74,8 @@ pub(super) async fn serve(mut stream: TcpStream, host: String, shared: Arc<Share
 
 type Queued = (Prepared, Charge);
 
-async fn exchange(stream: TcpStream, framer: Framer, peer: Peer, shared: &Arc<Shared>) -> Result<(), Fault> {
-    let (read, write) = stream.into_split();
+async fn exchange(stream: Stream, framer: Framer, peer: Peer, shared: &Arc<Shared>) -> Result<(), Fault> {
+    let (read, write) = stream.split();
     let (queue, waiting) = mpsc::channel(WAITING);
     let delivery = tokio::spawn(deliver(waiting, write, shared.clone()));
     let reader = Reader { read, framer, peer, shared: shared.clone(), streams: Streams::default(), queue };
@@ -86,7 +86,7 @@ async fn exchange(stream: TcpStream, framer: Framer, peer: Peer, shared: &Arc<Sh
 }
 
 struct Reader {
-    read: OwnedReadHalf,
+    read: stream::Reader,
     framer: Framer,
     peer: Peer,
     shared: Arc<Shared>,
@@ -122,26 +122,20 @@ impl Reader {
 
     /// Reads what is there; `false` at the end.
     async fn fill(&mut self, charge: &mut Charge) -> Result<bool, Fault> {
-        let held = self.framer.held();
-        loop {
-            if held == 0 {
-                self.read.readable().await.map_err(|error| fault("connection", error))?;
-            } else {
-                let readable = timeout(STALLED, self.read.readable()).await;
-                readable
-                    .map_err(|_| fault("stalled", "silent in the middle of a message"))?
-                    .map_err(|error| fault("connection", error))?;
-            }
-            charge.set(held + READ).await.map_err(|error| fault("busy", error))?;
-            let buffer = self.framer.buffer();
-            buffer.reserve(READ);
-            match self.read.try_read_buf(buffer) {
-                Ok(0) if held > 0 => return Err(fault("cut_off", "closed in the middle of a message")),
-                Ok(0) => return Ok(false),
-                Ok(_) => return Ok(true),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(fault("connection", error)),
-            }
+        let lost = |error| fault("connection", error);
+        if self.framer.held() == 0 {
+            let mut first = [0; FIRST];
+            let count = self.read.read(&mut first).await.map_err(lost)?;
+            self.framer.buffer().extend_from_slice(&first[..count]);
+            return Ok(count > 0);
+        }
+        charge.set(self.framer.held() + READ).await.map_err(|error| fault("busy", error))?;
+        let buffer = self.framer.buffer();
+        buffer.reserve(READ);
+        let read = timeout(STALLED, self.read.read_buf(buffer)).await;
+        match read.map_err(|_| fault("stalled", "silent in the middle of a message"))?.map_err(lost)? {
+            0 => Err(fault("cut_off", "closed in the middle of a message")),
+            _ => Ok(true),
         }
     }
 
@@ -172,7 +166,7 @@ impl Reader {
 /// Delivers and answers what is queued, until the queue ends or something cannot be delivered.
 async fn deliver(
     mut waiting: mpsc::Receiver<Queued>,
-    mut write: OwnedWriteHalf,
+    mut write: Writer,
     shared: Arc<Shared>,
 ) -> Result<(), Fault> {
     let mut next = None;
@@ -197,8 +191,12 @@ async fn deliver(
         }
         let answer = group.deliver(&shared).await?;
         if !answer.is_empty() {
-            let written = timeout(STALLED, write.write_all(&answer)).await;
-            written
+            let written = async {
+                write.write_all(&answer).await?;
+                write.flush().await
+            };
+            timeout(STALLED, written)
+                .await
                 .map_err(|_| fault("stalled", "the peer does not read its answers"))?
                 .map_err(|error| fault("connection", error))?;
         }

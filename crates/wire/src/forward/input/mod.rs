@@ -10,17 +10,24 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
-use sawlog_sys::net::{self, TcpListener, UdpSocket};
+use sawlog_sys::net::{self, TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use self::auth::Security;
 use self::lanes::Lanes;
 use crate::shared::budget::Budget;
 use crate::shared::sources::Sources;
+use crate::shared::stream::Stream;
+use crate::shared::tls;
 use crate::shared::window::Window;
 
 /// Bytes of a UDP heartbeat that are read.
 const HEARTBEAT: usize = 128;
+
+/// How long a peer may take to agree on TLS.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// How long connections may take to end once the node stops.
 const ENDING: Duration = Duration::from_secs(10);
@@ -68,6 +75,7 @@ impl Settings {
 /// What all connections share.
 struct Shared {
     settings: Settings,
+    tls: Option<TlsAcceptor>,
     intake: Intake,
     env: Env,
     sources: Sources,
@@ -78,19 +86,24 @@ struct Shared {
 }
 
 /// The input.
-struct ForwardInput(Settings);
+struct ForwardInput {
+    settings: Settings,
+    /// Names the files of TLS, which are read at the start.
+    options: Options,
+}
 
 /// Makes an input from its options.
 ///
 /// # Errors
 /// [`ConfigError`] where they cannot be.
 pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
-    Ok(Box::new(ForwardInput(Settings::read(options)?)))
+    Ok(Box::new(ForwardInput { settings: Settings::read(options)?, options: options.clone() }))
 }
 
 impl Input for ForwardInput {
     fn start(self: Box<Self>, intake: Intake, env: Env) -> Result<Running, String> {
-        let settings = self.0;
+        let settings = self.settings;
+        let tls = tls::acceptor(&self.options, &env.sys)?;
         // The runtime's own threads must not wait for it, so the listener is made in a task and handed over.
         let (hand, take) = mpsc::channel();
         let listen = settings.listen;
@@ -112,6 +125,7 @@ impl Input for ForwardInput {
             budget: Budget::new(settings.buffer),
             stop: stopped,
             settings,
+            tls,
             intake,
             env: env.clone(),
         });
@@ -146,7 +160,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: mpsc::Sender<
                 tokio::spawn(async move {
                     let _held = (permit, alive);
                     let host = peer.ip().to_canonical().to_string();
-                    connection::serve(stream, host, shared).await;
+                    // Acknowledgements are small and waited for.
+                    let _ = stream.set_nodelay(true);
+                    match secured(stream, &shared).await {
+                        Ok(stream) => connection::serve(stream, host, shared).await,
+                        Err(error) => shared.intake.count_error("tls", &format!("{host}: {error}")),
+                    }
                 });
             }
             Err(error) => {
@@ -156,6 +175,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: mpsc::Sender<
             }
         }
     }
+}
+
+/// The connection as it is to be spoken over.
+async fn secured(stream: TcpStream, shared: &Shared) -> Result<Stream, String> {
+    let Some(acceptor) = &shared.tls else { return Ok(Stream::Tcp(stream)) };
+    let accepted = timeout(GREETING, tls::accept(acceptor, stream)).await;
+    accepted.map_err(|_| "no TLS in time".to_owned())?
 }
 
 /// Answers every datagram with one byte 0, as fluentd's `heartbeat_type udp` wants it.

@@ -9,12 +9,13 @@ use sawlog_model::{Limits, Value};
 use sawlog_sys::Sys;
 use sawlog_sys::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 use super::queue::Queue;
 use crate::forward::handshake::{bytes_of, key_digest, message, password_digest, same, text};
 use crate::shared::msgpack::{self, Scanner};
+use crate::shared::stream::{Reader, Stream, Writer};
+use crate::shared::tls;
 
 /// How long connecting, and each step of the handshake, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +34,7 @@ pub(super) struct Target {
     pub shared_key: String,
     pub user: String,
     pub password: String,
+    pub tls: Option<tls::Connector>,
 }
 
 /// Connects whenever there is something to send, until the output is gone.
@@ -60,7 +62,7 @@ fn jittered(wait: Duration, sys: &Sys) -> Duration {
 /// One connection. `Ok` when the output is gone; else the error, and whether anything was acknowledged.
 async fn exchange(target: &Target, queue: &Queue, sys: &Sys) -> Result<(), (String, bool)> {
     let (read, write) = match open(target, sys).await {
-        Ok(stream) => stream.into_split(),
+        Ok(stream) => stream.split(),
         Err(error) => return Err((error, false)),
     };
     let mut progress = false;
@@ -71,11 +73,19 @@ async fn exchange(target: &Target, queue: &Queue, sys: &Sys) -> Result<(), (Stri
     ended.map_err(|error| (error, progress))
 }
 
-async fn open(target: &Target, sys: &Sys) -> Result<TcpStream, String> {
+async fn open(target: &Target, sys: &Sys) -> Result<Stream, String> {
     let connected = timeout(PATIENCE, TcpStream::connect(target.to.as_str())).await;
-    let mut stream = connected.map_err(|_| "no connection in time")?.map_err(|error| error.to_string())?;
+    let stream = connected.map_err(|_| "no connection in time")?.map_err(|error| error.to_string())?;
     // What is sent is whole messages already.
     let _ = stream.set_nodelay(true);
+    let mut stream = match &target.tls {
+        None => Stream::Tcp(stream),
+        Some(tls) => {
+            let host = target.to.rsplit_once(':').map_or(target.to.as_str(), |(host, _)| host);
+            let secured = timeout(PATIENCE, tls.connect(stream, host.trim_matches(['[', ']']))).await;
+            secured.map_err(|_| "no TLS in time; does the other side speak it?")??
+        }
+    };
     if !target.shared_key.is_empty() {
         let greeted = timeout(PATIENCE, greet(&mut stream, target, sys)).await;
         greeted.map_err(|_| "no handshake in time; does the other side have a shared key?")??;
@@ -83,9 +93,13 @@ async fn open(target: &Target, sys: &Sys) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-async fn send(mut write: OwnedWriteHalf, target: &Target, queue: &Queue) -> Result<(), String> {
+async fn send(mut write: Writer, target: &Target, queue: &Queue) -> Result<(), String> {
     while let Some(bytes) = queue.next().await {
-        let written = timeout(target.ack_timeout, write.write_all(&bytes)).await;
+        let written = async {
+            write.write_all(&bytes).await?;
+            write.flush().await
+        };
+        let written = timeout(target.ack_timeout, written).await;
         written.map_err(|_| "the other side does not read")?.map_err(|error| error.to_string())?;
         if !target.wants_ack {
             queue.acknowledge_sent();
@@ -95,7 +109,7 @@ async fn send(mut write: OwnedWriteHalf, target: &Target, queue: &Queue) -> Resu
 }
 
 async fn receive(
-    mut read: OwnedReadHalf,
+    mut read: Reader,
     target: &Target,
     queue: &Queue,
     progress: &mut bool,
@@ -152,7 +166,7 @@ impl Answers {
 }
 
 /// The client's side of the handshake.
-async fn greet(stream: &mut TcpStream, target: &Target, sys: &Sys) -> Result<(), String> {
+async fn greet(stream: &mut Stream, target: &Target, sys: &Sys) -> Result<(), String> {
     let mut answers = Answers::default();
     let Value::List(helo) = answers.next(stream).await? else { return Err("no HELO".to_owned()) };
     let [kind, facts] = helo.as_slice() else { return Err("no HELO".to_owned()) };
@@ -170,6 +184,7 @@ async fn greet(stream: &mut TcpStream, target: &Target, sys: &Sys) -> Result<(),
     };
     let ping = vec![text("PING"), text(&target.hostname), text(&salt), text(proof), text(user), text(word)];
     stream.write_all(&message(ping)).await.map_err(|error| error.to_string())?;
+    stream.flush().await.map_err(|error| error.to_string())?;
 
     let Value::List(pong) = answers.next(stream).await? else { return Err("no PONG".to_owned()) };
     let [kind, admitted, reason, hostname, proof] = pong.as_slice() else { return Err("no PONG".to_owned()) };

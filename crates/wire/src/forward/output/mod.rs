@@ -61,6 +61,7 @@ pub(super) fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, Conf
         shared_key: or("shared_key", ""),
         user: or("username", ""),
         password: or("password", ""),
+        tls: crate::shared::tls::connector(options, &env.sys).map_err(ConfigError)?,
     };
     let name = format!("forward:{}", target.to);
     let style = Style { lane, tag: or("tag", "*"), compress, limits: env.limits };

@@ -299,3 +299,28 @@ fn a_peer_that_acknowledges_nothing_is_sent_to_without_waiting() {
     let wrong = PROTOCOL.output.expect("an output")(&options(&[("ack", "false")]), &env);
     assert!(wrong.is_err(), "a lane needs answers");
 }
+
+#[test]
+fn over_tls_with_certificates_of_both_sides_rows_arrive() {
+    let made = crate::shared::tls::tests::Certificates::new(&["localhost", "agent"]);
+    let path = |name: &str| made.path(name);
+    let (cert, key, ca) = (path("localhost.pem"), path("localhost.key"), path("ca.pem"));
+    let node =
+        Node::start(&[("tls_cert", &cert), ("tls_key", &key), ("tls_client_ca", &ca), ("shared_key", "k")]);
+    let env = env(&node.runtime, Limits::default());
+    let to = format!("localhost:{}", node.address.port());
+    let (cert, key) = (path("agent.pem"), path("agent.key"));
+    let given = [("to", to.as_str()), ("tls", "true"), ("tls_ca", &ca), ("shared_key", "k")];
+    let trusted = output(&env, &[&given[..], &[("tls_cert", &cert), ("tls_key", &key)]].concat());
+    let (batch, position) = lines(0, 3);
+    trusted.take(batch.clone(), Origin::Replayable(position.clone())).expect("taken");
+    trusted.flush().expect("acknowledged");
+    assert_eq!(node.output.lines().len(), 3);
+    let stranger = output(&env, &given);
+    stranger.take(batch, Origin::Replayable(position)).expect("taken");
+    node.wait_for_error("tls");
+    let mut plain = node.connect();
+    plain.send(b"\x93\xa1t\x90\x80");
+    assert!(plain.read(100).len() < 100, "it ends after an alert");
+    assert_eq!(node.output.lines().len(), 3);
+}
