@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use sawlog_pipeline::config::{self, Config};
+use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded};
 use sawlog_pipeline::{Protocol, wiring};
 use sawlog_sys::Sys;
 
@@ -37,11 +37,24 @@ enum Command {
     /// Follow files and forward them
     Run(Run),
     /// Check a configuration without starting anything
-    Check {
-        /// The configuration
-        #[arg(short, long, value_name = "FILE", default_value = "sawlog.toml")]
-        config: PathBuf,
-    },
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Check {
+    /// The configuration: sawlog's own, or Fluentd's or ik's
+    #[arg(short, long, value_name = "FILE", default_value = "sawlog.toml")]
+    config: PathBuf,
+    #[command(flatten)]
+    dialect: Dialect,
+}
+
+/// How a configuration that is not sawlog's own is read.
+#[derive(Args)]
+struct Dialect {
+    /// Read a Fluentd configuration as `fluentd`, `fluentd-v0` (the syntax of v0.10) or `ik` does
+    #[arg(long, value_name = "WHOSE")]
+    compat: Option<Compat>,
 }
 
 #[derive(Args)]
@@ -52,9 +65,11 @@ struct Run {
     /// Forward to this sawlog, HOST:PORT
     #[arg(long, value_name = "ADDR")]
     to: Option<String>,
-    /// Configuration, as for sawlog itself
+    /// Configuration: sawlog's own, or Fluentd's or ik's
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    dialect: Dialect,
     /// Directory of the journal
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -65,9 +80,7 @@ struct Run {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => start(run),
-        Command::Check { config } => {
-            read(&Sys::real(), &config).map(|_| println!("{}: nothing wrong", config.display()))
-        }
+        Command::Check(check) => self::check(&check),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,7 +94,7 @@ fn main() -> ExitCode {
 fn start(run: Run) -> Result<()> {
     let sys = Sys::real();
     let mut config = match &run.config {
-        Some(path) => read(&sys, path)?,
+        Some(path) => read(&sys, path, &run.dialect)?.config,
         None => Config::default(),
     };
     if !run.tail.is_empty() {
@@ -104,6 +117,18 @@ fn start(run: Run) -> Result<()> {
     }
 }
 
-fn read(sys: &Sys, path: &std::path::Path) -> Result<Config> {
-    config::read_file(sys, path, PROTOCOLS, wiring::SETTINGS).map_err(Error::msg)
+/// Tells everything that is wrong, and what is worth knowing.
+fn check(check: &Check) -> Result<()> {
+    let Loaded { config, notes } = read(&Sys::real(), &check.config, &check.dialect)?;
+    if !notes.is_empty() {
+        println!("{}", config::lines(&notes, true));
+    }
+    let (shown, inputs, outputs) = (check.config.display(), config.inputs.len(), config.outputs().len());
+    println!("{shown}: {inputs} inputs and {outputs} outputs, nothing wrong");
+    Ok(())
+}
+
+fn read(sys: &Sys, path: &std::path::Path, dialect: &Dialect) -> Result<Loaded> {
+    let known = Known { protocols: PROTOCOLS, settings: wiring::SETTINGS };
+    config::load(sys, path, known, dialect.compat).map_err(|found| Error::msg(config::lines(&found, true)))
 }

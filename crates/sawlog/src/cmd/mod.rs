@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use sawlog_pipeline::config::Compat;
 
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -30,4 +31,12 @@ impl DataArg {
     pub(crate) fn is_default(&self) -> bool {
         self.data == Path::new("./sawlog-data")
     }
+}
+
+/// How a configuration that is not sawlog's own is read.
+#[derive(Args, Clone)]
+pub(crate) struct DialectArg {
+    /// Read a Fluentd configuration as `fluentd`, `fluentd-v0` (the syntax of v0.10) or `ik` does
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) compat: Option<Compat>,
 }

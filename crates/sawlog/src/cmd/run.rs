@@ -25,6 +25,8 @@ pub(crate) struct Run {
     /// Configuration; without one the embedded default: store, page, API, forward
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    dialect: super::DialectArg,
     /// Where the page and the API listen [default: 127.0.0.1:7514]; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
@@ -55,7 +57,7 @@ impl Run {
 
     fn plan(self, sys: &Sys) -> Result<Plan> {
         let mut config = match &self.config {
-            Some(path) => settings::read(sys, path)?,
+            Some(path) => settings::read(sys, path, self.dialect.compat)?.config,
             None => Config::default(),
         };
         let forward = match (&self.forward, &self.config) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use sawlog_pipeline::config::{self, Config, Setting};
+use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded, Setting};
 use sawlog_pipeline::{OptKind, Protocol, wiring};
 use sawlog_sys::Sys;
 
@@ -23,9 +23,11 @@ pub(crate) const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::filter::record_transformer::PROTOCOL,
 ];
 
-/// Reads a configuration; its problems, all at once, are the error.
-pub(crate) fn read(sys: &Sys, path: &Path) -> Result<Config> {
-    config::read_file(sys, path, PROTOCOLS, &[wiring::SETTINGS, OWN_SETTINGS].concat()).map_err(Error::msg)
+/// Reads a configuration of any dialect; its problems, all at once, are the error.
+pub(crate) fn read(sys: &Sys, path: &Path, compat: Option<Compat>) -> Result<Loaded> {
+    let settings = [wiring::SETTINGS, OWN_SETTINGS].concat();
+    let known = Known { protocols: PROTOCOLS, settings: &settings };
+    config::load(sys, path, known, compat).map_err(|found| Error::msg(config::lines(&found, true)))
 }
 
 /// The store's sizes, as configured.

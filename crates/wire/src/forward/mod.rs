@@ -1,6 +1,7 @@
 //! Fluentd's forward protocol, both sides: see README.md. Knows nothing of the store or of other protocols.
 
 mod decoder;
+mod fluent;
 mod frame;
 mod handshake;
 mod input;
@@ -23,5 +24,6 @@ pub const PROTOCOL: Protocol = Protocol {
     output: Some(output::make),
     decoder: Some(|limits| Box::new(decoder::ForwardDecoder::new(limits))),
     samples: samples::SAMPLES,
+    fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };

@@ -1,5 +1,7 @@
 //! Prints rows, to see what a configuration does. Knows nothing of where they come from.
 
+mod fluent;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,7 @@ pub const PROTOCOL: Protocol = Protocol {
     name: "stdout",
     summary: "Prints each row with its time and its tag or path.",
     output: Some(|_, _| Ok(Box::new(Stdout { state: Mutex::default(), out: std::io::stdout }))),
+    fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };
 

@@ -8,6 +8,7 @@
 mod adopt;
 mod cutter;
 mod delivery;
+mod fluent;
 mod follower;
 mod glob;
 mod hash;
@@ -98,6 +99,7 @@ pub const PROTOCOL: Protocol = Protocol {
         },
     ],
     input: Some(|options| Ok(Box::new(TailInput { options: TailOptions::read(options)? }))),
+    fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };
 
