@@ -128,6 +128,9 @@ impl Marks {
     pub const JSON: Marks = Marks(16);
     /// The line did not parse as its source's format and was kept whole.
     pub const UNPARSED: Marks = Marks(32);
+    /// The field that `_time` was read from (its slot is of [`Kind::Time`]) is not part of the record, as the
+    /// configuration of the parser says; it still stands in the line.
+    pub const TIME_TAKEN: Marks = Marks(64);
 
     /// Whether all of `other` is set.
     pub fn has(self, other: Marks) -> bool {

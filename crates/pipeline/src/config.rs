@@ -340,9 +340,17 @@ impl ConfigReader<'_> {
         let protocol: &Protocol = protocol;
         let mut options = Options::default();
         for (key, value) in table.iter().filter(|(key, _)| key.get_ref().as_ref() != "type") {
-            match option_values(protocol, key.get_ref().as_ref(), value.get_ref()) {
-                Ok(values) => drop(options.0.insert(key.get_ref().to_string(), values)),
-                Err(message) => self.problem(key.span(), message),
+            let name = key.get_ref().as_ref();
+            let mut read = |name: String, value: &DeValue<'_>, at| match option_values(protocol, &name, value) {
+                Ok(values) => drop(options.0.insert(name, values)),
+                Err(message) => self.problem(at, message),
+            };
+            match value.get_ref() {
+                // A table of options that belong together: `[input.parse]`.
+                DeValue::Table(inner) => inner.iter().for_each(|(sub, value)| {
+                    read(format!("{name}.{}", sub.get_ref()), value.get_ref(), sub.span());
+                }),
+                value => read(name.to_owned(), value, key.span()),
             }
         }
         fill_defaults(protocol, &mut options);

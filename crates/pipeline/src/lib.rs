@@ -34,7 +34,7 @@ pub use output::{Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{
     ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind, Options, Protocol,
-    Sample,
+    Sample, concat,
 };
 pub use replay::replay;
 pub use sawlog_journal::Lsn;

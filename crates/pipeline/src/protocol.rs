@@ -55,6 +55,7 @@ impl Protocol {
 }
 
 /// An option of a protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opt {
     /// Its name.
     pub name: &'static str,
@@ -64,6 +65,19 @@ pub struct Opt {
     pub default: &'static str,
     /// One sentence.
     pub help: &'static str,
+}
+
+/// The options of `own`, then those of `more`; `N` is how many there are of both. For a protocol that shares options with
+/// others: `options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED)`.
+pub const fn concat<const N: usize>(own: &[Opt], more: &[Opt]) -> [Opt; N] {
+    assert!(own.len() + more.len() == N, "N is the number of all options");
+    let mut all = [Opt { name: "", kind: OptKind::Text, default: "", help: "" }; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < own.len() { own[at] } else { more[at - own.len()] };
+        at += 1;
+    }
+    all
 }
 
 /// What an option takes.

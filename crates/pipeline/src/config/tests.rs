@@ -25,6 +25,21 @@ fn reads_sections_settings_and_defaults() {
 }
 
 #[test]
+fn a_table_inside_holds_options_that_belong_together() {
+    const OWN: &[Opt] = &[Opt { name: "paths", kind: OptKind::List, default: "", help: "" }];
+    const PARSE: &[Opt] = &[Opt { name: "parse.type", kind: OptKind::Text, default: "auto", help: "" }];
+    const BOTH: Protocol =
+        Protocol { options: &crate::concat::<{ OWN.len() + PARSE.len() }>(OWN, PARSE), ..TAIL };
+    let text = "[[input]]\ntype = \"tail\"\npaths = \"a\"\n[input.parse]\ntype = \"json\"\n";
+    let config = read(text, &[&BOTH], SETTINGS).unwrap();
+    assert_eq!(config.inputs[0].options.text("parse.type"), "json");
+    assert_eq!(config.inputs[0].options.text("paths"), "a");
+    let problems = read(&text.replace("json", "json\"\ntipe = \"x"), &[&BOTH], SETTINGS).unwrap_err();
+    assert_eq!(problems[0].line, 6);
+    assert!(problems[0].message.contains("`parse.type`"), "{}", problems[0].message);
+}
+
+#[test]
 fn tells_every_problem_with_its_line_and_the_nearest_name() {
     let text = "dat = \"d\"\n[[input]]\ntype = \"tial\"\n[[input]]\ntype = \"tail\"\npath = \"a\"\nrescan = \"soon\"\n";
     let problems = read(text, &[&TAIL], SETTINGS).unwrap_err();
