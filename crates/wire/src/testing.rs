@@ -140,11 +140,7 @@ pub fn records(batch: &Batch) -> Vec<String> {
 
 /// A filter with these options.
 pub fn filter(protocol: &Protocol, given: &[(&str, &[&str])]) -> Box<dyn Filter> {
-    let given: Vec<_> = given
-        .iter()
-        .map(|(name, values)| (*name, values.iter().map(|value| (*value).to_owned()).collect()))
-        .collect();
-    made(protocol, &config::options(protocol, &given).expect("options")).expect("a filter")
+    made(protocol, &options_of(protocol, given)).expect("a filter")
 }
 
 /// A filter, or why there is none.
@@ -197,4 +193,11 @@ pub fn fluent(protocol: &Protocol, name: &str, text: &str) -> Result<Options, Ve
             .collect());
     }
     Ok(config::options(protocol, &given).expect("options that the protocol has"))
+}
+
+/// Options of a protocol, defaults and all.
+pub fn options_of(protocol: &Protocol, given: &[(&str, &[&str])]) -> Options {
+    let owned = |values: &&[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    let given: Vec<_> = given.iter().map(|(name, values)| (*name, owned(values))).collect();
+    config::options(protocol, &given).expect("options that the protocol has")
 }

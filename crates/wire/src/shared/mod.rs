@@ -1,6 +1,7 @@
 //! Encodings that several protocols share. Knows nothing of any one of them.
 
 pub mod budget;
+pub mod formatter;
 pub mod inflate;
 pub mod msgpack;
 pub mod record;
