@@ -13,6 +13,7 @@ mod dist;
 mod fmt;
 mod needs;
 mod node;
+mod python;
 mod rust_tests;
 mod tally;
 
@@ -64,6 +65,7 @@ fn test(root: &Path, fast: bool) -> Result<bool> {
     tally.check("every tracked Rust file is formatted", fmt::run(root, true)?);
     rust_tests::run(root, data.as_deref(), &mut tally)?;
     if !fast {
+        python::run(root, &mut tally)?;
         let node = node::Node::start(root, "clients")?;
         clients::run(root, &node, &mut tally)?;
         node.stop()?;
