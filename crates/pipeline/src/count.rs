@@ -46,8 +46,12 @@ impl Counters {
     }
 
     pub(crate) fn error(&self, reason: &'static str, detail: &str) {
+        self.errors(reason, 1, detail);
+    }
+
+    pub(crate) fn errors(&self, reason: &'static str, count: u64, detail: &str) {
         let mut errors = lock(&self.errors);
-        *errors.by_reason.entry(reason).or_default() += 1;
+        *errors.by_reason.entry(reason).or_default() += count;
         errors.last = Some(detail.to_owned());
     }
 

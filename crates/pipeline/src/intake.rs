@@ -259,4 +259,9 @@ impl Intake {
     pub fn count_error(&self, reason: &'static str, detail: &str) {
         self.counters.error(reason, detail);
     }
+
+    /// As [`Intake::count_error`], for something that happened `count` times.
+    pub fn count_errors(&self, reason: &'static str, count: u64, detail: &str) {
+        self.counters.errors(reason, count, detail);
+    }
 }
