@@ -26,7 +26,7 @@ mod zone;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_model::{Limits, Names, Nanos, Row, Slot};
+use sawlog_model::{Limits, NameId, Names, Nanos, Row, Slot};
 
 use self::detect::{FORMATS, Sample};
 use self::line::Format;
@@ -166,6 +166,17 @@ impl Parser {
             self.chosen = None;
         }
         parsed
+    }
+
+    /// Takes another reference for times without a year: of a source that is read for long, now moves on.
+    pub fn refer(&mut self, reference: Nanos) {
+        self.settings.reference = reference;
+        self.clock.refer(reference);
+    }
+
+    /// The id of a name, for fields that rows get beside those of their lines.
+    pub fn name(&mut self, name: &str) -> NameId {
+        self.names.find(name).unwrap_or_else(|| Arc::make_mut(&mut self.names).intern(name))
     }
 
     /// Names of slots; grows only.

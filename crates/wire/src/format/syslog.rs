@@ -1,10 +1,16 @@
 //! Syslog as it stands in files and on the wire: `<PRI>Nov 18 08:46:14 host app[pid]: message` (RFC 3164, the priority
 //! may be missing, the time may be ISO 8601), and RFC 5424.
 
-use sawlog_model::{NameId, Names};
+use std::sync::Arc;
 
+use sawlog_model::{Kind, NameId, Names};
+
+use super::BOM;
 use super::level::level_len;
 use super::line::{Format, Line, Out, Part, Reading};
+
+/// What names of parameters of structured data begin with.
+const PREFIX: &str = "sd.";
 
 /// Reads syslog lines.
 pub(super) struct Syslog {
@@ -14,8 +20,9 @@ pub(super) struct Syslog {
     app: NameId,
     pid: NameId,
     msgid: NameId,
-    data: NameId,
     message: NameId,
+    /// Where names of parameters of structured data are put together: `sd.ID.NAME`.
+    dotted: String,
 }
 
 impl Syslog {
@@ -27,13 +34,13 @@ impl Syslog {
             app: names.intern("app"),
             pid: names.intern("pid"),
             msgid: names.intern("msgid"),
-            data: names.intern("structured_data"),
             message: names.intern("message"),
+            dotted: PREFIX.to_owned(),
         }
     }
 
-    /// Notes the slots; `None` where the line has no time where it should be.
-    fn fields(&self, line: Line<'_>, out: &mut Out<'_>) -> Option<i64> {
+    /// Notes the slots and gives the time, where there is one; `None` where the line is not syslog.
+    fn fields(&mut self, line: Line<'_>, out: &mut Out<'_>) -> Option<Option<i64>> {
         let text = line.bytes;
         let mut at = 0;
         if let Some(end) = priority(text) {
@@ -52,11 +59,11 @@ impl Syslog {
         if text[host.1 - 1] == b':' {
             // No host: this is the tag already.
             self.tagged(line, out, at);
-            return Some(time);
+            return Some(Some(time));
         }
         out.text(line, host, self.host);
         self.tagged(line, out, (host.1 + 1).min(text.len()));
-        Some(time)
+        Some(Some(time))
     }
 
     /// `app[pid]: message`, or a message without a tag.
@@ -76,9 +83,12 @@ impl Syslog {
     }
 
     /// `TIME HOST APP PROCID MSGID DATA MESSAGE`, a dash for each that is missing.
-    fn rfc5424(&self, line: Line<'_>, out: &mut Out<'_>, at: usize) -> Option<i64> {
+    fn rfc5424(&mut self, line: Line<'_>, out: &mut Out<'_>, at: usize) -> Option<Option<i64>> {
         let text = line.bytes;
-        let (time, mut at) = out.read_stamp(line, at, self.time)?;
+        let (time, mut at) = match text.get(at..)? {
+            [b'-', b' ', ..] => (None, at + 1),
+            _ => out.read_stamp(line, at, self.time).map(|(time, at)| (Some(time), at))?,
+        };
         for name in [self.host, self.app, self.pid, self.msgid] {
             let span = word(text, blank(text, at)?);
             if &text[span.0..span.1] != b"-" {
@@ -90,11 +100,12 @@ impl Syslog {
         if text.get(at) == Some(&b'-') {
             at += 1;
         } else {
-            let end = structured_data(text, at)?;
-            out.text(line, (at, end), self.data);
-            at = end;
+            at = self.structured_data(line, out, at)?;
         }
-        let message = at + usize::from(text.get(at) == Some(&b' '));
+        let mut message = at + usize::from(text.get(at) == Some(&b' '));
+        if text[message..].starts_with(BOM) {
+            message += BOM.len();
+        }
         if message < text.len() {
             out.text(line, (message, text.len()), self.message);
         }
@@ -102,11 +113,77 @@ impl Syslog {
     }
 }
 
+impl Syslog {
+    /// Notes the parameters of `[id name="value" …][…]`, each as the field `sd.id.name`, and gives the place behind.
+    fn structured_data(&mut self, line: Line<'_>, out: &mut Out<'_>, mut at: usize) -> Option<usize> {
+        let (text, start) = (line.bytes, at);
+        let most = out.slots.len() + out.limits.fields;
+        while text.get(at) == Some(&b'[') {
+            let mut word_at = at + 1;
+            let mut id = None;
+            loop {
+                at += 1;
+                match text.get(at)? {
+                    b']' => break,
+                    b' ' => {
+                        id = id.or(Some((word_at, at)));
+                        word_at = at + 1;
+                    }
+                    b'"' => {
+                        let value = (at + 1, super::access::closing_quote(text, at + 1)?);
+                        let name = (word_at, at.saturating_sub(1).max(word_at));
+                        if out.slots.len() < most {
+                            self.parameter(line, out, id.unwrap_or((word_at, word_at)), name, value);
+                        }
+                        at = value.1;
+                    }
+                    _ => {}
+                }
+            }
+            at += 1;
+        }
+        (at > start).then_some(at)
+    }
+
+    fn parameter(&mut self, line: Line<'_>, out: &mut Out<'_>, id: Span, name: Span, value: Span) {
+        let bytes = |span: Span| &line.bytes[span.0..span.1];
+        self.dotted.truncate(PREFIX.len());
+        self.dotted.push_str(&String::from_utf8_lossy(bytes(id)));
+        self.dotted.push('.');
+        self.dotted.push_str(&String::from_utf8_lossy(bytes(name)));
+        let name = match out.names.find(&self.dotted) {
+            Some(name) => name,
+            // Still in the line, as all that is over a limit.
+            None if out.names.len() >= out.limits.names => return,
+            None => Arc::make_mut(out.names).intern(&self.dotted),
+        };
+        out.slot(line, value, name, value_kind(bytes(value)));
+    }
+}
+
+/// A place in a line, from and to.
+type Span = (usize, usize);
+
+/// How a parameter's value is read: JSON's escapes say what those of syslog do where only quotes and backslashes are
+/// escaped, which is nearly always.
+fn value_kind(value: &[u8]) -> Kind {
+    let mut rest = value;
+    let mut escaped = false;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        escaped = true;
+        if !matches!(rest.get(at + 1), Some(b'"' | b'\\')) {
+            return Kind::Text;
+        }
+        rest = &rest[at + 2..];
+    }
+    if escaped { Kind::JsonText } else { Kind::Text }
+}
+
 impl Format for Syslog {
     fn read(&mut self, line: Line<'_>, out: &mut Out<'_>) -> Reading {
         let before = out.slots.len();
         if let Some(time) = self.fields(line, out) {
-            return Reading { open: true, ..Reading::event(Some(time)) };
+            return Reading { open: true, ..Reading::event(time) };
         }
         out.slots.truncate(before);
         if !line.bytes.is_empty() {
@@ -165,23 +242,6 @@ fn tag(text: &[u8], at: usize) -> Option<((usize, usize), Option<(usize, usize)>
         }
         _ => None,
     }
-}
-
-/// The place behind `[id name="value" …][…]`.
-fn structured_data(text: &[u8], mut at: usize) -> Option<usize> {
-    let start = at;
-    while text.get(at) == Some(&b'[') {
-        loop {
-            at += 1;
-            match text.get(at)? {
-                b']' => break,
-                b'"' => at = super::access::closing_quote(text, at + 1)?,
-                _ => {}
-            }
-        }
-        at += 1;
-    }
-    (at > start).then_some(at)
 }
 
 fn blank(text: &[u8], at: usize) -> Option<usize> {

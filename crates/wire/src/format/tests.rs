@@ -180,7 +180,11 @@ fn syslog_lines() {
         ),
         (
             "<165>1 2003-10-11T22:14:15.003Z h evntslog - ID47 [a@1 b=\"c ]\\\"\"][d] hi there",
-            r#"2003-10-11T22:14:15.003Z | pri=165 time="2003-10-11T22:14:15.003Z" host="h" app="evntslog" msgid="ID47" structured_data="[a@1 b=\"c ]\\\"\"][d]" message="hi there""#,
+            r#"2003-10-11T22:14:15.003Z | pri=165 time="2003-10-11T22:14:15.003Z" host="h" app="evntslog" msgid="ID47" sd.a@1.b="c ]\"" message="hi there""#,
+        ),
+        (
+            "<165>1 - - - - - [a@1 b=\"c\" dd=\"e\\]\\n\"][x y=\"\"] \u{feff}hi",
+            r#"- | pri=165 sd.a@1.b="c" sd.a@1.dd="e\\]\\n" sd.x.y="" message="hi""#,
         ),
         (
             "2022-06-02T11:58:12.193+02:00 host sshd[1]: a: b",

@@ -42,6 +42,11 @@ impl Clock {
         Clock { zone: Zone::Fixed(0), reference, last: (i64::MIN, 0) }
     }
 
+    /// Takes another reference for times without a year.
+    pub fn refer(&mut self, reference: Nanos) {
+        self.reference = reference;
+    }
+
     /// The time of a stamp; `None` where it is out of range or no year fits.
     #[inline]
     pub fn time(&mut self, stamp: &Stamp) -> Option<Nanos> {
