@@ -9,6 +9,7 @@ pub mod fuzz;
 pub mod http;
 pub mod shared;
 pub mod stdout;
+pub mod syslog;
 pub mod tail;
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! Encodings that several protocols share. Knows nothing of any one of them.
 
 pub mod budget;
+pub mod cut;
+pub mod door;
+pub mod gather;
 pub mod formatter;
 pub mod inflate;
+pub mod lines;
 pub mod msgpack;
 pub mod record;
 pub mod ruby_regex;

@@ -1,0 +1,230 @@
+//! Messages over real sockets, with a real journal behind.
+
+use sawlog_model::{Fields, Marks};
+
+use super::PROTOCOL;
+use super::samples::SAMPLES;
+use crate::testing::{Listening, fluent, shown};
+
+#[test]
+fn conforms() {
+    assert_eq!(sawlog_pipeline::conform::check(&PROTOCOL, 1), Ok(()));
+}
+
+/// What `logger` of util-linux 2.38 sends.
+const RFC5424: &str = "<134>1 2026-11-20T23:51:31.118469+00:00 vm myapp 7 ID47 [timeQuality tzKnown=\"1\"][meniscus@1 tenant=\"1022\"] hi";
+const SHOWN: &str = "syslog.local0.info | pri=134 host=vm app=myapp pid=7 msgid=ID47 sd.timeQuality.tzKnown=1 sd.meniscus@1.tenant=1022 message=hi";
+
+#[test]
+fn both_forms_over_every_framing() {
+    let node = Listening::start(&PROTOCOL, &[]);
+    node.datagram(RFC5424.as_bytes());
+    assert_eq!(node.rows(1), [SHOWN]);
+    node.send(format!("{RFC5424}\n<13>Nov 20 23:51:31 vm myapp[3]: hello bsd\n").as_bytes());
+    assert_eq!(
+        node.rows(2),
+        [SHOWN, "syslog.user.notice | pri=13 host=vm app=myapp pid=3 message=hello bsd"]
+    );
+    node.send(format!("{} {RFC5424}{} {RFC5424}\n", RFC5424.len(), RFC5424.len() + 1).as_bytes());
+    assert_eq!(node.rows(2), [SHOWN, SHOWN]);
+    let newline = format!("{RFC5424}\n");
+    let lines = node.output.wait_for_rows(5);
+    assert_eq!(
+        (lines[0].as_str(), lines[1].as_str()),
+        (RFC5424, newline.as_str()),
+        "the line is kept as it came"
+    );
+    assert_eq!(node.errors(), []);
+}
+
+#[test]
+fn a_row_has_its_time_place_and_source() {
+    let node = Listening::start(&PROTOCOL, &[("timezone", "+02:00")]);
+    let before = node.env.sys.clock.now();
+    node.datagram(RFC5424.as_bytes());
+    node.each_row(1, |row| {
+        assert_eq!((row.time(), row.batch.tenant.0), (1_795_218_691_118_469_000, 3));
+        assert_eq!(row.batch.source.facts.name, "syslog:127.0.0.1");
+        let context: Vec<_> = row.batch.context.iter().collect();
+        let wanted = [
+            ("_tag", "syslog.local0.info"),
+            ("_host", "127.0.0.1"),
+            ("facility", "local0"),
+            ("severity", "info"),
+        ];
+        assert_eq!(context, wanted);
+    });
+    // The year is the latest that fits, the zone the one given.
+    node.datagram(b"<13>Jan  2 03:04:05 vm a: b");
+    let year = sawlog_model::time::rfc3339(before)[..4].to_owned();
+    node.each_row(1, |row| {
+        let text = sawlog_model::time::rfc3339(row.time());
+        assert!(text.ends_with("-01-02T01:04:05Z") && text[..4] <= *year, "{text}");
+    });
+    node.datagram("\u{feff}<11>1 - h - - - - \u{feff}caf\u{e9}".as_bytes());
+    node.each_row(1, |row| {
+        assert_eq!(shown(row), "syslog.user.err | pri=11 host=h message=caf\u{e9}");
+        assert!(row.marks().has(Marks::NO_TIME) && row.time() == row.received() && row.time() >= before);
+    });
+}
+
+#[test]
+fn fields_for_priority_and_sender() {
+    let keys = [
+        ("facility_key", "fac"),
+        ("severity_key", "sev"),
+        ("source_address_key", "ip"),
+        ("source_hostname_key", "from"),
+    ];
+    let options = [&keys[..], &[("tag", "s"), ("resolve_hostname", "true")]].concat();
+    let node = Listening::start(&PROTOCOL, &options);
+    node.datagram(b"<13>Nov 20 23:51:31 vm a: b");
+    node.each_row(1, |row| {
+        let wanted =
+            "s.user.notice | pri=13 host=vm app=a message=b fac=user sev=notice from=localhost ip=127.0.0.1";
+        assert_eq!(shown(row), wanted);
+        assert_eq!(row.batch.context.get("_host"), Some("localhost"));
+    });
+    let node = Listening::start(&PROTOCOL, &[("source_hostname_key", "from")]);
+    node.datagram(b"<13>Nov 20 23:51:31 vm a: b");
+    assert!(node.rows(1)[0].ends_with(" from=127.0.0.1"), "without asking, the address");
+}
+
+#[test]
+fn what_is_no_syslog_is_kept_or_dropped_and_counted() {
+    let node = Listening::start(&PROTOCOL, &[]);
+    node.send(b"garbage\n\n<13>\n<13>Nov 20 23:51:31 vm a: b\n");
+    assert_eq!(node.rows(3).len(), 3);
+    let node_lines = node.output.wait_for_rows(3);
+    assert_eq!(node_lines, ["garbage\n", "<13>\n", "<13>Nov 20 23:51:31 vm a: b\n"]);
+    let node = Listening::start(&PROTOCOL, &[("emit_unmatched_lines", "false")]);
+    node.send(b"garbage\n<13>Nov 20 23:51:31 vm a: b\n");
+    assert_eq!(node.rows(1), ["syslog.user.notice | pri=13 host=vm app=a message=b"]);
+    assert_eq!(node.errors(), [("unmatched".to_owned(), 1)]);
+    let node = Listening::start(&PROTOCOL, &[("tag", "t")]);
+    node.datagram(b"garbage");
+    assert_eq!(node.rows(1), ["t.unmatched | message=garbage"]);
+}
+
+#[test]
+fn transports_framings_and_lengths_are_as_the_options_say() {
+    let node = Listening::start(&PROTOCOL, &[("transports", "udp")]);
+    let refused = node.runtime.block_on(sawlog_sys::net::TcpStream::connect(node.address));
+    assert!(refused.is_err(), "no TCP");
+    let node = Listening::start(
+        &PROTOCOL,
+        &[("transports", "tcp"), ("frame_type", "traditional"), ("delimiter", "\\0")],
+    );
+    node.send(b"12 <13>Nov 20 23:51:31 vm a: b\n\0<13>Nov 20 23:51:31 vm a: c\0");
+    node.rows(2);
+    assert_eq!(node.output.wait_for_rows(2)[0], "12 <13>Nov 20 23:51:31 vm a: b\n\0");
+    let node = Listening::start(&PROTOCOL, &[("frame_type", "octet_count"), ("message_length_limit", "30")]);
+    node.send(b"34 <13>Nov 20 23:51:31 vm a: b123456727 <13>Nov 20 23:51:31 vm a: c");
+    let mut rows = Vec::new();
+    node.each_row(3, |row| rows.push((row.raw().to_vec(), row.marks().has(Marks::CONTINUES))));
+    let row = |text: &str, goes_on| (text.as_bytes().to_vec(), goes_on);
+    assert_eq!(
+        rows,
+        [
+            row("<13>Nov 20 23:51:31 vm a: b123", true),
+            row("4567", false),
+            row("<13>Nov 20 23:51:31 vm a: c", false)
+        ]
+    );
+    node.send(b"<13>Nov 20 23:51:31 vm a: b\n");
+    node.wait_for_error("framing");
+    for (name, value) in
+        [("transports", "sctp"), ("frame_type", "x"), ("delimiter", ""), ("timezone", "Nowhere")]
+    {
+        let options = sawlog_pipeline::config::options(&PROTOCOL, &[(name, vec![value.to_owned()])]).unwrap();
+        assert!((PROTOCOL.input.unwrap())(&options).is_err(), "{name} = {value}");
+    }
+}
+
+#[test]
+fn a_message_that_the_end_cuts_off_is_kept() {
+    let node = Listening::start(&PROTOCOL, &[]);
+    node.send(b"60 <13>Nov 20 23:51:31 vm a: b");
+    assert_eq!(node.rows(1), ["syslog.user.notice | pri=13 host=vm app=a message=b"]);
+    node.send(b"<13>Nov 20 23:51:31 vm a: c");
+    assert_eq!(node.rows(1), ["syslog.user.notice | pri=13 host=vm app=a message=c"]);
+}
+
+#[test]
+fn a_burst_of_datagrams_arrives_whole() {
+    let node = Listening::start(&PROTOCOL, &[]);
+    let send = async {
+        let socket = sawlog_sys::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        for number in 0..2_000 {
+            let text = format!("<{}>Nov 20 23:51:31 vm a: number {number}", number % 190);
+            socket.send_to(text.as_bytes(), node.address).await.unwrap();
+        }
+    };
+    node.runtime.block_on(send);
+    let dropped = |errors: Vec<(String, u64)>| errors.iter().map(|(_, count)| *count as usize).sum::<usize>();
+    for _ in 0..1_000 {
+        if node.output.lines().len() + dropped(node.errors()) == 2_000 {
+            return;
+        }
+        sawlog_sys::task::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("{} rows, {:?}", node.output.lines().len(), node.errors());
+}
+
+#[test]
+fn the_samples_hold_what_they_say() {
+    for sample in SAMPLES {
+        let node = Listening::start(&PROTOCOL, &[]);
+        node.send(sample.bytes);
+        assert_eq!(node.rows(sample.events).len(), sample.events, "{}", sample.name);
+    }
+}
+
+#[test]
+fn fluentds_options_mean_ours() {
+    let (options, findings) = fluent(
+        &PROTOCOL,
+        "@type syslog
+         port 5141
+         bind ::1
+         tag system
+         <transport tcp>
+         </transport>
+         message_length_limit 4k
+         frame_type octet_count
+         delimiter \\n
+         severity_key level
+         facility_key fac
+         source_hostname_key from
+         source_address_key ip
+         emit_unmatched_lines true
+         <parse>
+           message_format auto
+           timezone +09:00
+         </parse>",
+    );
+    assert_eq!(findings, [] as [&str; 0]);
+    let mut given: Vec<_> =
+        options.iter().map(|(name, values)| format!("{name}={}", values.join(","))).collect();
+    given.sort();
+    let wanted = "delimiter=\\n emit_unmatched_lines=true facility_key=fac frame_type=octet_count listen=[::1]:5141 \
+        message_length_limit=4096 resolve_hostname=true severity_key=level source_address_key=ip source_hostname_key=from \
+        tag=system timezone=+09:00 transports=tcp";
+    assert_eq!(given.join(" "), wanted);
+    let (options, findings) =
+        fluent(&PROTOCOL, "@type syslog\ntag s\npriority_key p\nblocking_timeout 1\nportt 3");
+    let of = |name: &str| options.iter().find(|(have, _)| *have == name).map(|(_, values)| values.join(","));
+    let defaults = [
+        "listen",
+        "transports",
+        "frame_type",
+        "message_length_limit",
+        "emit_unmatched_lines",
+        "severity_key",
+    ];
+    let wanted = ["0.0.0.0:5140", "udp", "traditional", "2048", "false", "p"];
+    assert_eq!(defaults.map(|name| of(name).unwrap()), wanted);
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    let (_, findings) = fluent(&PROTOCOL, "@type syslog\n<parse>\n@type json\nmessage_format x\n</parse>");
+    assert_eq!(findings.len(), 3, "{findings:?}");
+}
