@@ -20,6 +20,7 @@ const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::tail::PROTOCOL,
     &sawlog_wire::forward::PROTOCOL,
     &sawlog_wire::stdout::PROTOCOL,
+    &sawlog_wire::syslog::PROTOCOL,
     &sawlog_wire::filter::grep::PROTOCOL,
     &sawlog_wire::filter::record_transformer::PROTOCOL,
 ];

@@ -5,13 +5,14 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 use sawlog_model::value::{Line, Slots, parse, parse_json, render, render_slots};
 use sawlog_model::{Batch, Limits, Marks, Row, Value, frame};
+use sawlog_pipeline::Protocol;
 
 use crate::filter;
 use crate::format::{More, Parser, Settings};
-use crate::forward;
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::{msgpack, ruby_regex};
+use crate::{forward, syslog};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -19,6 +20,7 @@ pub type Target = fn(&[u8]);
 /// All, by the names that they have in `fuzz/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("forward", forward_stream),
+    ("syslog", syslog_stream),
     ("value_parse", value_parse),
     ("msgpack", msgpack_value),
     ("frame", batch_frame),
@@ -33,7 +35,19 @@ const LIMITS: Limits = Limits { event: 64 << 10, message: 256 << 10, depth: 64, 
 /// # Panics
 /// Where that does not hold.
 pub fn forward_stream(bytes: &[u8]) {
-    let Some(make) = forward::PROTOCOL.decoder else { return };
+    stream(&forward::PROTOCOL, bytes);
+}
+
+/// Connections of syslog: as [`forward_stream`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn syslog_stream(bytes: &[u8]) {
+    stream(&syslog::PROTOCOL, bytes);
+}
+
+fn stream(protocol: &Protocol, bytes: &[u8]) {
+    let Some(make) = protocol.decoder else { return };
     let run = |pieces: &[&[u8]]| {
         let (mut decoder, mut events) = (make(LIMITS), Vec::new());
         for piece in pieces {
@@ -187,9 +201,11 @@ mod tests {
     use super::*;
 
     fn seeds(name: &str) -> Vec<Vec<u8>> {
+        let of = |protocol: &Protocol| protocol.samples.iter().map(|sample| sample.bytes.to_vec()).collect();
         let samples = || forward::PROTOCOL.samples.iter().map(|sample| sample.bytes.to_vec());
         match name {
             "forward" => samples().collect(),
+            "syslog" => of(&syslog::PROTOCOL),
             "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),
             "value_parse" => [
                 r#"{"a":[1,-2.5e3,"x\ny\u00e9",null,true],"b":{"$map":[[1,{"$bin":"/wA="}],[null,{"$f32":1.5}]]}}"#,

@@ -7,14 +7,9 @@ use sawlog_journal::Journal;
 use sawlog_model::{Access, AccessError, Batch, Context, Limits, Marks, Right, Row, Tenant, value};
 use sawlog_pipeline::config::{self, Element, ElementReader, Pair, Role};
 use sawlog_pipeline::testing::{Collect, copy_dir};
-<<<<<<< HEAD
 use sawlog_pipeline::{Env, Filter, Options, Output, Pipeline, PipelineOptions, Protocol};
-=======
-use sawlog_pipeline::{Env, Output, Pipeline, PipelineOptions, Protocol, Tapped, config};
->>>>>>> 94a78c2 (Syslog over UDP and TCP, on a frame that listening inputs share)
 use sawlog_sys::task::{self, Stop};
 use sawlog_sys::{Sys, net};
-use tokio::io::AsyncWriteExt;
 
 use crate::shared::record;
 
@@ -93,7 +88,6 @@ impl Bench {
     }
 }
 
-<<<<<<< HEAD
 /// A batch of rows with this tag that came as maps, each given as JSON.
 pub fn rows(tag: &str, records: &[&str]) -> Batch {
     let limits = Limits::default();
@@ -206,148 +200,4 @@ pub fn options_of(protocol: &Protocol, given: &[(&str, &[&str])]) -> Options {
     let owned = |values: &&[&str]| values.iter().map(|value| (*value).to_owned()).collect();
     let given: Vec<_> = given.iter().map(|(name, values)| (*name, owned(values))).collect();
     config::options(protocol, &given).expect("options that the protocol has")
-=======
-/// A node with one input that listens.
-pub struct Listening {
-    /// Where it listens, where that is an address.
-    pub address: std::net::SocketAddr,
-    bench: Bench,
-    tap: std::sync::Mutex<sawlog_pipeline::Tap>,
-    running: Option<sawlog_pipeline::Running>,
-}
-
-impl std::ops::Deref for Listening {
-    type Target = Bench;
-
-    fn deref(&self) -> &Bench {
-        &self.bench
-    }
-}
-
-impl Listening {
-    /// An input of `protocol` on a free port, with these options.
-    pub fn start(protocol: &Protocol, given: &[(&str, &str)]) -> Listening {
-        let mut options = vec![("listen", vec!["127.0.0.1:0".to_owned()])];
-        options.extend(given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])));
-        let known = |name: &str| protocol.options.iter().any(|opt| opt.name == name);
-        options.retain(|(name, _)| *name != "listen" || known("listen"));
-        Listening::with(protocol, &options)
-    }
-
-    /// An input of `protocol` with these options.
-    pub fn with(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Listening {
-        let options = config::options(protocol, given).expect("options");
-        let bench = Bench::start(Limits::default());
-        let tap = std::sync::Mutex::new(bench.pipeline.subscribe());
-        let input = protocol.input.expect("an input")(&options).expect("an input");
-        let running =
-            input.start(bench.pipeline.intake(protocol.name), bench.env.clone()).expect("it starts");
-        let address = running.address.unwrap_or_else(|| ([0, 0, 0, 0], 0).into());
-        Listening { address, bench, tap, running: Some(running) }
-    }
-
-    /// Sends bytes over a connection, and closes it.
-    pub fn send(&self, bytes: &[u8]) {
-        let mut stream = self.connect(self.address);
-        let send = async {
-            stream.write_all(bytes).await?;
-            stream.shutdown().await
-        };
-        self.runtime.block_on(send).expect("the node reads");
-    }
-
-    /// Sends a datagram.
-    pub fn datagram(&self, bytes: &[u8]) {
-        let send = async {
-            let socket = net::UdpSocket::bind("127.0.0.1:0").await?;
-            socket.send_to(bytes, self.address).await
-        };
-        self.runtime.block_on(send).expect("it is sent");
-    }
-
-    /// The next rows, each as `TAG | name=value …`, times left out; waits for so many, up to ten seconds.
-    pub fn rows(&self, count: usize) -> Vec<String> {
-        let mut rows = Vec::new();
-        self.each_row(count, |row| rows.push(shown(row)));
-        rows
-    }
-
-    /// Visits the next rows; waits for so many, up to ten seconds.
-    pub fn each_row(&self, count: usize, mut visit: impl FnMut(sawlog_model::RowRef<'_>)) {
-        let mut tap = self.tap.lock().expect("one test");
-        let (mut seen, patience) = (0, std::time::Duration::from_secs(10));
-        while seen < count {
-            let next = async { tokio::time::timeout(patience, tap.next()).await };
-            let Ok(next) = self.runtime.block_on(next) else {
-                panic!("{seen} rows of {count}; errors: {:?}", self.errors())
-            };
-            let Some(Tapped::Rows(batch)) = next else { panic!("rows") };
-            batch.iter().for_each(&mut visit);
-            seen += batch.rows.len();
-        }
-        assert_eq!(seen, count, "more rows than expected");
-    }
-
-    /// Stops the input, as a node that ends does.
-    pub fn stop(&mut self) {
-        self.env.stop.request();
-        if let Some(running) = self.running.take() {
-            (running.join)();
-        }
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.stop();
-        self.pipeline.stop();
-    }
-}
-
-/// A row as `TAG | name=value …`, without the slot of its time.
-pub fn shown(row: sawlog_model::RowRef<'_>) -> String {
-    use sawlog_model::{Fields, Kind};
-
-    let mut text = row.batch.context.get("_tag").unwrap_or("-").to_owned() + " |";
-    for slot in row.slots().iter().filter(|slot| slot.kind != Kind::Time) {
-        let name = row.batch.names.name(slot.name);
-        let value = row.field(name).expect("its slot is there");
-        text += &format!(" {name}={}", value.text().map_or("null".into(), String::from_utf8_lossy));
-    }
-    text
-}
-
-/// The options that an element of a Fluentd configuration means, and what is wrong with it. `text` is the element's inside,
-/// without elements in elements.
-pub fn fluent(protocol: &Protocol, text: &str) -> (Vec<(&'static str, Vec<String>)>, Vec<String>) {
-    use sawlog_pipeline::config::{Element, ElementReader, Pair};
-
-    let mut stack = vec![Element { name: "source".to_owned(), ..Element::default() }];
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if line.starts_with("</") {
-            let child = stack.pop().expect("it was opened");
-            stack.last_mut().expect("the outermost").children.push(child);
-        } else if let Some(inner) = line.strip_prefix('<') {
-            let (name, argument) =
-                inner.trim_end_matches('>').split_once(' ').unwrap_or((inner.trim_end_matches('>'), ""));
-            let (name, argument) = (name.to_owned(), argument.to_owned());
-            stack.push(Element { name, argument, ..Element::default() });
-        } else {
-            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-            let pair = Pair { key: key.to_owned(), value: value.to_owned(), ..Pair::default() };
-            stack.last_mut().expect("the outermost").pairs.push(pair);
-        }
-    }
-    let element = stack.pop().expect("the outermost");
-    let mut findings = Vec::new();
-    let kind = element.get("@type").expect("a type");
-    let form = protocol.fluent.iter().find(|form| form.names.contains(&kind)).expect("a form");
-    let mut reader = ElementReader::new(&element, &mut findings);
-    let options = (form.read)(&mut reader);
-    reader.finish();
-    for (name, values) in &options {
-        config::options(protocol, &[(name, values.clone())]).expect("an option of ours");
-    }
-    (options, findings.into_iter().map(|finding| finding.message).collect())
->>>>>>> 94a78c2 (Syslog over UDP and TCP, on a frame that listening inputs share)
 }

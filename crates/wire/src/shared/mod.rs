@@ -3,15 +3,15 @@
 pub mod budget;
 pub mod cut;
 pub mod door;
-pub mod gather;
 pub mod formatter;
+pub mod gather;
 pub mod inflate;
 pub mod lines;
 pub mod msgpack;
 pub mod record;
 pub mod ruby_regex;
 pub mod sources;
-pub mod strftime;
 pub(crate) mod stream;
+pub mod strftime;
 pub(crate) mod tls;
 pub(crate) mod window;

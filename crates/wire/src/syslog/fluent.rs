@@ -9,13 +9,13 @@ pub(super) const FORM: FluentForm = FluentForm { role: Role::Source, names: &["s
 
 fn read(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)> {
     let mut options = vec![door::fluent_listen(reader, 5140)];
+    let (transport, tls) = door::fluent_transport(reader, "udp");
+    options.extend(tls);
     let mut give = |name: &'static str, value: Option<&str>| {
         options.extend(value.map(|value| (name, vec![value.to_owned()])));
     };
     give("tag", Some(reader.required("tag")));
-    let transport = reader.child("transport").map(|child| child.argument.clone());
-    let old = reader.text("protocol_type").map(str::to_owned);
-    give("transports", Some(transport.or(old).as_deref().unwrap_or("udp")));
+    give("transports", Some(if transport == "tls" { "tcp" } else { &transport }));
     let limit = reader.size("message_length_limit").unwrap_or(2048);
     give("message_length_limit", Some(&limit.to_string()));
     give("frame_type", Some(reader.text("frame_type").unwrap_or("traditional")));

@@ -4,7 +4,8 @@ use sawlog_model::{Fields, Marks};
 
 use super::PROTOCOL;
 use super::samples::SAMPLES;
-use crate::testing::{Listening, fluent, shown};
+use crate::shared::door::testing::{Listening, shown, source};
+use crate::shared::tls::tests::Certificates;
 
 #[test]
 fn conforms() {
@@ -142,6 +143,27 @@ fn transports_framings_and_lengths_are_as_the_options_say() {
 }
 
 #[test]
+fn messages_come_over_tls() {
+    let made = Certificates::new(&["localhost"]);
+    let (cert, key, ca) = (made.path("localhost.pem"), made.path("localhost.key"), made.path("ca.pem"));
+    let node = Listening::start(&PROTOCOL, &[("tls_cert", &cert), ("tls_key", &key), ("transports", "tcp")]);
+    node.send_over_tls(&ca, format!("{} {RFC5424}", RFC5424.len()).as_bytes());
+    assert_eq!(node.rows(1), [SHOWN]);
+    node.send(format!("{RFC5424}\n").as_bytes());
+    node.wait_for_error("tls");
+    let transport = format!(
+        "<transport tls>\ncert_path {cert}\nprivate_key_path {key}\nclient_cert_auth true\nca_path {ca}\nmin_version TLS1_3\n</transport>"
+    );
+    let (options, findings) = source(&PROTOCOL, &format!("@type syslog\ntag s\n{transport}"));
+    assert_eq!(findings, [] as [&str; 0]);
+    let given =
+        format!("tls_cert={cert} tls_client_ca={ca} tls_key={key} tls_min_version=1.3 transports=tcp");
+    assert!(options.ends_with(&given), "{options}");
+    let (_, findings) = source(&PROTOCOL, "@type syslog\ntag s\n<transport tls>\n</transport>");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+}
+
+#[test]
 fn a_message_that_the_end_cuts_off_is_kept() {
     let node = Listening::start(&PROTOCOL, &[]);
     node.send(b"60 <13>Nov 20 23:51:31 vm a: b");
@@ -182,7 +204,7 @@ fn the_samples_hold_what_they_say() {
 
 #[test]
 fn fluentds_options_mean_ours() {
-    let (options, findings) = fluent(
+    let (options, findings) = source(
         &PROTOCOL,
         "@type syslog
          port 5141
@@ -204,27 +226,16 @@ fn fluentds_options_mean_ours() {
          </parse>",
     );
     assert_eq!(findings, [] as [&str; 0]);
-    let mut given: Vec<_> =
-        options.iter().map(|(name, values)| format!("{name}={}", values.join(","))).collect();
-    given.sort();
     let wanted = "delimiter=\\n emit_unmatched_lines=true facility_key=fac frame_type=octet_count listen=[::1]:5141 \
         message_length_limit=4096 resolve_hostname=true severity_key=level source_address_key=ip source_hostname_key=from \
         tag=system timezone=+09:00 transports=tcp";
-    assert_eq!(given.join(" "), wanted);
+    assert_eq!(options, wanted);
     let (options, findings) =
-        fluent(&PROTOCOL, "@type syslog\ntag s\npriority_key p\nblocking_timeout 1\nportt 3");
-    let of = |name: &str| options.iter().find(|(have, _)| *have == name).map(|(_, values)| values.join(","));
-    let defaults = [
-        "listen",
-        "transports",
-        "frame_type",
-        "message_length_limit",
-        "emit_unmatched_lines",
-        "severity_key",
-    ];
-    let wanted = ["0.0.0.0:5140", "udp", "traditional", "2048", "false", "p"];
-    assert_eq!(defaults.map(|name| of(name).unwrap()), wanted);
+        source(&PROTOCOL, "@type syslog\ntag s\npriority_key p\nblocking_timeout 1\nportt 3");
+    let wanted = "emit_unmatched_lines=false frame_type=traditional listen=0.0.0.0:5140 message_length_limit=2048 \
+        resolve_hostname=false severity_key=p tag=s transports=udp";
+    assert_eq!(options, wanted);
     assert_eq!(findings.len(), 2, "{findings:?}");
-    let (_, findings) = fluent(&PROTOCOL, "@type syslog\n<parse>\n@type json\nmessage_format x\n</parse>");
+    let (_, findings) = source(&PROTOCOL, "@type syslog\n<parse>\n@type json\nmessage_format x\n</parse>");
     assert_eq!(findings.len(), 3, "{findings:?}");
 }

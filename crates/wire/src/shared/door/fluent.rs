@@ -32,3 +32,42 @@ pub fn fluent_peer(reader: &mut ElementReader<'_>) -> Vec<Given> {
     given.push(("resolve_hostname", vec![resolve.to_string()]));
     given
 }
+
+/// `<transport NAME>`: its name (the old `protocol_type` where there is none, else `default`), and what it says of TLS.
+pub fn fluent_transport(reader: &mut ElementReader<'_>, default: &str) -> (String, Vec<Given>) {
+    let old = reader.text("protocol_type").unwrap_or(default).to_owned();
+    let Some(transport) = reader.child("transport") else { return (old, Vec::new()) };
+    let mut inner = reader.inside(transport);
+    let mut given = Vec::new();
+    let mut give = |name: &'static str, value: Option<&str>| {
+        given.extend(value.map(|value| (name, vec![value.to_owned()])));
+    };
+    let name = inner.text("protocol").unwrap_or(&transport.argument).to_owned();
+    give("tls_cert", inner.text("cert_path"));
+    give("tls_key", inner.text("private_key_path"));
+    let ca = inner.text("ca_path");
+    if inner.flag("client_cert_auth").unwrap_or(false) {
+        give("tls_client_ca", ca);
+    }
+    match inner.text("min_version").or(inner.text("version")) {
+        None | Some("TLS1_2" | "TLSv1_2" | ":TLS1_2") => {}
+        Some("TLS1_3" | "TLSv1_3" | ":TLS1_3") => give("tls_min_version", Some("1.3")),
+        Some(other) => inner.wrong("min_version", &format!("`{other}`: there are TLS1_2 and TLS1_3")),
+    }
+    if inner.text("private_key_passphrase").is_some() {
+        inner.wrong(
+            "private_key_passphrase",
+            "keys are read unencrypted; take the passphrase off with openssl",
+        );
+    }
+    if name == "tls" && inner.text("cert_path").is_none() {
+        inner.wrong(
+            "cert_path",
+            "TLS needs a certificate; none is made here: name `cert_path`, `private_key_path`",
+        );
+    }
+    let kept = "ciphers, versions above the least and timeouts are those of the library";
+    inner.without_effect(&["ciphers", "max_version", "linger_timeout", "insecure", "ca_cert_path"], kept);
+    inner.finish();
+    (name, given)
+}

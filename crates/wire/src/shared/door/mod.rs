@@ -7,9 +7,11 @@ mod decoder;
 mod fluent;
 mod peers;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
@@ -18,19 +20,22 @@ use std::time::Duration;
 use sawlog_model::{Nanos, Right, Tenant};
 use sawlog_pipeline::{DecodeError, Env, Intake, Opt, OptKind, Options, Running};
 use sawlog_sys::net::{self, TcpListener, UnixListener};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 pub use self::datagrams::Datagrams;
 pub use self::decoder::RowsDecoder;
-pub use self::fluent::{fluent_listen, fluent_peer};
+pub use self::fluent::{fluent_listen, fluent_peer, fluent_transport};
 use self::peers::Names;
 pub use self::peers::Peer;
-pub use self::stream::pump;
+pub(crate) use self::stream::pump;
 use super::budget::Budget;
 use super::cut::Piece;
 use super::gather::Gather;
 use super::sources::Sources;
+use super::stream::Stream;
+use super::tls;
 
 /// How long connections may take to end once the node stops.
 const ENDING: Duration = Duration::from_secs(10);
@@ -55,17 +60,9 @@ impl From<DecodeError> for Fault {
     }
 }
 
-/// Both directions of a connection.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 /// Serves a connection until its end.
-pub type Serve = Arc<
-    dyn Fn(Box<dyn Stream>, Arc<Peer>) -> Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>
-        + Send
-        + Sync,
->;
+pub(crate) type Serve =
+    Arc<dyn Fn(Stream, Arc<Peer>) -> Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>> + Send + Sync>;
 
 /// Reads the messages of one connection, or of all datagrams of a port.
 pub trait Reading: Send {
@@ -82,8 +79,15 @@ pub trait Reading: Send {
     ) -> Result<(), DecodeError>;
 }
 
+/// How long a peer may take for TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Options of all inputs that use this, but for the address.
 pub const OPTIONS: &[Opt] = &[
+    tls::CERT,
+    tls::KEY,
+    tls::CLIENT_CA,
+    tls::MIN_VERSION,
     Opt {
         name: "credential",
         kind: OptKind::Text,
@@ -133,6 +137,7 @@ pub struct Settings {
     address_key: Option<String>,
     hostname_key: Option<String>,
     resolve: bool,
+    tls: Options,
 }
 
 impl Settings {
@@ -147,6 +152,7 @@ impl Settings {
             address_key: some("source_address_key"),
             hostname_key: some("source_hostname_key"),
             resolve: options.flag("resolve_hostname"),
+            tls: options.clone(),
         }
     }
 }
@@ -227,15 +233,19 @@ impl Door {
         self.address
     }
 
-    /// Serves TCP connections.
+    /// Serves TCP connections, over TLS where a certificate is given.
     ///
     /// # Errors
-    /// Where the address cannot be had.
-    pub fn tcp(&mut self, address: SocketAddr, serve: Serve) -> Result<SocketAddr, String> {
+    /// Where the address cannot be had, or a certificate cannot be used.
+    pub(crate) fn tcp(&mut self, address: SocketAddr, serve: Serve) -> Result<SocketAddr, String> {
+        let acceptor = tls::acceptor(&self.shared.settings.tls, &self.shared.env.sys)?;
         let listener = self.wait(net::listen(address))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         self.address.get_or_insert(address);
-        self.accept(listener, serve);
+        match acceptor {
+            None => self.accept(listener, serve),
+            Some(acceptor) => self.accept(listener, over_tls(acceptor, serve)),
+        }
         Ok(address)
     }
 
@@ -243,7 +253,7 @@ impl Door {
     ///
     /// # Errors
     /// Where the path cannot be had.
-    pub fn unix(&mut self, path: &Path, serve: Serve) -> Result<(), String> {
+    pub(crate) fn unix(&mut self, path: &Path, serve: Serve) -> Result<(), String> {
         let path = path.to_owned();
         let listener = self.wait(async move { net::listen_unix(&path).await })?;
         self.accept(listener, serve);
@@ -299,27 +309,38 @@ impl Door {
     }
 }
 
+/// Serves connections after the handshake.
+fn over_tls(acceptor: TlsAcceptor, serve: Serve) -> Serve {
+    Arc::new(move |stream, peer| {
+        let (acceptor, serve) = (acceptor.clone(), serve.clone());
+        Box::pin(async move {
+            let Stream::Tcp(stream) = stream else { return serve(stream, peer).await };
+            let accepted = timeout(HANDSHAKE, tls::accept(&acceptor, stream)).await;
+            let accepted = accepted.map_err(|_| Fault::new("tls", "no TLS handshake for a while"))?;
+            serve(accepted.map_err(|error| Fault::new("tls", error))?, peer).await
+        })
+    })
+}
+
 /// What connections come from.
 trait Listener: Send + Sync + 'static {
     /// The next one.
-    fn next(
-        &self,
-    ) -> impl Future<Output = std::io::Result<(Box<dyn Stream>, Option<std::net::IpAddr>)>> + Send;
+    fn next(&self) -> impl Future<Output = std::io::Result<(Stream, Option<IpAddr>)>> + Send;
 }
 
 impl Listener for TcpListener {
-    async fn next(&self) -> std::io::Result<(Box<dyn Stream>, Option<std::net::IpAddr>)> {
+    async fn next(&self) -> std::io::Result<(Stream, Option<IpAddr>)> {
         let (stream, peer) = self.accept().await?;
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        Ok((Box::new(stream), Some(peer.ip().to_canonical())))
+        Ok((Stream::Tcp(stream), Some(peer.ip().to_canonical())))
     }
 }
 
 impl Listener for UnixListener {
-    async fn next(&self) -> std::io::Result<(Box<dyn Stream>, Option<std::net::IpAddr>)> {
+    async fn next(&self) -> std::io::Result<(Stream, Option<IpAddr>)> {
         let (stream, _) = self.accept().await?;
-        Ok((Box::new(stream), None))
+        Ok((Stream::Unix(stream), None))
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::super::budget::Charge;
 use super::super::cut::Cutter;
 use super::super::gather::Gather;
-use super::{Fault, Peer, Reading, STALLED, Shared, Stream};
+use super::super::stream::Stream;
+use super::{Fault, Peer, Reading, STALLED, Shared};
 
 /// Bytes read at once, and bytes that are delivered by one call: what came while an fsync was under way goes with the next.
 const READ: usize = 16 << 10;
@@ -22,8 +23,8 @@ const GROUP: usize = 1 << 20;
 ///
 /// # Errors
 /// [`Fault`]: why it could not go on.
-pub async fn pump(
-    mut stream: Box<dyn Stream>,
+pub(crate) async fn pump(
+    mut stream: Stream,
     first: BytesMut,
     peer: Arc<Peer>,
     mut cutter: Cutter,
@@ -65,7 +66,7 @@ pub async fn pump(
         charge.set(buffer.len() + READ).await.map_err(|error| Fault::new("busy", error))?;
         let inside = cutter.is_inside(&buffer);
         end = tokio::select! {
-            filled = fill(&mut *stream, &mut buffer, inside, &mut charge) => filled,
+            filled = fill(&mut stream, &mut buffer, inside, &mut charge) => filled,
             _ = stop.wait_for(|stop| *stop) => Some(Ok(())),
         };
     }
@@ -73,7 +74,7 @@ pub async fn pump(
 
 /// Reads what is there, and waits for something where nothing is; why the connection has ended, where it has.
 async fn fill(
-    stream: &mut dyn Stream,
+    stream: &mut Stream,
     buffer: &mut BytesMut,
     inside: bool,
     charge: &mut Charge,
