@@ -43,8 +43,9 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Bac
         stop: Stop::default(),
         access: Arc::new(Open),
     };
-    let outputs = wiring::outputs(config, PROTOCOLS, &env).map_err(Error::msg)?;
-    let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;
+    let graph = wiring::graph(config, PROTOCOLS, &env, &|_, _| None).map_err(Error::msg)?;
+    let tell = Arc::new(|words: &str| eprintln!("sawlog-agent: {words}"));
+    let pipeline = Pipeline::start(&sys, journal, graph, PipelineOptions { tell, ..Default::default() })?;
     let inputs = wiring::start_inputs(&config.inputs, PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
     let mut line = String::from("sawlog-agent ready");
     for (name, running) in &inputs {

@@ -54,6 +54,25 @@ impl Config {
         self.steps.push(Step { label: String::new(), tags: TagPattern::all(), action });
     }
 
+    /// Adds an output that gets the rows of all inputs before any other step, unless only listed outputs count or one of its
+    /// kind is listed.
+    pub fn add_unless_listed(&mut self, section: Section) {
+        if self.only_listed || self.outputs().iter().any(|output| output.section.kind == section.kind) {
+            return;
+        }
+        let output = OutputSection { section, secondary: None, queue: QueueOptions::default() };
+        let mut labels: Vec<String> = self.inputs.iter().map(|input| input.label.clone()).collect();
+        // What comes by the HTTP side of a node is of no input in the configuration.
+        labels.push(String::new());
+        labels.sort();
+        labels.dedup();
+        let to = |label| {
+            let action = Action::Send { to: Target::Output(output.clone()), last: false };
+            Step { label, tags: TagPattern::all(), action }
+        };
+        self.steps.splice(0..0, labels.into_iter().map(to));
+    }
+
     /// All outputs, in the order of the file; those that several share stand here as often.
     pub fn outputs(&self) -> Vec<&OutputSection> {
         fn visit<'a>(target: &'a Target, found: &mut Vec<&'a OutputSection>) {

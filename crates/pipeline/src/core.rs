@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
@@ -13,13 +13,14 @@ use sawlog_sys::Sys;
 use tokio::sync::Semaphore;
 
 use crate::count::Counters;
+use crate::graph::{Graphs, Route};
 use crate::known::Known;
 use crate::lane::Lane;
 use crate::payload::{self, Item, Saved};
 use crate::pending::Pending;
 use crate::seen::Seen;
 use crate::tap::Taps;
-use crate::{DeliveryError, PipelineOptions, lock};
+use crate::{DeliveryError, PipelineOptions, lock, tag_of};
 
 /// Longest wait for room in what is pending.
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
@@ -52,7 +53,8 @@ pub(crate) struct Core {
     pub sys: Sys,
     pub journal: Journal,
     pub options: PipelineOptions,
-    pub lanes: Vec<Arc<Lane>>,
+    pub graphs: Arc<Graphs>,
+    pub lanes: RwLock<Arc<Vec<Arc<Lane>>>>,
     pub inbox: Mutex<Inbox>,
     /// Wakes the writer.
     pub wake: Condvar,
@@ -77,9 +79,29 @@ impl Core {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// The output that files' rows go to without the journal, where there is exactly one output.
-    pub(crate) fn only_lane(&self) -> Option<&Arc<Lane>> {
-        if let [lane] = self.lanes.as_slice() { Some(lane) } else { None }
+    /// The lanes as they are now.
+    pub(crate) fn lanes(&self) -> Arc<Vec<Arc<Lane>>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The lane of the output of that name.
+    pub(crate) fn lane(&self, name: &str) -> Option<Arc<Lane>> {
+        self.lanes().iter().find(|lane| *lane.name == *name).cloned()
+    }
+
+    /// Counts rows that some step sends nowhere; each tag is told of once.
+    pub(crate) fn count_unmatched(&self, item: &Item, route: &Route) {
+        if !route.unmatched {
+            return;
+        }
+        let label = if item.label.is_empty() { String::new() } else { format!(" in label `{}`", item.label) };
+        let tag = tag_of(&item.batch);
+        let words =
+            format!("rows with the tag `{tag}`{label} go to no output; add one, or null to drop them");
+        if route.first_time() {
+            (self.options.tell)(&words);
+        }
+        self.own.errors("unmatched", item.batch.rows.len() as u64, &words);
     }
 
     /// Gives the writer a job.
@@ -126,7 +148,7 @@ impl Core {
                 *entry = known.clone();
             }
         };
-        for lane in &self.lanes {
+        for lane in self.lanes().iter() {
             lane.output.known_sources().iter().for_each(&mut add);
         }
         lock(&self.known).iter().for_each(&mut add);
@@ -135,8 +157,9 @@ impl Core {
 
     /// Journals what is new of what the journal has to keep for outputs that keep nothing.
     pub(crate) fn save(&self) -> Result<(), JournalError> {
+        let lanes = self.lanes();
         let mut known = lock(&self.known);
-        for lane in self.lanes.iter().filter(|lane| !lane.keeps) {
+        for lane in lanes.iter().filter(|lane| !lane.keeps) {
             for source in lane.output.known_sources() {
                 known.learn(&source.source, &source.position, None);
             }
@@ -144,7 +167,7 @@ impl Core {
         let sources = known.unwritten();
         drop(known);
         let cursors: Vec<_> =
-            self.lanes.iter().filter_map(|lane| lane.unsaved_cursor().map(|at| (lane, at))).collect();
+            lanes.iter().filter_map(|lane| lane.unsaved_cursor().map(|at| (lane, at))).collect();
         if sources.is_empty() && cursors.is_empty() {
             return Ok(());
         }
@@ -158,7 +181,7 @@ impl Core {
         cursors: &[(&Arc<Lane>, Lsn)],
         keys: Vec<u128>,
     ) -> Result<(), JournalError> {
-        let named = cursors.iter().map(|(lane, cursor)| (lane.output.name().to_owned(), *cursor)).collect();
+        let named = cursors.iter().map(|(lane, cursor)| (lane.name.to_string(), *cursor)).collect();
         let saved = Saved { cursors: named, sources, keys };
         let at = self.journal.append(FrameKind::Cursor, Default::default(), |_, out| {
             payload::put_saved(out, &saved);
@@ -179,17 +202,18 @@ impl Core {
     /// Lets go of journal files that no output needs any more, after what must survive of them was written again.
     pub(crate) fn trim(&self) -> Result<(), JournalError> {
         let mut trimmed = lock(&self.trimmed);
-        let Some(cursor) = self.lanes.iter().map(|lane| lane.cursor()).min() else { return Ok(()) };
+        let lanes = self.lanes();
+        let Some(cursor) = lanes.iter().map(|lane| lane.cursor()).min() else { return Ok(()) };
         if cursor.0 < trimmed.0.saturating_add(self.options.trim_bytes) {
             return Ok(());
         }
         let held = |source| {
-            let keepers = self.lanes.iter().filter(|lane| lane.keeps);
+            let keepers = lanes.iter().filter(|lane| lane.keeps);
             keepers.filter_map(|lane| lane.output.committed(source)).max()
         };
         let due = lock(&self.known).due(cursor, held);
         let cursors: Vec<_> =
-            self.lanes.iter().filter(|lane| !lane.keeps).map(|lane| (lane, lane.cursor())).collect();
+            lanes.iter().filter(|lane| !lane.keeps).map(|lane| (lane, lane.cursor())).collect();
         let keys = lock(&self.seen).due(cursor);
         if !due.is_empty() || !cursors.is_empty() || !keys.is_empty() {
             self.append_saved(due, &cursors, keys)?;

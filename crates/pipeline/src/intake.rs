@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::core::{Core, Done, Job};
 use crate::count::Counters;
+use crate::graph::Walk;
 use crate::lane::Lane;
 use crate::payload::Item;
 use crate::pipeline::permits;
@@ -77,6 +78,7 @@ pub enum DeliveryError {
 pub struct Intake {
     core: Arc<Core>,
     counters: Arc<Counters>,
+    label: Arc<str>,
 }
 
 /// Longest that a pipeline without late journaling asks an output that says "later", and the shortest and longest wait
@@ -86,7 +88,12 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 
 impl Intake {
     pub(crate) fn new(core: Arc<Core>, counters: Arc<Counters>) -> Self {
-        Intake { core, counters }
+        Intake { core, counters, label: Arc::default() }
+    }
+
+    /// The same for an input whose rows go to the steps of that label.
+    pub fn labelled(&self, label: &str) -> Intake {
+        Intake { label: label.into(), ..self.clone() }
     }
 
     /// Delivers rows of a file that can be read again from its committed position. Blocks while the pipeline is behind.
@@ -104,15 +111,18 @@ impl Intake {
     /// # Errors
     /// As [`Intake::offer`].
     pub fn offer_shared(&self, batch: Arc<Batch>, position: Position) -> Result<(), DeliveryError> {
-        let item = Item { batch, position: Some(position.clone()), late: false, key: None };
-        let straight = match self.core.only_lane() {
-            Some(lane) => self.offer_straight(lane, &item, &position)?,
-            None => false,
+        let mut item = Item {
+            batch,
+            position: Some(position.clone()),
+            late: None,
+            label: self.label.clone(),
+            key: None,
         };
-        if straight {
+        if let Some(taker) = self.offer_straight(&item, &position)? {
             self.core.taps.show(&item.batch);
             self.counters.passed(&item.batch);
             if self.core.options.late_after.is_some() {
+                item.late = Some(taker);
                 self.core.remember(item);
             }
             return Ok(());
@@ -121,8 +131,13 @@ impl Intake {
         self.wait_for(|done| Job::Rows { items: vec![item], taken: false, done })
     }
 
-    /// Gives rows to the only output; `false` where they have to go by the journal, since it is behind.
-    fn offer_straight(&self, lane: &Lane, item: &Item, position: &Position) -> Result<bool, DeliveryError> {
+    /// Gives rows to the only output on their way; its name. `None` where they have to go by the journal, since it is behind
+    /// or there are several.
+    fn offer_straight(&self, item: &Item, position: &Position) -> Result<Option<Arc<str>>, DeliveryError> {
+        let route = self.core.graphs.current().route(&item.label, &item.batch);
+        let lane = route.only_output().and_then(|name| self.core.lane(name));
+        let Some(lane) = lane else { return Ok(None) };
+        let walk = Walk::new(route, &item.batch);
         let patience = self.core.options.late_after.unwrap_or(PATIENCE);
         let began = self.core.sys.clock.monotonic();
         let mut wait = RETRY.0;
@@ -131,14 +146,15 @@ impl Intake {
                 return Err(DeliveryError::Stopping);
             }
             if !lane.is_straight() {
-                return Ok(false);
+                return Ok(None);
             }
-            if lane.take(item, Origin::Replayable(position.clone())) {
-                return Ok(true);
+            if lane.take(item, &walk, Origin::Replayable(position.clone())) {
+                self.core.count_unmatched(item, walk.route());
+                return Ok(Some(lane.name.clone()));
             }
             if self.core.sys.clock.monotonic() >= began + patience {
                 if self.core.options.late_after.is_some() {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 return Err(DeliveryError::Output(lane.counters.last_error()));
             }
@@ -162,8 +178,10 @@ impl Intake {
     /// # Errors
     /// [`DeliveryError`].
     pub fn settle(&self, source: SourceId) -> Result<(), DeliveryError> {
-        if let (Some(lane), None) = (self.core.only_lane(), self.core.options.late_after) {
-            return lane.output.flush().map_err(|error| DeliveryError::Output(error.to_string()));
+        if self.core.options.late_after.is_none() {
+            let flush = |lane: &Arc<Lane>| lane.output.flush();
+            let flushed = self.core.lanes().iter().try_for_each(flush);
+            return flushed.map_err(|error| DeliveryError::Output(error.to_string()));
         }
         self.wait_for(|done| Job::Settle { source, done })
     }
@@ -175,7 +193,7 @@ impl Intake {
     /// # Errors
     /// [`DeliveryError`].
     pub fn record(&self, mut sources: Vec<KnownSource>) -> Result<(), DeliveryError> {
-        if self.core.lanes.iter().all(|lane| lane.keeps) {
+        if self.core.lanes().iter().all(|lane| lane.keeps) {
             sources.retain(|known| known.position.mark() != (0, 0));
         }
         if sources.is_empty() {
@@ -232,7 +250,10 @@ impl Intake {
         if batches.is_empty() {
             return Ok(());
         }
-        let item = |(batch, position, key)| Item { batch: Arc::new(batch), position, late: false, key };
+        let item = |(batch, position, key)| {
+            let label = self.label.clone();
+            Item { batch: Arc::new(batch), position, late: None, label, key }
+        };
         let items: Vec<Item> = batches.into_iter().map(item).collect();
         let weight = items.iter().map(|item| item.batch.weight()).sum();
         let most = permits(self.core.options.in_flight_bytes);

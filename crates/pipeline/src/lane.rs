@@ -11,6 +11,7 @@ use sawlog_journal::{Frame, FrameKind, Journal, Lsn};
 use sawlog_model::{Batch, SourceId};
 
 use crate::count::Counters;
+use crate::graph::{Graphs, OutputPart, Walk, without_rows};
 use crate::payload::{self, Item};
 use crate::{Origin, Output, OutputError, lock};
 
@@ -24,6 +25,8 @@ pub(crate) struct Delivered {
     pub at: Lsn,
     pub next: Lsn,
     pub items: Vec<Item>,
+    /// The way of each item, shared by all outputs.
+    pub walks: Vec<Walk>,
     pub ack: Ack,
 }
 
@@ -83,10 +86,12 @@ enum Fed {
 
 /// One output.
 pub(crate) struct Lane {
+    pub name: Arc<str>,
     pub output: Arc<dyn Output>,
     pub counters: Arc<Counters>,
     pub keeps: bool,
     journal: Journal,
+    graphs: Arc<Graphs>,
     dead: Option<Journal>,
     /// Frames from here on were written by this run of the process.
     run_start: Lsn,
@@ -111,28 +116,32 @@ fn rows_from(batch: &Batch, mark: (u32, u64)) -> Batch {
 }
 
 fn positioned(items: &[Item]) -> usize {
-    items.iter().filter(|item| item.position.is_some() && !item.late).count()
+    items.iter().filter(|item| item.position.is_some() && item.late.is_none()).count()
+}
+
+/// What lanes are made with.
+pub(crate) struct Shared<'a> {
+    pub journal: &'a Journal,
+    pub graphs: &'a Arc<Graphs>,
+    pub dead: Option<&'a Journal>,
 }
 
 impl Lane {
     /// A lane whose output has everything below `cursor`; the journal ends at `end`.
-    pub(crate) fn new(
-        output: Arc<dyn Output>,
-        journal: &Journal,
-        dead: Option<Journal>,
-        cursor: Lsn,
-        end: Lsn,
-    ) -> Self {
-        let counters = Arc::new(Counters::new("output", output.name()));
+    pub(crate) fn new(part: &OutputPart, shared: &Shared<'_>, cursor: Lsn, end: Lsn) -> Self {
+        let (name, output) = (part.name.clone(), part.output.clone());
+        let counters = Arc::new(Counters::new("output", &name));
         let keeps = output.keeps_positions();
         let behind = (cursor < end).then_some((cursor, 0));
         let state = State { behind, horizon: end, given: cursor, saved: cursor, ..State::default() };
         Lane {
+            name,
             output,
             counters,
             keeps,
-            journal: journal.clone(),
-            dead,
+            journal: shared.journal.clone(),
+            graphs: shared.graphs.clone(),
+            dead: shared.dead.cloned(),
             run_start: end,
             replayed: Mutex::default(),
             state: Mutex::new(state),
@@ -226,9 +235,9 @@ impl Lane {
     /// Gives the frame to the output; where that takes none, what waits is left to be read back from the journal.
     fn deliver(&self, frame: &Arc<Delivered>) {
         let count = frame.items.len();
-        let mut numbered = frame.items.iter().enumerate();
-        let stopped_at = numbered.position(|(index, item)| {
-            !self.give(item, frame.at, next_after(index, count, frame.at, frame.next))
+        let mut numbered = frame.items.iter().zip(&frame.walks).enumerate();
+        let stopped_at = numbered.position(|(index, (item, walk))| {
+            !self.give(item, walk, frame.at, next_after(index, count, frame.at, frame.next))
         });
         let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
         let mut left_over = Vec::new();
@@ -256,23 +265,33 @@ impl Lane {
     }
 
     /// One item; `false` where the output said "later".
-    fn give(&self, item: &Item, at: Lsn, next: Lsn) -> bool {
-        if item.late && at >= self.run_start {
-            self.output.journaled(item.batch.tenant, at, next);
-            return true;
+    fn give(&self, item: &Item, walk: &Walk, at: Lsn, next: Lsn) -> bool {
+        let origin = Origin::Journal { at, next, position: item.position.clone() };
+        match &item.late {
+            Some(taker) if at >= self.run_start && *taker == self.name => {
+                self.output.journaled(item.batch.tenant, at, next);
+                true
+            }
+            // It went straight to another output, so this one was not on its way.
+            Some(_) if at >= self.run_start => self.ask(Arc::new(without_rows(&item.batch)), item, origin),
+            _ => self.take(item, walk, origin),
         }
-        self.take(item, Origin::Journal { at, next, position: item.position.clone() })
     }
 
-    /// Asks the output to take; `false` where it said "later". What it refuses for good becomes a dead letter.
-    pub(crate) fn take(&self, item: &Item, origin: Origin) -> bool {
-        match self.output.take(item.batch.clone(), origin) {
-            Ok(()) => self.counters.passed(&item.batch),
+    /// Asks the output to take what comes to it of an item; `false` where it said "later".
+    pub(crate) fn take(&self, item: &Item, walk: &Walk, origin: Origin) -> bool {
+        self.ask(walk.rows_for(&self.name, &item.batch), item, origin)
+    }
+
+    /// What the output refuses for good becomes a dead letter.
+    fn ask(&self, batch: Arc<Batch>, item: &Item, origin: Origin) -> bool {
+        match self.output.take(batch.clone(), origin) {
+            Ok(()) => self.counters.passed(&batch),
             Err(OutputError::Later(reason)) => {
                 self.counters.error("later", &reason);
                 return false;
             }
-            Err(OutputError::Refused(reason)) => self.bury(item, &reason),
+            Err(OutputError::Refused(reason)) => self.bury(&Item { batch, ..item.clone() }, &reason),
         }
         true
     }
@@ -281,7 +300,7 @@ impl Lane {
         self.counters.error("refused", reason);
         let Some(dead) = &self.dead else { return };
         let buried = dead.append(FrameKind::Data, Default::default(), |_, out| {
-            payload::put_dead(out, self.output.name(), reason, item);
+            payload::put_dead(out, &self.name, reason, item);
         });
         if let Err(error) = buried {
             self.counters.error("dead_letters", &error.to_string());
@@ -352,14 +371,18 @@ impl Lane {
                 return Fed::Nothing;
             }
         };
+        let graph = self.graphs.at(frame.lsn);
         let numbered = items.iter().enumerate().skip(from);
         let left: Vec<_> = numbered
-            .filter_map(|(index, item)| Some((index, self.not_yet_replayed(item, frame.lsn)?)))
+            .filter_map(|(index, item)| {
+                let walk = Walk::new(graph.route(&item.label, &item.batch), &item.batch);
+                Some((index, self.not_yet_replayed(item, frame.lsn)?, walk))
+            })
             .collect();
-        for (number, (index, item)) in left.iter().enumerate() {
+        for (number, (index, item, walk)) in left.iter().enumerate() {
             let next = next_after(number, left.len(), frame.lsn, frame.next);
             let mut wait = RETRY.0;
-            while !self.give(item, frame.lsn, next) {
+            while !self.give(item, walk, frame.lsn, next) {
                 let mut state = lock(&self.state);
                 (state.behind, state.refused_replay) = (Some((frame.lsn, *index)), true);
                 drop(state);
@@ -377,7 +400,7 @@ impl Lane {
     /// The item without what the output holds or was given already; `None` where that is all of it.
     fn not_yet_replayed(&self, item: &Item, at: Lsn) -> Option<Item> {
         let mark = match &item.position {
-            Some(position) if !item.late || at < self.run_start => position.mark(),
+            Some(position) if item.late.is_none() || at < self.run_start => position.mark(),
             _ => return Some(item.clone()),
         };
         let source = item.batch.source.id;

@@ -6,6 +6,7 @@ pub mod conform;
 mod core;
 mod count;
 mod filter;
+mod graph;
 mod intake;
 mod known;
 mod lane;
@@ -29,6 +30,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use filter::{Failed, Filter, Filtered};
+pub use graph::{Graph, Parts};
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
 pub use output::{Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};

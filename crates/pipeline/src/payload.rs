@@ -13,6 +13,9 @@ const VERSION: u8 = 1;
 const HAS_POSITION: u8 = 1;
 const LATE: u8 = 2;
 const HAS_KEY: u8 = 4;
+const HAS_LABEL: u8 = 8;
+/// The name of the output that had late rows; without it (as the first version wrote them) it was the only one.
+const HAS_TAKER: u8 = 16;
 
 /// Rows on their way to the outputs.
 #[derive(Clone, Debug)]
@@ -21,8 +24,10 @@ pub(crate) struct Item {
     pub batch: Arc<Batch>,
     /// Where their file stands after them; `None` for rows that are addressed by the journal.
     pub position: Option<Position>,
-    /// The output had them before they were journaled (late journaling).
-    pub late: bool,
+    /// The output that had them before they were journaled (late journaling).
+    pub late: Option<Arc<str>>,
+    /// The label that their input sends rows to; empty for none. Not part of the context: outputs have no use for it.
+    pub label: Arc<str>,
     /// By which their message is recognised when it is sent again.
     pub key: Option<u128>,
 }
@@ -64,9 +69,17 @@ fn expect_version(reader: &mut Reader) -> Result<(), FrameError> {
 pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
     let position = if item.position.is_some() { HAS_POSITION } else { 0 };
     let key = if item.key.is_some() { HAS_KEY } else { 0 };
-    out.push(position | key | if item.late { LATE } else { 0 });
+    let late = if item.late.is_some() { LATE | HAS_TAKER } else { 0 };
+    let label = if item.label.is_empty() { 0 } else { HAS_LABEL };
+    out.push(position | key | late | label);
     if let Some(key) = item.key {
         out.extend_from_slice(&key.to_le_bytes());
+    }
+    if let Some(taker) = &item.late {
+        put_bytes(out, taker.as_bytes());
+    }
+    if !item.label.is_empty() {
+        put_bytes(out, item.label.as_bytes());
     }
     if let Some(position) = &item.position {
         put_position(out, position);
@@ -97,13 +110,16 @@ pub(crate) fn read_items(payload: Bytes) -> Result<Vec<Item>, FrameError> {
     let mut items = Vec::new();
     while reader.remaining() > 0 {
         let flags = reader.byte("flags")?;
-        if flags & !(HAS_POSITION | LATE | HAS_KEY) != 0 {
+        if flags & !(HAS_POSITION | LATE | HAS_KEY | HAS_LABEL | HAS_TAKER) != 0 {
             return Err(FrameError::Wrong("flags"));
         }
         let key = if flags & HAS_KEY != 0 { Some(read_key(&mut reader)?) } else { None };
+        let taker = if flags & HAS_TAKER != 0 { reader.text("name of an output")? } else { String::new() };
+        let late = (flags & LATE != 0).then(|| taker.into());
+        let label = if flags & HAS_LABEL != 0 { reader.text("label")?.into() } else { Arc::default() };
         let position = if flags & HAS_POSITION != 0 { Some(read_position(&mut reader)?) } else { None };
         let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
-        items.push(Item { batch, position, late: flags & LATE != 0, key });
+        items.push(Item { batch, position, late, label, key });
     }
     Ok(items)
 }

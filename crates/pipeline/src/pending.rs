@@ -1,12 +1,11 @@
 //! Rows that an output took but does not hold for good yet, and that stand nowhere but in their file. Knows nothing of
 //! how they are made durable: it only says which are due.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use sawlog_model::SourceId;
 
-use crate::Output;
 use crate::payload::Item;
 
 /// Items in the order in which they were offered, with the time (monotonic) of it.
@@ -31,12 +30,12 @@ impl Pending {
         self.items.front().map(|(_, since)| *since)
     }
 
-    /// Forgets what the output holds for good.
-    pub(crate) fn forget_committed(&mut self, output: &dyn Output) {
+    /// Forgets what its output holds for good; `committed` says up to where that is.
+    pub(crate) fn forget_committed(&mut self, committed: impl Fn(&Item) -> Option<(u32, u64)>) {
         let mut marks = HashMap::new();
         self.items.retain(|(item, _)| {
-            let source = item.batch.source.id;
-            let mark = *marks.entry(source).or_insert_with(|| output.committed(source));
+            let taken = (item.late.clone(), item.batch.source.id);
+            let mark = *marks.entry(taken).or_insert_with(|| committed(item));
             mark.is_none_or(|mark| item.position.as_ref().is_some_and(|position| position.mark() > mark))
         });
         self.bytes = self.items.iter().map(|(item, _)| item.batch.weight()).sum();
@@ -47,7 +46,7 @@ impl Pending {
     pub(crate) fn take_due(
         &mut self,
         until: Option<Duration>,
-        settle: &[SourceId],
+        settle: &HashSet<SourceId>,
         most: usize,
     ) -> Vec<Item> {
         let mut due = Vec::new();

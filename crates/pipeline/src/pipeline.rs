@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
@@ -14,11 +14,12 @@ use tokio::sync::Semaphore;
 
 use crate::core::Core;
 use crate::count::Counters;
+use crate::graph::Graphs;
 use crate::known::Known;
-use crate::lane::Lane;
+use crate::lane::{self, Lane};
 use crate::payload;
 use crate::seen::Seen;
-use crate::{Intake, Output, Tap, lock, writer};
+use crate::{Graph, Intake, Tap, lock, writer};
 
 /// Sizes and times of a pipeline.
 #[derive(Clone)]
@@ -36,6 +37,9 @@ pub struct PipelineOptions {
     pub trim_bytes: u64,
     /// Where rows go that an output refuses for good. `None`: they are only counted.
     pub dead: Option<Journal>,
+    /// Is told, in a sentence, what somebody who runs the node should know: rows that go to no output, an output that was
+    /// taken away with rows waiting for it.
+    pub tell: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Default for PipelineOptions {
@@ -47,6 +51,7 @@ impl Default for PipelineOptions {
             frame_bytes: 8 << 20,
             trim_bytes: 16 << 20,
             dead: None,
+            tell: Arc::new(|_| {}),
         }
     }
 }
@@ -68,26 +73,30 @@ struct Found {
 }
 
 impl Pipeline {
-    /// Starts: gives the outputs what the journal holds for them, and returns when those that keep their positions have
-    /// it all (or say "later"). An output that keeps none is fed in its own time.
+    /// Starts: gives the outputs of `graph` what the journal holds for them, and returns when those that keep their positions
+    /// have it all (or say "later"). An output that keeps none is fed in its own time. A list of outputs is a graph, too:
+    /// each gets all rows.
     ///
     /// # Errors
     /// [`JournalError`] where the journal cannot be read, or threads cannot be started.
     pub fn start(
         sys: &Sys,
         journal: Journal,
-        outputs: Vec<Arc<dyn Output>>,
+        graph: impl Into<Graph>,
         options: PipelineOptions,
     ) -> Result<Pipeline, JournalError> {
         let found = scan(&journal)?;
         let end = journal.end();
+        let graph = Arc::new(graph.into());
+        let graphs = Arc::new(Graphs::new(graph.clone()));
+        let shared = lane::Shared { journal: &journal, graphs: &graphs, dead: options.dead.as_ref() };
+        let outputs = graph.outputs().iter();
         let lanes: Vec<_> = outputs
-            .into_iter()
-            .map(|output| {
-                let saved = found.cursors.get(output.name()).copied().unwrap_or_default();
-                let cursor = if output.keeps_positions() { output.cursor() } else { saved };
+            .map(|part| {
+                let saved = found.cursors.get(&*part.name).copied().unwrap_or_default();
+                let cursor = if part.output.keeps_positions() { part.output.cursor() } else { saved };
                 let cursor = cursor.max(journal.start());
-                Arc::new(Lane::new(output, &journal, options.dead.clone(), cursor, end))
+                Arc::new(Lane::new(part, &shared, cursor, end))
             })
             .collect();
         let own = Counters::new("filter", "journal");
@@ -102,7 +111,8 @@ impl Pipeline {
             seen: Mutex::new(found.seen),
             journal,
             options,
-            lanes,
+            graphs,
+            lanes: RwLock::new(Arc::new(lanes)),
             own,
             inbox: Mutex::default(),
             wake: Default::default(),
@@ -113,7 +123,7 @@ impl Pipeline {
         });
         let pipeline = Pipeline { core, threads: Arc::default() };
         pipeline.start_threads()?;
-        for lane in pipeline.core.lanes.iter().filter(|lane| lane.keeps) {
+        for lane in pipeline.core.lanes().iter().filter(|lane| lane.keeps) {
             lane.wait_for_replay();
         }
         Ok(pipeline)
@@ -125,8 +135,8 @@ impl Pipeline {
         let mut threads = lock(&self.threads);
         let core = self.core.clone();
         threads.push(task::spawn("journal", move || writer::run(&core)).map_err(failed)?);
-        for lane in &self.core.lanes {
-            let (name, lane) = (format!("to {}", lane.output.name()), lane.clone());
+        for lane in self.core.lanes().iter() {
+            let (name, lane) = (format!("to {}", lane.name), lane.clone());
             threads.push(task::spawn(&name, move || lane.run()).map_err(failed)?);
         }
         Ok(())
@@ -167,7 +177,7 @@ impl Pipeline {
 
     /// Bytes of the journal that some output still needs.
     pub fn journal_bytes(&self) -> u64 {
-        let cursor = self.core.lanes.iter().map(|lane| lane.cursor()).min();
+        let cursor = self.core.lanes().iter().map(|lane| lane.cursor()).min();
         cursor.map_or(0, |cursor| self.core.journal.end().0.saturating_sub(cursor.0))
     }
 
@@ -182,7 +192,7 @@ impl Pipeline {
         for (index, thread) in threads.into_iter().enumerate() {
             thread.join();
             if index == 0 {
-                self.core.lanes.iter().for_each(|lane| lane.close());
+                self.core.lanes().iter().for_each(|lane| lane.close());
             }
         }
         self.core.stopped.store(true, Ordering::Release);
@@ -196,8 +206,11 @@ impl NodeStatus for Pipeline {
         let inputs = lock(&self.core.inputs);
         let inputs = inputs.iter().map(|counters| counters.status(stopped));
         let own = std::iter::once(self.core.own.status(stopped));
-        let outputs = self.core.lanes.iter().map(|lane| lane.counters.status(stopped));
-        inputs.chain(own).chain(outputs).collect()
+        let graph = self.core.graphs.current();
+        let filters = graph.filters().iter().map(|part| part.counters.status(stopped));
+        let lanes = self.core.lanes();
+        let outputs = lanes.iter().map(|lane| lane.counters.status(stopped));
+        inputs.chain(own).chain(filters).chain(outputs).collect()
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sawlog_journal::Lsn;
-use sawlog_model::{Address, Batch, KnownSource, Marks, Position, SourceId, Tenant};
+use sawlog_model::{Address, Batch, KnownSource, Marks, Position, RowRef, SourceId, Tenant};
 use sawlog_sys::{Open, Sys};
 
-use crate::{Origin, Output, OutputError, lock};
+use crate::{Failed, Filter, Filtered, Origin, Output, OutputError, lock};
 
 /// A row that was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,6 +87,11 @@ impl Collect {
         (state.later, state.refuse, state.seen) = (false, false, state.cursor);
         let (name, keeps) = (self.name.clone(), self.keeps);
         Arc::new(Collect { name, keeps, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// End of the last frame that it was told of.
+    pub fn seen(&self) -> Lsn {
+        lock(&self.state).seen
     }
 
     /// Says "later" to everything from now on, or no longer.
@@ -201,6 +206,38 @@ impl Output for Collect {
     fn flush(&self) -> Result<(), OutputError> {
         self.commit();
         Ok(())
+    }
+}
+
+/// A filter for tests: `drop X` drops rows with `X` in them, `fail X` fails on them, `panic X` panics.
+pub struct LineFilter {
+    does: String,
+    about: String,
+}
+
+impl LineFilter {
+    /// A filter that does what `rule` says.
+    pub fn new(rule: &str) -> Self {
+        let (does, about) = rule.split_once(' ').unwrap_or((rule, ""));
+        LineFilter { does: does.to_owned(), about: about.to_owned() }
+    }
+}
+
+impl Filter for LineFilter {
+    fn apply(&self, batch: Arc<Batch>) -> Filtered {
+        let is_about = |row: RowRef<'_>| String::from_utf8_lossy(row.raw()).contains(&self.about);
+        let found = batch.iter().filter(|row| is_about(*row)).count();
+        if found == 0 {
+            return batch.into();
+        }
+        assert!(self.does != "panic", "the test asks for it");
+        // Rows of these tests have no slots.
+        let keep = |wanted: bool| {
+            let rows = batch.iter().filter(|row| is_about(*row) == wanted).map(|row| *row.row());
+            Arc::new(Batch { rows: rows.collect(), ..(*batch).clone() })
+        };
+        let failed = Failed { batch: keep(true), reason: "test", detail: "the test fails it".to_owned() };
+        Filtered { batch: keep(false), failed: (self.does == "fail").then_some(failed) }
     }
 }
 

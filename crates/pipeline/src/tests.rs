@@ -15,6 +15,7 @@ use crate::{DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
 mod once;
 mod random;
+mod routed;
 
 /// A node whose crashes are copies of its journal's directory.
 struct Node {
@@ -39,6 +40,7 @@ impl Node {
 
     fn start(&self, outputs: &[&Arc<Collect>], options: PipelineOptions) -> Pipeline {
         let outputs = outputs.iter().map(|output| Arc::clone(output) as Arc<dyn Output>).collect();
+        let outputs: Vec<Arc<dyn Output>> = outputs;
         Pipeline::start(&self.sys, self.journal(), outputs, options).expect("the pipeline starts")
     }
 
@@ -415,7 +417,8 @@ fn rows_that_stand_in_the_journal_twice_are_given_once() {
     // What an append leaves that failed after its bytes were written: the rows come again, cut elsewhere.
     for lines in [&["a\n", "b\n"][..], &["a\n", "b\n"], &["a\n", "b\n", "c\n"]] {
         let (rows, position) = batch(1, 0, 0, lines);
-        let item = Item { batch: Arc::new(rows), position: Some(position), late: false, key: None };
+        let item =
+            Item { batch: Arc::new(rows), position: Some(position), late: None, label: "".into(), key: None };
         journal
             .append(FrameKind::Data, Default::default(), |_, out| {
                 payload::begin(out);

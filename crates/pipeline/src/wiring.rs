@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sawlog_model::Limits;
 
 use crate::config::{self, Config, Section, Setting};
-use crate::{Env, OptKind, Output, Pipeline, Protocol, Running};
+use crate::{Env, Filter, Graph, OptKind, Output, Parts, Pipeline, Protocol, Running};
 
 /// Settings that every binary has; each may have more.
 pub const SETTINGS: &[Setting] = &[
@@ -28,22 +28,43 @@ fn protocol(protocols: &[&'static Protocol], name: &str) -> Result<&'static Prot
         .ok_or_else(|| format!("there is no `{name}`"))
 }
 
-/// Makes the outputs of a configuration.
+/// An output that the binary makes itself (the store of a node): what it has for a section, if anything.
+pub type Builtin<'a> = &'a dyn Fn(&Section, &Env) -> Option<Result<Arc<dyn Output>, String>>;
+
+/// Makes filters and outputs of a configuration and builds its graph. `builtin` is asked for each output before `protocols`.
 ///
 /// # Errors
-/// In words, naming the output.
-pub fn outputs(
+/// In words, naming the part and its line.
+pub fn graph(
     config: &Config,
     protocols: &[&'static Protocol],
     env: &Env,
-) -> Result<Vec<Arc<dyn Output>>, String> {
-    let mut outputs: Vec<Arc<dyn Output>> = Vec::new();
-    for output in config.outputs() {
-        let Section { kind, options, .. } = &output.section;
-        let make = protocol(protocols, kind)?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
-        outputs.push(make(options, env).map_err(|error| format!("output {kind}: {error}"))?.into());
+    builtin: Builtin<'_>,
+) -> Result<Graph, String> {
+    Graph::build(&config.steps, &mut Maker { protocols, env, builtin })
+}
+
+struct Maker<'a> {
+    protocols: &'a [&'static Protocol],
+    env: &'a Env,
+    builtin: Builtin<'a>,
+}
+
+impl Parts for Maker<'_> {
+    fn filter(&mut self, section: &Section, name: &str) -> Result<Arc<dyn Filter>, String> {
+        let kind = &section.kind;
+        let make = protocol(self.protocols, kind)?.filter.ok_or_else(|| format!("`{kind}` is no filter"))?;
+        Ok(make(&section.options, &self.env.named(name)).map_err(|error| error.to_string())?.into())
     }
-    Ok(outputs)
+
+    fn output(&mut self, section: &Section, name: &str) -> Result<Arc<dyn Output>, String> {
+        let (kind, env) = (&section.kind, self.env.named(name));
+        if let Some(made) = (self.builtin)(section, &env) {
+            return made;
+        }
+        let make = protocol(self.protocols, kind)?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
+        Ok(make(&section.options, &env).map_err(|error| error.to_string())?.into())
+    }
 }
 
 /// Starts the inputs of a configuration: each with the name of its protocol.
@@ -57,11 +78,12 @@ pub fn start_inputs(
     env: &Env,
 ) -> Result<Vec<(&'static str, Running)>, String> {
     let mut running = Vec::new();
-    for Section { kind, options, .. } in sections {
+    for Section { kind, name, label, options, .. } in sections {
         let protocol = protocol(protocols, kind)?;
         let make = protocol.input.ok_or_else(|| format!("`{kind}` is no input"))?;
         let input = make(options).map_err(|error| format!("input {kind}: {error}"))?;
-        let started = input.start(pipeline.intake(kind), env.clone());
+        let name = if name.is_empty() { kind } else { name };
+        let started = input.start(pipeline.intake(name).labelled(label), env.named(name));
         running.push((protocol.name, started.map_err(|error| format!("input {kind}: {error}"))?));
     }
     Ok(running)

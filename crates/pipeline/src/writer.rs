@@ -2,6 +2,7 @@
 //! next frame: that is the group commit. Frames are handed to the outputs in the order of the journal. Knows nothing of
 //! inputs or of what outputs do.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sawlog_journal::{FrameKind, JournalError, Lsn};
 use sawlog_model::{KnownSource, SourceId};
 
 use crate::core::{Core, Done, Inbox, Job};
+use crate::graph::Walk;
 use crate::lane::{Ack, Delivered};
 use crate::payload::{self, Item};
 use crate::pending::Pending;
@@ -47,8 +49,9 @@ pub(crate) fn run(core: &Core) {
             (every, moved) = (SAVE_EVERY.0, true);
         }
         let last = round.last;
+        // What was offered of a source before stands before what is journaled of it now: positions only grow.
         let late = take_pending(core, &round);
-        round.items.extend(late);
+        round.items.splice(0..0, late);
         commit_rows(core, &mut round);
         commit_positions(core, &mut round);
         let now = core.sys.clock.monotonic();
@@ -62,7 +65,7 @@ pub(crate) fn run(core: &Core) {
         }
         // Between its own appends no rows are in the journal that it has not handed on.
         let end = core.journal.end();
-        core.lanes.iter().for_each(|lane| lane.pass(end));
+        core.lanes().iter().for_each(|lane| lane.pass(end));
         if last {
             return;
         }
@@ -86,7 +89,7 @@ fn gather(core: &Core, save_at: Duration, moved: bool) -> Round {
             break;
         }
         let late = late_at(core, &inbox).map(|at| at.saturating_sub(now));
-        let save = moved || core.lanes.iter().any(|lane| lane.is_unsettled());
+        let save = moved || core.lanes().iter().any(|lane| lane.is_unsettled());
         let save = save.then(|| save_at.saturating_sub(now));
         match late.into_iter().chain(save).min() {
             Some(time) if time.is_zero() => break,
@@ -138,23 +141,24 @@ fn add(round: &mut Round, job: Job) -> usize {
 /// Takes out of what is pending what is to be journaled now. What the output has committed meanwhile is forgotten; the
 /// output is asked without the inbox's lock, since it may take its time.
 fn take_pending(core: &Core, round: &Round) -> Vec<Item> {
-    let Some(lane) = core.only_lane() else { return Vec::new() };
     let now = core.sys.clock.monotonic();
     let mut inbox = lock(&core.inbox);
+    if inbox.pending.oldest().is_none() {
+        return Vec::new();
+    }
     let due = late_at(core, &inbox).is_some_and(|at| at <= now);
     let over = inbox.pending.bytes() > core.options.pending_bytes;
-    if !(due || over || round.last || !round.settle.is_empty()) {
+    let mut settle: HashSet<SourceId> = round.settle.iter().copied().collect();
+    settle.extend(round.items.iter().filter(|item| item.position.is_some()).map(|item| item.batch.source.id));
+    if !(due || over || round.last || !settle.is_empty()) {
         return Vec::new();
     }
     let mut pending: Pending = std::mem::take(&mut inbox.pending);
     drop(inbox);
-    pending.forget_committed(&*lane.output);
+    pending.forget_committed(|item| core.lane(item.late.as_deref()?)?.output.committed(item.batch.source.id));
     let until =
         if round.last { Some(now) } else { core.options.late_after.map(|age| now.saturating_sub(age)) };
-    let mut late = pending.take_due(until, &round.settle, core.options.pending_bytes / 2);
-    for item in &mut late {
-        item.late = true;
-    }
+    let late = pending.take_due(until, &settle, core.options.pending_bytes / 2);
     lock(&core.inbox).pending.prepend(pending);
     core.room.notify_all();
     late
@@ -172,7 +176,7 @@ fn commit_rows(core: &Core, round: &mut Round) {
         Ok((at, next)) => hand_on(core, round, at, next),
         Err(error) => {
             core.own.error("journal", &error.to_string());
-            let late: Vec<Item> = round.items.drain(..).filter(|item| item.late).collect();
+            let late: Vec<Item> = round.items.drain(..).filter(|item| item.late.is_some()).collect();
             let now = core.sys.clock.monotonic();
             lock(&core.inbox).pending.put_back(late, now);
             for done in round.synced.drain(..).chain(round.taken.drain(..)) {
@@ -222,14 +226,19 @@ fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
     }
     drop(known);
     remember_keys(core, &items, at);
-    for item in items.iter().filter(|item| !item.late) {
+    let graph = core.graphs.current();
+    let way = |item: &Item| Walk::new(graph.route(&item.label, &item.batch), &item.batch);
+    let walks: Vec<Walk> = items.iter().map(way).collect();
+    for (item, walk) in items.iter().zip(&walks).filter(|(item, _)| item.late.is_none()) {
         core.taps.show(&item.batch);
+        core.count_unmatched(item, walk.route());
     }
     let taken = std::mem::take(&mut round.taken);
-    let waited_for = core.lanes.iter().filter(|lane| lane.keeps).count();
+    let lanes = core.lanes();
+    let waited_for = lanes.iter().filter(|lane| lane.keeps).count();
     let ack = Ack::new(waited_for, move || taken.into_iter().for_each(|done| done(Ok(()))));
-    let frame = Arc::new(Delivered { at, next, items, ack });
-    for lane in &core.lanes {
+    let frame = Arc::new(Delivered { at, next, items, walks, ack });
+    for lane in lanes.iter() {
         lane.push(&frame);
     }
     frame.ack.mark();

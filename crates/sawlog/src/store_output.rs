@@ -6,8 +6,22 @@ use std::sync::Arc;
 use anyhow::Result;
 use sawlog_journal::Lsn;
 use sawlog_model::{Batch, KnownSource, SourceId, Tenant};
-use sawlog_pipeline::{Origin, Output, OutputError};
+use sawlog_pipeline::config::Section;
+use sawlog_pipeline::{ConfigError, Origin, Output, OutputError, Protocol};
 use sawlog_store::{Store, StoreError};
+
+/// What configurations call it. A node has one store: it is given to the graph by the node, not made from options.
+pub(crate) const PROTOCOL: Protocol = Protocol {
+    name: "store",
+    summary: "The store of this node; first in line for all rows unless it is listed.",
+    output: Some(|_, _| Err(ConfigError("this node keeps no store".to_owned()))),
+    ..Protocol::EMPTY
+};
+
+/// The section of a store that no configuration lists.
+pub(crate) fn section() -> Section {
+    Section { kind: PROTOCOL.name.to_owned(), name: PROTOCOL.name.to_owned(), ..Section::default() }
+}
 
 /// The adapter.
 pub(crate) struct StoreOutput {

@@ -9,7 +9,7 @@ use anyhow::{Context, Error, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sawlog_journal::Journal;
-use sawlog_pipeline::{Pipeline, PipelineOptions};
+use sawlog_pipeline::{Output, Pipeline, PipelineOptions};
 use sawlog_store::{Options, Store};
 use sawlog_sys::task::{self, Stop};
 use sawlog_sys::{Fs, Sys};
@@ -65,9 +65,11 @@ impl Import {
         let store = Store::open(&sys, data, Options::default())?;
         let (journal, _) = Journal::open(&sys, &data.join("journal"), Default::default())?;
         // The files stay where they are, so nothing of them needs the journal.
-        let options = PipelineOptions { late_after: None, ..PipelineOptions::default() };
-        let pipeline =
-            Pipeline::start(&sys, journal, vec![Arc::new(StoreOutput::new(store.clone()))], options)?;
+        // What is in it may be waited for by outputs that do not run now: it is left as it is.
+        let options =
+            PipelineOptions { late_after: None, trim_bytes: u64::MAX, ..PipelineOptions::default() };
+        let outputs: Vec<Arc<dyn Output>> = vec![Arc::new(StoreOutput::new(store.clone()))];
+        let pipeline = Pipeline::start(&sys, journal, outputs, options)?;
         let lines = LineOptions {
             format: self.format,
             timezone: self.timezone,

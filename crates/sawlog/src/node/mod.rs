@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::reach;
-use crate::store_output::StoreOutput;
+use crate::store_output::{self, StoreOutput};
 
 /// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention and dead files.
 const TEND_EVERY: Duration = Duration::from_secs(10);
@@ -57,7 +57,8 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the directory, replays the journal, starts to listen and to follow.
     pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(&'static str, String)>)> {
-        let Plan { data, http, config } = plan;
+        let Plan { data, http, mut config } = plan;
+        config.add_unless_listed(store_output::section());
         sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
         let store = Store::open(&sys, &data, settings::store_options(&config))?;
         let (journal, recovered) =
@@ -79,9 +80,13 @@ impl Node {
             stop: Stop::default(),
             access,
         };
-        let mut outputs: Vec<Arc<dyn Output>> = vec![Arc::new(StoreOutput::new(store.clone()))];
-        outputs.extend(wiring::outputs(&config, settings::PROTOCOLS, &env).map_err(Error::msg)?);
-        let pipeline = Pipeline::start(&sys, journal, outputs, PipelineOptions::default())?;
+        let graph = wiring::graph(&config, settings::PROTOCOLS, &env, &|section, _| {
+            let is_store = section.kind == store_output::PROTOCOL.name;
+            is_store.then(|| Ok(Arc::new(StoreOutput::new(store.clone())) as Arc<dyn Output>))
+        });
+        let tell = Arc::new(|words: &str| eprintln!("sawlog: {words}"));
+        let options = PipelineOptions { tell, ..PipelineOptions::default() };
+        let pipeline = Pipeline::start(&sys, journal, graph.map_err(Error::msg)?, options)?;
         let inputs =
             wiring::start_inputs(&config.inputs, settings::PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
 

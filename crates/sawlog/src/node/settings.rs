@@ -22,6 +22,7 @@ pub(crate) const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::syslog::PROTOCOL,
     &sawlog_wire::filter::grep::PROTOCOL,
     &sawlog_wire::filter::record_transformer::PROTOCOL,
+    &crate::store_output::PROTOCOL,
 ];
 
 /// Reads a configuration of any dialect; its problems, all at once, are the error.

@@ -169,7 +169,8 @@ impl Memtable {
         *seen = (*seen).max(mark);
         let is_stored =
             at < self.stored_cursor || self.stored.get(&tenant).is_some_and(|stored| mark <= *stored);
-        if !is_stored {
+        // One without rows (none of them are for this store) counts, so that a replay numbers alike, and holds nothing.
+        if !is_stored && !batch.rows.is_empty() {
             self.push(tenant, Entry::new(batch, None, Some(mark)));
             self.tables.entry(tenant).or_default().hold(at);
         }

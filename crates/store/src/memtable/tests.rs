@@ -149,6 +149,28 @@ fn replay_skips_batches_that_are_stored_and_only_those() {
 }
 
 #[test]
+fn batches_without_rows_count_and_hold_nothing() {
+    let journal = |at, next| Origin::Journal { at, next, position: None };
+    let mut memtable = empty();
+    memtable.append(lines(0, 1, 0, 0, &[]), journal(10, 10));
+    memtable.append(lines(0, 1, 0, 0, &["a\n"]), journal(10, 20));
+    let change = change_of(&memtable.freeze(&[Tenant(0)]));
+    memtable.stored(&memtable.freeze(&[Tenant(0)]));
+    memtable.append(lines(0, 1, 0, 0, &[]), journal(20, 30));
+    assert_eq!((memtable.cursor(&[]), memtable.weight()), (30, 0));
+    let mut state = State::default();
+    state.apply(&change);
+    // By another configuration the first batch has rows; it is the second that is stored.
+    let mut memtable = Memtable::new(&state);
+    memtable.append(lines(0, 1, 0, 0, &["new\n"]), journal(10, 10));
+    memtable.append(lines(0, 1, 0, 0, &["a\n"]), journal(10, 20));
+    assert_eq!(text(&memtable, 0), "");
+    // A file's position moves without rows.
+    memtable.append(lines(0, 5, 0, 0, &[]), Origin::Journal { at: 30, next: 40, position: Some(at(0, 7)) });
+    assert_eq!(change_of(&memtable.freeze(&[Tenant(0)])).positions[0].position, at(0, 7));
+}
+
+#[test]
 fn a_source_that_changed_its_tenant_is_stored_in_one_step() {
     let mut memtable = empty();
     memtable.append(lines(0, 1, 0, 0, &["a\n"]), Origin::Replayable(at(0, 2)));
