@@ -21,6 +21,9 @@ const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::forward::PROTOCOL,
     &sawlog_wire::stdout::PROTOCOL,
     &sawlog_wire::syslog::PROTOCOL,
+    &sawlog_wire::socket::TCP,
+    &sawlog_wire::socket::UDP,
+    &sawlog_wire::socket::UNIX,
     &sawlog_wire::filter::grep::PROTOCOL,
     &sawlog_wire::filter::record_transformer::PROTOCOL,
 ];

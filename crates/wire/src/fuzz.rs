@@ -12,7 +12,7 @@ use crate::format::{More, Parser, Settings};
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::{msgpack, ruby_regex};
-use crate::{forward, syslog};
+use crate::{forward, socket, syslog};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -21,6 +21,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("forward", forward_stream),
     ("syslog", syslog_stream),
+    ("lines", lines_stream),
     ("value_parse", value_parse),
     ("msgpack", msgpack_value),
     ("frame", batch_frame),
@@ -44,6 +45,14 @@ pub fn forward_stream(bytes: &[u8]) {
 /// Where that does not hold.
 pub fn syslog_stream(bytes: &[u8]) {
     stream(&syslog::PROTOCOL, bytes);
+}
+
+/// Connections of lines: as [`forward_stream`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn lines_stream(bytes: &[u8]) {
+    stream(&socket::TCP, bytes);
 }
 
 fn stream(protocol: &Protocol, bytes: &[u8]) {
@@ -206,6 +215,7 @@ mod tests {
         match name {
             "forward" => samples().collect(),
             "syslog" => of(&syslog::PROTOCOL),
+            "lines" => of(&socket::TCP),
             "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),
             "value_parse" => [
                 r#"{"a":[1,-2.5e3,"x\ny\u00e9",null,true],"b":{"$map":[[1,{"$bin":"/wA="}],[null,{"$f32":1.5}]]}}"#,

@@ -8,6 +8,7 @@ pub mod forward;
 pub mod fuzz;
 pub mod http;
 pub mod shared;
+pub mod socket;
 pub mod stdout;
 pub mod syslog;
 pub mod tail;

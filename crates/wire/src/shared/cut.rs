@@ -12,7 +12,7 @@ const DIGITS: usize = 10;
 /// How messages are told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Each ends with these bytes, which are part of it.
+    /// Each ends with these bytes. They are part of it where they are a line break, as in a file.
     Delimiter(Box<[u8]>),
     /// Each has its length in front, as digits and a blank.
     Octets,
@@ -23,7 +23,7 @@ pub enum Framing {
 /// A message, or a part of one that is longer than the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Its bytes; a delimiter is among them, a count is not.
+    /// Its bytes; a line break that ends it is among them, another delimiter or a count is not.
     pub bytes: Bytes,
     /// Whether the message began in the piece before.
     pub inside: bool,
@@ -74,8 +74,15 @@ impl Cutter {
         }
         match &self.framing {
             Framing::Delimiter(delimiter) => {
-                let found = delimited(buffer, &delimiter.clone(), self.longest, &mut self.looked);
-                Ok(found.map(|(len, goes_on)| self.take(buffer, len, goes_on)))
+                let ends = if delimiter.ends_with(b"\n") { 0 } else { delimiter.len() };
+                let found = delimited(buffer, delimiter, self.longest, &mut self.looked);
+                Ok(found.map(|(len, goes_on)| {
+                    let mut piece = self.take(buffer, len, goes_on);
+                    if !goes_on {
+                        piece.bytes.truncate(len - ends);
+                    }
+                    piece
+                }))
             }
             _ => self.counted(buffer),
         }
@@ -217,8 +224,8 @@ mod tests {
         let wanted = [
             piece("abcd", false, true),
             piece("efgh", true, true),
-            piece("i|", true, false),
-            piece("j|", false, false),
+            piece("i", true, false),
+            piece("j", false, false),
         ];
         assert_eq!(pieces(Framing::Delimiter(b"|".as_slice().into()), 4, &[b"abcdefghi|j|"]).0, wanted);
         let wanted = [piece("abcd", false, true), piece("ef", true, false), piece("g", false, false)];

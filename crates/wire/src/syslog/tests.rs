@@ -118,7 +118,7 @@ fn transports_framings_and_lengths_are_as_the_options_say() {
     );
     node.send(b"12 <13>Nov 20 23:51:31 vm a: b\n\0<13>Nov 20 23:51:31 vm a: c\0");
     node.rows(2);
-    assert_eq!(node.output.wait_for_rows(2)[0], "12 <13>Nov 20 23:51:31 vm a: b\n\0");
+    assert_eq!(node.output.wait_for_rows(2)[0], "12 <13>Nov 20 23:51:31 vm a: b\n");
     let node = Listening::start(&PROTOCOL, &[("frame_type", "octet_count"), ("message_length_limit", "30")]);
     node.send(b"34 <13>Nov 20 23:51:31 vm a: b123456727 <13>Nov 20 23:51:31 vm a: c");
     let mut rows = Vec::new();

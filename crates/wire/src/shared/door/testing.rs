@@ -57,6 +57,16 @@ impl Listening {
         self.runtime.block_on(send).expect("the node reads");
     }
 
+    /// Sends bytes over a connection to a path, and closes it.
+    pub fn send_unix(&self, path: &str, bytes: &[u8]) {
+        let send = async {
+            let mut stream = net::UnixStream::connect(path).await?;
+            stream.write_all(bytes).await?;
+            stream.shutdown().await
+        };
+        self.runtime.block_on(send).expect("the node reads");
+    }
+
     /// Sends bytes over TLS, believing the CA in that file, and closes it.
     pub fn send_over_tls(&self, ca: &str, bytes: &[u8]) {
         let given = [
