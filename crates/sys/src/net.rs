@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-pub use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+pub use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream, lookup_host};
 
 /// Listens on a TCP address (port 0: a free one).
 ///

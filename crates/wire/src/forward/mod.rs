@@ -6,6 +6,7 @@ mod frame;
 mod handshake;
 mod input;
 mod message;
+mod notation;
 mod options;
 mod output;
 mod rows;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use sawlog_model::time::SECOND;
 use sawlog_model::value::{parse, parse_json, unescape};
 use sawlog_model::{Batch, Kind, Limits, Marks, RowRef, Slot, Value, frame, strip_terminator};
@@ -30,6 +31,8 @@ pub(super) struct Style {
     /// Tag of rows without one; `*` stands for the path, dots for slashes.
     pub tag: String,
     pub compress: Compress,
+    /// Times as whole seconds, for receivers older than EventTime.
+    pub whole_seconds: bool,
     pub limits: Limits,
 }
 
@@ -40,22 +43,44 @@ pub(super) struct Span {
     pub to: (u32, u64),
 }
 
-/// A message as it goes over the wire, and the id that its acknowledgement must bear.
-pub(super) struct Encoded {
-    pub bytes: Vec<u8>,
+/// A message as it goes over the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Message {
+    pub bytes: Bytes,
+    /// The id that its acknowledgement must bear.
     pub chunk: String,
+    /// Where it says up to where its receiver was given the source before.
+    pub start: Option<Start>,
+}
+
+/// Places in a message: the head of its options, and the last option, `sawlog_from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    options: usize,
+    from: usize,
+}
+
+impl Message {
+    /// Leaves out up to where the receiver was given the source: another one gets it now.
+    pub(super) fn forget_start(&mut self) {
+        let Some(Start { options, from }) = self.start.take() else { return };
+        let mut bytes = self.bytes[..from].to_vec();
+        // The head of a map of fewer than 16 pairs is one byte with their number.
+        bytes[options] -= 1;
+        self.bytes = bytes.into();
+    }
 }
 
 /// The message for a batch with rows.
 ///
 /// # Errors
 /// Where the payload cannot be compressed; in words.
-pub(super) fn encode(batch: &Batch, span: Span, style: &Style) -> Result<Encoded, String> {
+pub(super) fn encode(batch: &Batch, span: Span, style: &Style) -> Result<Message, String> {
     let mut payload = Vec::with_capacity(batch.buffer.len() + 32 * batch.rows.len());
     if style.lane {
         frame::encode(batch, &mut payload);
     } else {
-        batch.iter().for_each(|row| entry(row, &style.limits, &mut payload));
+        batch.iter().for_each(|row| entry(row, style, &mut payload));
     }
     let payload = compress(payload, style.compress).map_err(|error| error.to_string())?;
     let chunk = chunk(batch, span.to);
@@ -70,16 +95,21 @@ pub(super) fn encode(batch: &Batch, span: Span, style: &Style) -> Result<Encoded
         Compress::Gzip => options.push(("compressed", Value::Str("gzip".to_owned()))),
         Compress::Zstd => options.push(("compressed", Value::Str("zstd".to_owned()))),
     }
+    let mut from = None;
     if style.lane {
         options.push(("sawlog_to", mark(span.to)));
-        options.extend(span.from.map(|from| ("sawlog_from", mark(from))));
+        from = span.from.map(|from| ("sawlog_from", mark(from)));
     }
-    msgpack::write_map(options.len(), &mut bytes);
-    for (key, value) in options {
-        msgpack::write_str(key, &mut bytes);
-        msgpack::write(&value, &mut bytes);
-    }
-    Ok(Encoded { bytes, chunk })
+    let head = bytes.len();
+    msgpack::write_map(options.len() + usize::from(from.is_some()), &mut bytes);
+    let write = |(key, value): (&str, Value), bytes: &mut Vec<u8>| {
+        msgpack::write_str(key, bytes);
+        msgpack::write(&value, bytes);
+    };
+    options.into_iter().for_each(|option| write(option, &mut bytes));
+    let start = from.is_some().then_some(Start { options: head, from: bytes.len() });
+    from.into_iter().for_each(|option| write(option, &mut bytes));
+    Ok(Message { bytes: bytes.into(), chunk, start })
 }
 
 fn mark((epoch, offset): (u32, u64)) -> Value {
@@ -120,16 +150,16 @@ fn tag(batch: &Batch, default: &str) -> Arc<str> {
 }
 
 /// `[time, record]`
-fn entry(row: RowRef<'_>, limits: &Limits, out: &mut Vec<u8>) {
+fn entry(row: RowRef<'_>, style: &Style, out: &mut Vec<u8>) {
     let time = row.row().time;
     msgpack::write_list(2, out);
-    if (0..=i64::from(u32::MAX) * SECOND).contains(&time) {
+    if !style.whole_seconds && (0..=i64::from(u32::MAX) * SECOND).contains(&time) {
         msgpack::write_time(time, out);
     } else {
         // What an EventTime cannot hold goes as whole seconds.
         msgpack::write(&Value::Int(time.div_euclid(SECOND)), out);
     }
-    record(row, limits, out);
+    record(row, &style.limits, out);
 }
 
 /// The record that a row is: the map that it came as, the fields that were found in it, or the line as `message`.

@@ -1,22 +1,25 @@
-//! The forward client: rows are sent as packed messages, pipelined on one connection, and count as held when the other side
-//! has acknowledged them.
+//! The forward client: rows are sent as packed messages, pipelined on one connection to each server, and count as held when
+//! a server has acknowledged them.
 
 mod connection;
 mod encode;
+mod heartbeat;
 mod queue;
+mod servers;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use bytes::Bytes;
 use sawlog_model::{Batch, KnownSource, Position, SourceId, Tenant};
 use sawlog_pipeline::Lsn;
 use sawlog_pipeline::{ConfigError, Env, Options, Origin, Output, OutputError};
 
-use self::connection::Target;
+use self::connection::{Manner, Target};
 use self::encode::{Compress, Span, Style};
+use self::heartbeat::Heartbeat;
 use self::queue::{Meaning, Queue};
+use self::servers::{Server, Spread};
+use crate::shared::tls;
 
 /// How long `take` waits for room before it says "later"; what is over stays in its file or in the journal.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,8 +32,6 @@ struct ForwardOutput {
     name: String,
     style: Style,
     queue: Arc<Queue>,
-    /// Up to where each source was queued.
-    queued: Mutex<HashMap<SourceId, (u32, u64)>>,
 }
 
 /// Makes an output from its options.
@@ -38,51 +39,109 @@ struct ForwardOutput {
 /// # Errors
 /// [`ConfigError`] where they cannot be.
 pub(super) fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
-    let or = |name: &str, default: &str| {
-        let text = options.text(name);
-        if text.is_empty() { default.to_owned() } else { text.to_owned() }
-    };
     let compress = match options.text("compress") {
         "text" | "" => Compress::Text,
         "gzip" => Compress::Gzip,
         "zstd" => Compress::Zstd,
         other => return Err(ConfigError(format!("`compress = {other}`: there are text, gzip and zstd"))),
     };
-    let lane = options.flag("lane");
-    let wants_ack = options.flag("ack");
-    if lane && !wants_ack {
+    let style = Style {
+        lane: options.flag("lane"),
+        tag: or(options, "tag", "*"),
+        compress,
+        whole_seconds: options.flag("time_as_integer"),
+        limits: env.limits,
+    };
+    let manner = Arc::new(manner(options, env)?);
+    if style.lane && !manner.wants_ack {
         return Err(ConfigError("a lane needs `ack = true`: it is what makes it exact".to_owned()));
     }
-    let target = Target {
-        to: or("to", "127.0.0.1:24224"),
-        wants_ack,
-        ack_timeout: options.duration("ack_timeout"),
-        hostname: or("self_hostname", "sawlog-forwarder"),
-        shared_key: or("shared_key", ""),
-        user: or("username", ""),
-        password: or("password", ""),
-        tls: crate::shared::tls::connector(options, &env.sys).map_err(ConfigError)?,
+    let servers = servers::read(options)?;
+    let spread = if style.lane { Spread::Sources } else { Spread::Turns };
+    let queue = Arc::new(Queue::new(options.bytes("queue").max(1), &servers, spread));
+    let addresses: Vec<&str> = servers.iter().map(|server| server.address.as_str()).collect();
+    let name =
+        if env.name.is_empty() { format!("forward:{}", addresses.join(",")) } else { env.name.to_string() };
+    if options.flag("verify_connection_at_startup") {
+        servers.iter().try_for_each(|server| verify(server, &manner, &queue, env))?;
+    }
+    for (number, server) in servers.into_iter().enumerate() {
+        if let Heartbeat::Udp(interval, hard_timeout) = manner.heartbeat {
+            let (address, queue, sys) = (server.address.clone(), queue.clone(), env.sys.clone());
+            let times = (interval, hard_timeout);
+            env.runtime.spawn(heartbeat::run(number, address, times, manner.recover_wait, queue, sys));
+        }
+        let target = Target::new(number, server, manner.clone(), queue.clone(), env.sys.clone());
+        env.runtime.spawn(target.run());
+    }
+    Ok(Box::new(ForwardOutput { name, style, queue }))
+}
+
+fn or(options: &Options, name: &str, default: &str) -> String {
+    let text = options.text(name);
+    if text.is_empty() { default.to_owned() } else { text.to_owned() }
+}
+
+/// How servers are spoken to.
+fn manner(options: &Options, env: &Env) -> Result<Manner, ConfigError> {
+    let hard_timeout = options.duration("hard_timeout");
+    let heartbeat = match options.text("heartbeat") {
+        "transport" | "tcp" | "" => Heartbeat::Transport,
+        "udp" => {
+            let interval = options.duration("heartbeat_interval").max(Duration::from_millis(10));
+            Heartbeat::Udp(interval, hard_timeout)
+        }
+        "none" => Heartbeat::None,
+        other => {
+            return Err(ConfigError(format!("`heartbeat = {other}`: there are transport, udp and none")));
+        }
     };
-    let name = format!("forward:{}", target.to);
-    let style = Style { lane, tag: or("tag", "*"), compress, limits: env.limits };
-    let queue = Arc::new(Queue::new(options.bytes("queue").max(1)));
-    env.runtime.spawn(connection::run(target, queue.clone(), env.sys.clone()));
-    Ok(Box::new(ForwardOutput { name, style, queue, queued: Mutex::default() }))
+    let idle = match options.duration("keepalive_timeout") {
+        _ if !options.flag("keepalive") => Some(Duration::ZERO),
+        Duration::ZERO => None,
+        time => Some(time),
+    };
+    let away = if options.flag("lane") { hard_timeout } else { Duration::ZERO };
+    Ok(Manner {
+        wants_ack: options.flag("ack"),
+        ack_timeout: options.duration("ack_timeout"),
+        send_timeout: options.duration("send_timeout"),
+        connect_timeout: options.duration("connect_timeout"),
+        hostname: or(options, "self_hostname", "sawlog-forwarder"),
+        tls: tls::connector(options, &env.sys).map_err(ConfigError)?,
+        idle,
+        rotates: options.flag("dns_round_robin"),
+        heartbeat,
+        away: options.flag("failover").then_some(away),
+        recover_wait: options.duration("recover_wait"),
+    })
+}
+
+/// Connects to a server once, so that a wrong key, name or certificate is told at the start.
+fn verify(server: &Server, manner: &Arc<Manner>, queue: &Arc<Queue>, env: &Env) -> Result<(), ConfigError> {
+    let address = server.address.clone();
+    let target = Target::new(0, server.clone(), manner.clone(), queue.clone(), env.sys.clone());
+    // The runtime's own threads must not wait for it, so that a task does and tells.
+    let (tell, told) = mpsc::channel();
+    env.runtime.spawn(async move {
+        let _ = tell.send(target.open().await.map(drop));
+    });
+    let opened = told.recv().unwrap_or_else(|_| Err("the runtime has ended".to_owned()));
+    opened.map_err(|error| {
+        ConfigError(format!(
+            "{address}: {error} (`verify_connection_at_startup = false` starts all the same)"
+        ))
+    })
 }
 
 impl ForwardOutput {
-    /// Where the source stands before and after the batch.
-    fn span(&self, batch: &Batch, position: Option<&Position>) -> Span {
+    /// Where the source stands before and after the batch, for a server that was given it up to `given`.
+    fn span(&self, batch: &Batch, given: Option<(u32, u64)>, position: Option<&Position>) -> Span {
         let end = batch.rows.last().map_or(0, |row| row.offset + 1);
         let to = position.map_or((batch.epoch, end), Position::mark);
         let first = (batch.epoch, batch.rows.first().map_or(0, |row| row.offset));
-        let before = self.queued().get(&batch.source.id).copied();
         // What is given again from the journal was queued before: then nothing is claimed.
-        Span { from: before.filter(|before| *before <= first), to }
-    }
-
-    fn queued(&self) -> MutexGuard<'_, HashMap<SourceId, (u32, u64)>> {
-        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+        Span { from: given.filter(|given| *given <= first), to }
     }
 }
 
@@ -97,21 +156,23 @@ impl Output for ForwardOutput {
             Origin::Replayable(position) => (None, Some(position)),
             Origin::Journal { at, next, position } => (Some((at, next)), position),
         };
-        let span = self.span(&batch, position.as_ref());
-        let known = position.map(|position| KnownSource { source: (*batch.source).clone(), position });
+        let known =
+            position.clone().map(|position| KnownSource { source: (*batch.source).clone(), position });
         let meaning = Meaning { frame, known };
         if batch.rows.is_empty() {
-            self.queue.push(Bytes::new(), String::new(), meaning);
+            self.queue.note(meaning);
             return Ok(());
         }
-        let encoded = encode::encode(&batch, span, &self.style).map_err(OutputError::Refused)?;
-        self.queued().insert(batch.source.id, span.to);
-        self.queue.push(encoded.bytes.into(), encoded.chunk, meaning);
+        let source = batch.source.id;
+        let (server, given) = self.queue.assign(source);
+        let span = self.span(&batch, given, position.as_ref());
+        let message = encode::encode(&batch, span, &self.style).map_err(OutputError::Refused)?;
+        self.queue.push(server, message, source, span.to, meaning);
         Ok(())
     }
 
     fn journaled(&self, _tenant: Tenant, at: Lsn, next: Lsn) {
-        self.queue.push(Bytes::new(), String::new(), Meaning { frame: Some((at, next)), known: None });
+        self.queue.note(Meaning { frame: Some((at, next)), known: None });
     }
 
     fn cursor(&self) -> Lsn {
