@@ -360,7 +360,8 @@ impl ConfigReader<'_> {
         let mut options = Options::default();
         for (key, value) in table.iter().filter(|(key, _)| key.get_ref().as_ref() != "type") {
             let name = key.get_ref().as_ref();
-            let mut read = |name: String, value: &DeValue<'_>, at| match option_values(protocol, &name, value) {
+            let mut read = |name: String, value: &DeValue<'_>, at| match option_values(protocol, &name, value)
+            {
                 Ok(values) => drop(options.0.insert(name, values)),
                 Err(message) => self.problem(at, message),
             };

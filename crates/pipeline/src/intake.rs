@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use sawlog_model::{Access, Batch, KnownSource, Limits, Position, SourceId};
+use sawlog_model::{Access, Batch, KnownSource, Limits, Position, Source, SourceId};
 use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Stop};
 use tokio::sync::oneshot;
@@ -200,6 +200,22 @@ impl Intake {
             return Ok(());
         }
         self.wait_for(|done| Job::Record { sources, done })
+    }
+
+    /// Makes the ids of sources durable whose rows have no positions (a network's), so that they are found again by their
+    /// names in [`Intake::known_sources`], after a restart too.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn record_names(&self, sources: Vec<Source>) -> Result<(), DeliveryError> {
+        let (tell, told) = oneshot::channel();
+        let known = |source| KnownSource { source, position: Position::default() };
+        let done: Done = Box::new(move |result| {
+            // Who asked is there to be told, or has ended with its connection.
+            let _ = tell.send(result);
+        });
+        self.core.enqueue(Job::Record { sources: sources.into_iter().map(known).collect(), done });
+        told.await.unwrap_or(Err(DeliveryError::Stopping))
     }
 
     /// Forgets a source of which nothing more can come: its file is gone and nothing continues it. Without this the

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 pub use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream, lookup_host};
 
@@ -11,6 +12,57 @@ pub use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
 /// As the system says, with the address in the text.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| cannot(&error, &address))
+}
+
+/// As [`listen`], with at most `backlog` connections that wait to be accepted. To be called within a runtime.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_with_backlog(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() {
+            tokio::net::TcpSocket::new_v4()
+        } else {
+            tokio::net::TcpSocket::new_v6()
+        }?;
+        // As the standard library does: a node that was restarted gets its port again at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(backlog)
+    };
+    listen().map_err(|error| cannot(&error, &address))
+}
+
+/// How long closing waits for what was sent to be taken; after [`Duration::ZERO`] the connection is reset.
+///
+/// # Errors
+/// As the system says.
+pub fn set_linger(stream: &TcpStream, time: Duration) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_linger(stream, Some(time))?)
+}
+
+/// What was set with [`set_linger`].
+///
+/// # Errors
+/// As the system says.
+pub fn linger(stream: &TcpStream) -> io::Result<Option<Duration>> {
+    Ok(rustix::net::sockopt::socket_linger(stream)?)
+}
+
+/// Has the system ask from time to time whether the other side of a silent connection is still there.
+///
+/// # Errors
+/// As the system says.
+pub fn set_keepalive(stream: &TcpStream) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_keepalive(stream, true)?)
+}
+
+/// Whether [`set_keepalive`] was called.
+///
+/// # Errors
+/// As the system says.
+pub fn keepalive(stream: &TcpStream) -> io::Result<bool> {
+    Ok(rustix::net::sockopt::socket_keepalive(stream)?)
 }
 
 /// Takes a UDP port (0: a free one). The kernel keeps up to `buffer` bytes of what was not read yet, or as much as this

@@ -12,13 +12,18 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// One of which nothing is said.
+    pub(super) fn new(name: String) -> Entry {
+        Entry { name, pairs: Vec::new() }
+    }
+
     /// Reads `text`, in which only `keys` may be said.
     ///
     /// # Errors
     /// [`ConfigError`] where another key is, or the text cannot be read.
     pub(super) fn read(text: &str, keys: &[&str]) -> Result<Entry, ConfigError> {
         let (name, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut entry = Entry { name: unescape(name)?, pairs: Vec::new() };
+        let mut entry = Entry::new(unescape(name)?);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
             if !keys.contains(&key) {
@@ -84,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_the_same() {
         let keys = ["weight", "password", "standby"];
-        let entry = Entry { name: "h:1".into(), ..Entry::default() }
+        let entry = Entry::new("h:1".into())
             .with("weight", Some("3"))
             .with("standby", None)
             .with("password", Some("a&b=c?%é"));

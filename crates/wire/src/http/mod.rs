@@ -133,10 +133,12 @@ impl HttpIngest {
         if accepted.invalid > 0 {
             self.intake.count_error("invalid", &format!("{} lines of a body", accepted.invalid));
         }
-        self.intake.submit_keyed(vec![(batch, key)]).await.map_err(|error| match error {
+        let failed = |error: DeliveryError| match error {
             DeliveryError::Stopping | DeliveryError::Output(_) => IngestError::Later(error.to_string()),
             DeliveryError::Journal(_) => IngestError::Failed(error.to_string()),
-        })?;
+        };
+        self.sources.record(std::iter::once(&batch.source), &self.intake).await.map_err(failed)?;
+        self.intake.submit_keyed(vec![(batch, key)]).await.map_err(failed)?;
         if let Some(ticket) = ticket {
             ticket.taken();
         }

@@ -1,10 +1,11 @@
 //! Sources of events that come over a network: one for each name (`forward:TAG@HOST`), the same one for the whole life of
-//! the process, and after a restart where the pipeline knows it. Knows nothing of protocols.
+//! the process, and after a restart where it was recorded. Knows nothing of protocols.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sawlog_model::{KnownSource, Source, SourceFacts, SourceId};
+use sawlog_pipeline::{DeliveryError, Intake};
 use sawlog_sys::Random;
 
 /// Names that are remembered: a sender that makes up ever new ones must not fill the memory.
@@ -14,6 +15,8 @@ const REMEMBERED: usize = 100_000;
 #[derive(Clone)]
 pub struct Sources {
     by_name: Arc<Mutex<HashMap<String, Arc<Source>>>>,
+    /// Those that a restart would forget.
+    new: Arc<Mutex<HashSet<SourceId>>>,
     random: Arc<dyn Random>,
 }
 
@@ -26,7 +29,7 @@ impl Sources {
             .filter(|known| ours(&known.source.facts.name))
             .map(|known| (known.source.facts.name.clone(), Arc::new(known.source)))
             .collect();
-        Sources { by_name: Arc::new(Mutex::new(by_name)), random }
+        Sources { by_name: Arc::new(Mutex::new(by_name)), new: Arc::default(), random }
     }
 
     /// The source of this name, minted where it is new. Beyond a bound of names all are forgotten: a name seen again then
@@ -38,11 +41,44 @@ impl Sources {
         }
         if by_name.len() >= REMEMBERED {
             by_name.clear();
+            self.unrecorded().clear();
         }
         let facts = SourceFacts { name: name.to_owned(), ..SourceFacts::default() };
         let source = Arc::new(Source { id: SourceId(self.random.id()), facts });
         by_name.insert(name.to_owned(), source.clone());
+        drop(by_name);
+        self.unrecorded().insert(source.id);
         source
+    }
+
+    /// Makes the ids of those of `sources` durable that are new; to be called before their first rows are delivered.
+    ///
+    /// # Errors
+    /// As of [`Intake::record_names`]: the rows are not to be delivered.
+    pub async fn record(
+        &self,
+        sources: impl Iterator<Item = &Arc<Source>>,
+        intake: &Intake,
+    ) -> Result<(), DeliveryError> {
+        let unrecorded: HashMap<SourceId, Source> = {
+            let new = self.unrecorded();
+            if new.is_empty() {
+                return Ok(());
+            }
+            let unrecorded = sources.filter(|source| new.contains(&source.id));
+            unrecorded.map(|source| (source.id, (**source).clone())).collect()
+        };
+        if unrecorded.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<SourceId> = unrecorded.keys().copied().collect();
+        intake.record_names(unrecorded.into_values().collect()).await?;
+        self.unrecorded().retain(|id| !ids.contains(id));
+        Ok(())
+    }
+
+    fn unrecorded(&self) -> std::sync::MutexGuard<'_, HashSet<SourceId>> {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

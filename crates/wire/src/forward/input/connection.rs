@@ -1,6 +1,7 @@
 //! One connection of a peer: bytes are read and prepared while what came before is on its way to stable storage; answers
 //! go out in the order of the messages. Knows nothing of listening.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ const LONG_WORK: usize = 1 << 20;
 /// Longest silence within a message, and longest wait for a peer that does not read its answers.
 const STALLED: Duration = Duration::from_secs(60);
 
+/// Longest wait for the name of a peer.
+const RESOLVED: Duration = Duration::from_secs(5);
+
 /// Why a connection ended, for counters: a fixed word, and words.
 pub(super) type End = (&'static str, String);
 
@@ -55,21 +59,32 @@ pub(super) fn fault(reason: &'static str, what: impl std::fmt::Display) -> Fault
 }
 
 /// Serves a connection until its end, and counts what went wrong.
-pub(super) async fn serve(mut stream: Stream, host: String, shared: Arc<Shared>) {
+pub(super) async fn serve(mut stream: Stream, host: String, address: Option<IpAddr>, shared: Arc<Shared>) {
     let done = async {
         let mut framer = Framer::new(shared.env.limits);
         if let Some(security) = &shared.settings.security {
-            auth::admit(&mut stream, &mut framer, security, &shared).await?;
+            auth::admit(&mut stream, &mut framer, security, address, &shared).await?;
         }
         let credential = shared.settings.credential.as_bytes();
         let tenant =
             shared.env.access.admit(credential, Right::Ingest).map_err(|error| fault("denied", error))?;
-        let peer = Peer { host: host.clone(), tenant, json: false };
+        let name = match address.filter(|_| shared.settings.resolves) {
+            Some(address) => name_of(address).await,
+            None => None,
+        };
+        let name = name.unwrap_or_else(|| host.clone());
+        let peer = Peer { host: host.clone(), name, tenant, json: false };
         exchange(stream, framer, peer, &shared).await
     };
     if let Err(Fault((reason, what))) = done.await {
         shared.intake.count_error(reason, &format!("{host}: {what}"));
     }
+}
+
+/// The name of an address, where the resolver knows it soon enough.
+async fn name_of(address: IpAddr) -> Option<String> {
+    let asked = tokio::task::spawn_blocking(move || sawlog_sys::net::name_of(address));
+    timeout(RESOLVED, asked).await.ok()?.ok()?
 }
 
 type Queued = (Prepared, Charge);
@@ -103,6 +118,9 @@ impl Reader {
             while let Some(bytes) = self.framer.next_message()? {
                 self.peer.json = self.framer.is_json();
                 self.message(bytes, &mut charge).await?;
+                if self.shared.settings.deny_keepalive {
+                    return Ok(());
+                }
             }
             if self.framer.held() == 0 {
                 // An idle connection holds no memory.
@@ -253,6 +271,9 @@ impl Group {
         }
         let batches = batches.finish();
         if !batches.is_empty() {
+            let sources = batches.iter().map(|(batch, _)| &batch.source);
+            let recorded = shared.sources.record(sources, &shared.intake).await;
+            recorded.map_err(|error| fault("delivery", error))?;
             shared.intake.submit_keyed(batches).await.map_err(|error| fault("delivery", error))?;
         }
         if !placed.is_empty() {

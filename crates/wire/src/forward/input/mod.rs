@@ -5,12 +5,13 @@ mod connection;
 mod lanes;
 mod prepare;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
-use sawlog_sys::net::{self, TcpListener, TcpStream, UdpSocket};
+use sawlog_sys::net::{self, TcpListener, TcpStream, UdpSocket, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -39,16 +40,47 @@ struct Settings {
     prefix: Option<String>,
     dedupe: bool,
     address_field: Option<String>,
+    host_field: Option<String>,
+    resolves: bool,
     credential: String,
     connections: usize,
+    backlog: u32,
     buffer: usize,
     security: Option<Security>,
+    /// Longest message that is taken, and longest that is not told of; bytes.
+    chunk_most: usize,
+    chunk_warn: usize,
+    /// What is no event is left out of its message; else the message is refused.
+    skips_invalid: bool,
+    linger: Option<Duration>,
+    tcp_keepalive: bool,
+    deny_keepalive: bool,
+    /// Path of a Unix socket to listen on instead of a port.
+    unix: Option<PathBuf>,
 }
 
 impl Settings {
     fn read(options: &Options) -> Result<Self, ConfigError> {
         let some = |name: &str| Some(options.text(name).to_owned()).filter(|text| !text.is_empty());
+        let size = |name: &str| Some(options.bytes(name)).filter(|bytes| *bytes > 0).unwrap_or(usize::MAX);
+        let (tcp_keepalive, deny_keepalive) =
+            (options.flag("send_keepalive_packet"), options.flag("deny_keepalive"));
+        if tcp_keepalive && deny_keepalive {
+            let both = "`send_keepalive_packet` and `deny_keepalive` exclude each other";
+            return Err(ConfigError(both.to_owned()));
+        }
+        let host_field = some("source_hostname_key");
         Ok(Settings {
+            resolves: options.flag("resolve_hostname") || host_field.is_some(),
+            host_field,
+            backlog: u32::try_from(options.number("backlog").max(1)).unwrap_or(u32::MAX),
+            chunk_most: size("chunk_size_limit"),
+            chunk_warn: size("chunk_size_warn_limit"),
+            skips_invalid: options.text("skip_invalid_event") != "false",
+            linger: some("linger_timeout").map(|_| options.duration("linger_timeout")),
+            tcp_keepalive,
+            deny_keepalive,
+            unix: some("unix").map(PathBuf::from),
             listen: options.listen("listen")?,
             tag: some("tag"),
             prefix: some("add_tag_prefix"),
@@ -106,16 +138,14 @@ impl Input for ForwardInput {
         let tls = tls::acceptor(&self.options, &env.sys)?;
         // The runtime's own threads must not wait for it, so the listener is made in a task and handed over.
         let (hand, take) = mpsc::channel();
-        let listen = settings.listen;
+        let (at, unix, backlog) = (settings.listen, settings.unix.clone(), settings.backlog);
         env.runtime.spawn(async move {
-            let listener = net::listen(listen).await;
-            let _ = hand.send(listener);
+            let _ = hand.send(Listener::open(at, unix, backlog).await);
         });
-        let listener = take
-            .recv()
-            .map_err(|_| "the runtime has ended".to_owned())?
-            .map_err(|error| format!("{error}; another program has the port, or choose another `listen`"))?;
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let listener = take.recv().map_err(|_| "the runtime has ended".to_owned())?.map_err(|error| {
+            format!("{error}; another program has it, or choose another `listen` or `unix`")
+        })?;
+        let address = listener.address();
         let (stop, stopped) = watch::channel(false);
         let known = intake.known_sources();
         let shared = Arc::new(Shared {
@@ -130,19 +160,54 @@ impl Input for ForwardInput {
             env: env.clone(),
         });
         let (alive, ended) = mpsc::channel::<()>();
-        env.runtime.spawn(heartbeats(address, shared.clone()));
+        if let Some(address) = address {
+            env.runtime.spawn(heartbeats(address, shared.clone()));
+        }
         env.runtime.spawn(accept(listener, shared, alive));
         let join = move || {
             stop.send_replace(true);
             // Nobody sends: the channel closes when the last connection has ended.
             let _ = ended.recv_timeout(ENDING);
         };
-        Ok(Running { address: Some(address), join: Box::new(join) })
+        Ok(Running { address, join: Box::new(join) })
+    }
+}
+
+/// Where connections come in.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    async fn open(address: SocketAddr, unix: Option<PathBuf>, backlog: u32) -> std::io::Result<Listener> {
+        match unix {
+            Some(path) => net::listen_unix(&path).await.map(Listener::Unix),
+            None => net::listen_with_backlog(address, backlog).map(Listener::Tcp),
+        }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(_) => None,
+        }
+    }
+
+    /// The next connection, and its address where it has one.
+    async fn accept(&self) -> std::io::Result<(Stream, Option<IpAddr>)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Stream::Tcp(stream), Some(peer.ip().to_canonical())))
+            }
+            Listener::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), None)),
+        }
     }
 }
 
 /// Serves connections until the stop; `alive` is dropped with the last of them.
-async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: mpsc::Sender<()>) {
+async fn accept(listener: Listener, shared: Arc<Shared>, alive: mpsc::Sender<()>) {
     let mut stop = shared.stop.clone();
     let room = Arc::new(Semaphore::new(shared.settings.connections));
     loop {
@@ -159,11 +224,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: mpsc::Sender<
                 let (shared, alive) = (shared.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _held = (permit, alive);
-                    let host = peer.ip().to_canonical().to_string();
-                    // Acknowledgements are small and waited for.
-                    let _ = stream.set_nodelay(true);
+                    let host = peer.map_or("unix".to_owned(), |peer| peer.to_string());
                     match secured(stream, &shared).await {
-                        Ok(stream) => connection::serve(stream, host, shared).await,
+                        Ok(stream) => connection::serve(stream, host, peer, shared).await,
                         Err(error) => shared.intake.count_error("tls", &format!("{host}: {error}")),
                     }
                 });
@@ -178,10 +241,24 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: mpsc::Sender<
 }
 
 /// The connection as it is to be spoken over.
-async fn secured(stream: TcpStream, shared: &Shared) -> Result<Stream, String> {
+async fn secured(stream: Stream, shared: &Shared) -> Result<Stream, String> {
+    let Stream::Tcp(stream) = stream else { return Ok(stream) };
+    prepare_socket(&stream, &shared.settings).map_err(|error| error.to_string())?;
     let Some(acceptor) = &shared.tls else { return Ok(Stream::Tcp(stream)) };
     let accepted = timeout(GREETING, tls::accept(acceptor, stream)).await;
     accepted.map_err(|_| "no TLS in time".to_owned())?
+}
+
+fn prepare_socket(stream: &TcpStream, settings: &Settings) -> std::io::Result<()> {
+    // Acknowledgements are small and waited for.
+    stream.set_nodelay(true)?;
+    if let Some(time) = settings.linger {
+        net::set_linger(stream, time)?;
+    }
+    if settings.tcp_keepalive {
+        net::set_keepalive(stream)?;
+    }
+    Ok(())
 }
 
 /// Answers every datagram with one byte 0, as fluentd's `heartbeat_type udp` wants it.
@@ -201,6 +278,33 @@ async fn heartbeats(address: SocketAddr, shared: Arc<Shared>) {
         };
         if let Ok((_, peer)) = received {
             let _ = socket.send_to(&[0], peer).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sawlog_pipeline::config;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_are_as_the_options_say() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        for (given, linger, keepalive) in [
+            (vec![], None, false),
+            (vec![("linger_timeout", vec!["3s".to_owned()])], Some(Duration::from_secs(3)), false),
+            (vec![("linger_timeout", vec!["0s".to_owned()])], Some(Duration::ZERO), false),
+            (vec![("send_keepalive_packet", vec!["true".to_owned()])], None, true),
+        ] {
+            let options = config::options(&crate::forward::PROTOCOL, &given).expect("options");
+            let settings = Settings::read(&options).expect("settings");
+            let stream = TcpStream::connect(address).await.expect("it listens");
+            prepare_socket(&stream, &settings).expect("prepared");
+            assert_eq!(net::linger(&stream).expect("told"), linger, "{given:?}");
+            assert_eq!(net::keepalive(&stream).expect("told"), keepalive, "{given:?}");
+            assert!(stream.nodelay().expect("told"));
         }
     }
 }

@@ -21,8 +21,10 @@ const STREAMS_MOST: usize = 1_000;
 /// Who is at the other end.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
-    /// Its IP address.
+    /// Its IP address; `unix` where it has none.
     pub host: String,
+    /// Its name, where that is asked for and known; else its address.
+    pub name: String,
     /// For whom it sends.
     pub tenant: Tenant,
     /// It speaks JSON.
@@ -70,6 +72,16 @@ pub(super) fn prepare(
     streams: &mut Streams,
     bytes: &Bytes,
 ) -> Result<Option<Prepared>, DecodeError> {
+    let settings = &shared.settings;
+    if bytes.len() > settings.chunk_most {
+        let what = format!("{} bytes from {}: not taken, not acknowledged", bytes.len(), peer.host);
+        shared.intake.count_error("chunk_size_limit", &what);
+        return Ok(None);
+    }
+    if bytes.len() > settings.chunk_warn {
+        let what = format!("{} bytes from {}: taken", bytes.len(), peer.host);
+        shared.intake.count_error("chunk_size_warn_limit", &what);
+    }
     let mut events = match message::read(bytes, &shared.env.limits)? {
         Message::Heartbeat => return Ok(None),
         Message::Unknown(reason) => {
@@ -123,9 +135,16 @@ fn batch(shared: &Shared, peer: &Peer, streams: &mut Streams, events: &Events) -
     let stream = streams.get(&events.tag, peer, shared);
     let received = shared.env.sys.clock.now();
     let mut rows = Rows::new(stream.names.clone());
-    let added = shared.settings.address_field.as_deref().map(|name| (name, peer.host.as_str()));
+    let settings = &shared.settings;
+    let address = settings.address_field.as_deref().map(|name| (name, peer.host.as_str()));
+    let host = settings.host_field.as_deref().map(|name| (name, peer.name.as_str()));
+    let added: Vec<(&str, &str)> = address.into_iter().chain(host).collect();
     events.each(&shared.env.limits, &mut |entry| match entry {
-        Entry::Event(event) => rows.push(&event, received, added.as_slice(), &shared.env.limits),
+        Entry::Event(event) => rows.push(&event, received, &added, &shared.env.limits),
+        Entry::Invalid(reason) if !settings.skips_invalid => {
+            let what = format!("an entry of {} from {} is no event", events.tag, peer.host);
+            Err(DecodeError { reason, what, at: 0 })
+        }
         Entry::Invalid(reason) => {
             shared.intake.count_error(reason, &format!("{} from {}", events.tag, peer.host));
             Ok(())

@@ -3,6 +3,8 @@
 mod input;
 mod node;
 mod output;
+mod servers;
+mod source;
 
 #[test]
 fn conforms() {

@@ -32,13 +32,23 @@ impl Node {
         Node::with_limits(given, Limits::default())
     }
 
+    /// With options that have several values.
+    pub fn start_with(given: &[(&str, Vec<String>)]) -> Node {
+        Node::over_with(Bench::start(Limits::default()), given.to_vec())
+    }
+
     pub fn with_limits(given: &[(&str, &str)], limits: Limits) -> Node {
         Node::over(Bench::start(limits), given)
     }
 
     fn over(bench: Bench, given: &[(&str, &str)]) -> Node {
+        let given = given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()]));
+        Node::over_with(bench, given.collect())
+    }
+
+    fn over_with(bench: Bench, given: Vec<(&str, Vec<String>)>) -> Node {
         let mut options = vec![("listen", vec!["127.0.0.1:0".to_owned()])];
-        options.extend(given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])));
+        options.extend(given);
         let options = config::options(&PROTOCOL, &options).expect("options");
         let input = PROTOCOL.input.expect("an input")(&options).expect("an input");
         let running = input.start(bench.pipeline.intake("forward"), bench.env.clone()).expect("it starts");

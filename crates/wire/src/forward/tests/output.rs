@@ -16,17 +16,17 @@ use crate::forward::PROTOCOL;
 use crate::shared::msgpack::{self, Scanner};
 use crate::testing::env;
 
-fn options(given: &[(&str, &str)]) -> Options {
+pub(super) fn options(given: &[(&str, &str)]) -> Options {
     let given: Vec<_> = given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect();
     config::options(&PROTOCOL, &given).expect("options")
 }
 
-fn output(env: &Env, given: &[(&str, &str)]) -> Box<dyn Output> {
+pub(super) fn output(env: &Env, given: &[(&str, &str)]) -> Box<dyn Output> {
     PROTOCOL.output.expect("an output")(&options(given), env).expect("an output")
 }
 
 /// Lines of ten bytes of a file, from line `first` on.
-fn lines(first: u64, count: u64) -> (Arc<Batch>, Position) {
+pub(super) fn lines(first: u64, count: u64) -> (Arc<Batch>, Position) {
     let facts = SourceFacts { name: "/var/log/x.log".into(), ..SourceFacts::default() };
     let mut batch = Batch { source: Source { id: SourceId(9), facts }.into(), ..Batch::default() };
     let mut buffer = Vec::new();
@@ -146,7 +146,7 @@ fn keys_and_passwords_are_shown_and_the_servers_is_checked() {
 }
 
 /// Takes one message and gives it, answered.
-async fn one_message(listener: &TcpListener) -> Value {
+pub(super) async fn one_message(listener: &TcpListener) -> Value {
     let (mut stream, _) = listener.accept().await.expect("a client");
     let (mut bytes, mut scanner) = (Vec::new(), Scanner::default());
     while scanner.next_end(&bytes, 10, 1 << 20).expect("msgpack").is_none() {

@@ -2,6 +2,7 @@
 //! for what is wrong with a file. Knows nothing of what is said over a connection.
 
 mod files;
+pub(crate) mod fluent;
 mod verify;
 
 #[cfg(test)]
