@@ -11,7 +11,8 @@ use sawlog_model::{FieldValue, Fields, strip_terminator};
 
 use super::column::Column;
 use super::fields::Role;
-use super::group::{Group, Taken};
+use super::group::Group;
+use super::row::Taken;
 use crate::StoreError;
 
 impl Group {

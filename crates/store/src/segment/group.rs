@@ -1,21 +1,20 @@
-//! An open row group: which columns each row has values in, and rows put together again. Columns are read when they are
-//! asked for. Knows nothing of predicates or of Arrow.
+//! An open row group: which columns each row has values in, and the columns, read when they are asked for. Knows nothing
+//! of predicates or of Arrow.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use sawlog_model::{
-    Address, Batch, Context, FieldValue, Fields, Kind, Marks, NameId, Names, Nanos, Record, Row, Slot, Tenant,
-};
+use sawlog_model::{Context, Nanos};
 
 use super::cache::{Part, PartKey};
 use super::column::Column;
 use super::cursor::{Cursor, Damage};
 use super::decode::{LedBy, Sources, Stream};
-use super::fields::Role;
+use super::offsets::OffsetRules;
 use super::reader::{self, Body};
-use super::skeleton::{Item, Skeleton};
+use super::shape::{Shape, local_shapes};
+use super::skeleton::Skeleton;
 use super::{GroupMeta, fields, follow, ints, stream, tag};
 use crate::StoreError;
 
@@ -23,7 +22,7 @@ use crate::StoreError;
 pub struct Group {
     pub(super) body: Arc<Body>,
     pub(super) number: usize,
-    heads: Bytes,
+    pub(super) heads: Bytes,
     /// Where in `heads` the head of each column of the group stands.
     column_heads: HashMap<u32, std::ops::Range<usize>>,
     /// Index into `shapes` of each row.
@@ -34,25 +33,11 @@ pub struct Group {
     contexts: Vec<u32>,
     one_context: u32,
     /// Where in `heads` times, times of arrival and offsets begin.
-    row_heads: [usize; 3],
+    pub(super) row_heads: [usize; 3],
     times: OnceLock<Arc<Vec<Nanos>>>,
     received: OnceLock<Arc<Vec<Nanos>>>,
-    offsets: OnceLock<Arc<Vec<u64>>>,
+    pub(super) offsets: OnceLock<Arc<Vec<u64>>>,
     columns: Vec<OnceLock<Values>>,
-}
-
-/// A skeleton as the rows of one group use it.
-pub(super) struct Shape {
-    pub(super) skeleton: Skeleton,
-    /// For each slot the column, which of the row's values in it, and whether it is printed.
-    pub(super) slots: Vec<ShapeSlot>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct ShapeSlot {
-    pub(super) column: u32,
-    pub(super) which: u32,
-    pub(super) printed: bool,
 }
 
 /// A column, and which of its values are those of a row.
@@ -69,98 +54,11 @@ impl Values {
     }
 }
 
-/// How offsets follow from each other.
-struct OffsetRules {
-    by_length: Vec<bool>,
-    /// Rows whose offset is not what the rule says, and by how much.
-    exceptions: Vec<(usize, u64)>,
-}
-
-/// A row put together: buffers are kept between rows.
-#[derive(Default)]
-pub(super) struct Taken {
-    pub(super) raw: Vec<u8>,
-    /// Bytes of unprinted slots.
-    extra: Vec<u8>,
-    slots: Vec<TakenSlot>,
-}
-
-struct TakenSlot {
-    name: Arc<str>,
-    kind: Kind,
-    layout: u8,
-    printed: bool,
-    start: usize,
-    len: usize,
-}
-
-impl Taken {
-    fn clear(&mut self) {
-        self.raw.clear();
-        self.extra.clear();
-        self.slots.clear();
-    }
-
-    fn slot_bytes(&self, slot: &TakenSlot) -> &[u8] {
-        let from = if slot.printed { &self.raw } else { &self.extra };
-        &from[slot.start..slot.start + slot.len]
-    }
-
-    /// Calls `visit` with each slot's name, value and whether it is printed.
-    pub(super) fn each_slot(&self, visit: &mut dyn FnMut(&str, FieldValue<'_>, bool)) {
-        for slot in &self.slots {
-            visit(&slot.name, FieldValue::read(slot.kind, self.slot_bytes(slot).into()), slot.printed);
-        }
-    }
-}
-
-/// A row as predicates see it.
-pub(super) struct RowView<'a> {
-    pub(super) taken: &'a Taken,
-    pub(super) time: Nanos,
-    pub(super) received: Nanos,
-    pub(super) address: Address,
-    pub(super) tenant: Tenant,
-    pub(super) marks: Marks,
-    pub(super) context: &'a Context,
-}
-
-impl Fields for RowView<'_> {
-    fn raw(&self) -> &[u8] {
-        &self.taken.raw
-    }
-
-    fn time(&self) -> Nanos {
-        self.time
-    }
-
-    fn received(&self) -> Nanos {
-        self.received
-    }
-
-    fn address(&self) -> Address {
-        self.address
-    }
-
-    fn tenant(&self) -> Tenant {
-        self.tenant
-    }
-
-    fn marks(&self) -> Marks {
-        self.marks
-    }
-
-    fn context(&self) -> &Context {
-        self.context
-    }
-
-    fn each_slot(&self, visit: &mut dyn FnMut(&str, FieldValue<'_>, bool)) {
-        self.taken.each_slot(visit);
-    }
-}
-
 /// What a cell holds, made where it is empty.
-fn once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, StoreError>) -> Result<&T, StoreError> {
+pub(super) fn once<T>(
+    cell: &OnceLock<T>,
+    make: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<&T, StoreError> {
     match cell.get() {
         Some(have) => Ok(have),
         None => {
@@ -398,333 +296,5 @@ impl Group {
     /// Appends a value.
     pub(super) fn append(&self, values: &Values, index: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
         values.column.append(index, out).map_err(|damage| self.body.damaged(damage))
-    }
-
-    /// Puts a row's line together, at the end of `out`.
-    pub(super) fn render(&self, row: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let shape = &self.shapes[self.codes[row] as usize];
-        let mut slots = shape.slots.iter();
-        for item in &shape.skeleton.items {
-            match item {
-                Item::Literal(text) => out.extend_from_slice(text),
-                Item::Slot { .. } => {
-                    let Some(slot) = slots.next() else { break };
-                    if slot.printed {
-                        let values = self.values(slot.column)?;
-                        self.append(values, values.start(row) + slot.which as usize, out)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts a row together, with its slots.
-    pub(super) fn take(&self, row: usize, into: &mut Taken) -> Result<(), StoreError> {
-        into.clear();
-        let shape = &self.shapes[self.codes[row] as usize];
-        if shape.skeleton.whole {
-            return self.take_whole(row, shape, into);
-        }
-        let mut slots = shape.slots.iter();
-        for item in &shape.skeleton.items {
-            let Item::Slot { column, printed } = item else {
-                if let Item::Literal(text) = item {
-                    into.raw.extend_from_slice(text);
-                }
-                continue;
-            };
-            let Some(slot) = slots.next() else { break };
-            let values = self.values(*column)?;
-            let to = if *printed { &mut into.raw } else { &mut into.extra };
-            let start = to.len();
-            self.append(values, values.start(row) + slot.which as usize, to)?;
-            let len = to.len() - start;
-            let field = &self.body.fields[*column as usize];
-            if let Role::Field(kind) = field.role {
-                let (name, layout) = (field.name.clone(), field.layout);
-                into.slots.push(TakenSlot { name, kind, layout, printed: *printed, start, len });
-            }
-        }
-        Ok(())
-    }
-
-    fn take_whole(&self, row: usize, shape: &Shape, into: &mut Taken) -> Result<(), StoreError> {
-        let mut rest = Vec::new();
-        for slot in &shape.slots {
-            let values = self.values(slot.column)?;
-            let out = if slot.printed { &mut into.raw } else { &mut rest };
-            self.append(values, values.start(row) + slot.which as usize, out)?;
-        }
-        into.read_rest(&rest).map_err(|damage| self.body.damaged(damage))
-    }
-
-    /// Offsets of all rows.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn offsets(&self) -> Result<Arc<Vec<u64>>, StoreError> {
-        once(&self.offsets, || {
-            let mut offsets = Vec::with_capacity(self.rows());
-            let body = self.body.stream(stream::OFFSETS, self.number as u32 + 1)?;
-            let mut head = Cursor::new(&self.heads[self.row_heads[2]..]);
-            let rules = OffsetRules::read(self.meta(), &mut head, &mut Cursor::new(&body));
-            let rules = rules.map_err(|damage| self.body.damaged(damage))?;
-            let mut exceptions = rules.exceptions.iter().peekable();
-            let mut line = Vec::new();
-            for (run, by_length) in self.meta().runs.iter().zip(&rules.by_length) {
-                let mut next = run.first;
-                for row in run.start as usize..(run.start + run.rows) as usize {
-                    if let Some((_, difference)) = exceptions.next_if(|(at, _)| *at == row) {
-                        next = next.wrapping_add(*difference);
-                    }
-                    offsets.push(next);
-                    let length = if *by_length {
-                        line.clear();
-                        self.render(row, &mut line)?;
-                        line.len() as u64
-                    } else {
-                        1
-                    };
-                    next = next.wrapping_add(length);
-                }
-            }
-            Ok(Arc::new(offsets))
-        })
-        .cloned()
-    }
-
-    /// The address of a row; without its offset where that is not wanted.
-    pub(super) fn address(&self, row: usize, with_offset: bool) -> Result<Address, StoreError> {
-        let runs = &self.meta().runs;
-        let at = runs.partition_point(|run| run.start as usize <= row).saturating_sub(1);
-        let range = &self.body.meta.sources[runs[at].source as usize];
-        let offset = if with_offset { self.offsets()?[row] } else { 0 };
-        Ok(Address { source: range.source, epoch: range.epoch, offset })
-    }
-
-    /// A row that was put together, as predicates see it.
-    pub(super) fn view<'a>(
-        &'a self,
-        row: usize,
-        taken: &'a Taken,
-        with_offset: bool,
-    ) -> Result<RowView<'a>, StoreError> {
-        Ok(RowView {
-            taken,
-            time: self.times()?[row],
-            received: self.received()?[row],
-            address: self.address(row, with_offset)?,
-            tenant: self.body.meta.tenant,
-            marks: self.shapes[self.codes[row] as usize].skeleton.marks,
-            context: self.context(row),
-        })
-    }
-
-    /// One row.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn record(&self, row: u32) -> Result<Record, StoreError> {
-        let row = row as usize;
-        let mut taken = Taken::default();
-        self.take(row, &mut taken)?;
-        let view = self.view(row, &taken, true)?;
-        let fields = taken
-            .slots
-            .iter()
-            .map(|slot| {
-                let value = FieldValue::read(slot.kind, taken.slot_bytes(slot).into()).into_owned();
-                (slot.name.clone(), value, slot.printed)
-            })
-            .collect();
-        Ok(Record {
-            raw: taken.raw.clone(),
-            time: view.time,
-            received: view.received,
-            address: view.address,
-            tenant: view.tenant,
-            marks: view.marks,
-            context: self.context(row).clone(),
-            fields,
-        })
-    }
-
-    /// All rows as batches, one per source, epoch and context in the order of rows: what compaction writes again.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub fn batches(&self) -> Result<Vec<Batch>, StoreError> {
-        let mut batches = Vec::new();
-        for run in &self.meta().runs {
-            let end = (run.start + run.rows) as usize;
-            let mut row = run.start as usize;
-            while row < end {
-                let context = self.context_id(row);
-                let last = (row..end).find(|row| self.context_id(*row) != context).unwrap_or(end);
-                batches.push(self.batch(run.source as usize, row..last)?);
-                row = last;
-            }
-        }
-        Ok(batches)
-    }
-
-    fn batch(&self, source: usize, rows: std::ops::Range<usize>) -> Result<Batch, StoreError> {
-        let (times, received, offsets) = (self.times()?, self.received()?, self.offsets()?);
-        let mut batch = Batch {
-            tenant: self.body.meta.tenant,
-            source: self.body.sources[source].clone(),
-            epoch: self.body.meta.sources[source].epoch,
-            context: self.context(rows.start).clone(),
-            ..Batch::default()
-        };
-        let mut names = Names::default();
-        let mut taken = Taken::default();
-        let (mut buffer, mut extra) = (Vec::new(), Vec::new());
-        let mut unprinted: Vec<usize> = Vec::new();
-        for row in rows {
-            self.take(row, &mut taken)?;
-            let start = buffer.len();
-            for slot in &taken.slots {
-                let from = if slot.printed {
-                    start + slot.start
-                } else {
-                    unprinted.push(batch.slots.len());
-                    extra.len() + slot.start
-                };
-                let name: NameId = names.intern(&slot.name);
-                let (start, len) = (from as u32, slot.len as u32);
-                batch.slots.push(Slot { start, len, name, kind: slot.kind, layout: slot.layout });
-            }
-            buffer.extend_from_slice(&taken.raw);
-            extra.extend_from_slice(&taken.extra);
-            batch.rows.push(Row {
-                start: start as u32,
-                len: taken.raw.len() as u32,
-                offset: offsets[row],
-                time: times[row],
-                received: received[row],
-                slots_end: batch.slots.len() as u32,
-                marks: self.shapes[self.codes[row] as usize].skeleton.marks,
-            });
-        }
-        // A byte lies between, so that an empty unprinted slot does not touch the last row.
-        buffer.push(0);
-        for slot in unprinted {
-            batch.slots[slot].start += buffer.len() as u32;
-        }
-        buffer.extend_from_slice(&extra);
-        batch.buffer = buffer.into();
-        batch.names = Arc::new(names);
-        Ok(batch)
-    }
-}
-
-impl Taken {
-    /// Reads the slots of a row that is kept whole.
-    fn read_rest(&mut self, rest: &[u8]) -> Result<(), Damage> {
-        let mut cursor = Cursor::new(rest);
-        while cursor.remaining() > 0 {
-            let name = cursor.text()?.into();
-            let kind =
-                Kind::from_u8(cursor.byte()?).ok_or(Damage::Bytes("a slot has a kind that is not known"))?;
-            let layout = cursor.byte()?;
-            let printed = cursor.byte()? != 0;
-            let (start, len) = if printed {
-                let (start, len) = (cursor.u32()? as usize, cursor.u32()? as usize);
-                if start + len > self.raw.len() {
-                    return Err(Damage::Bytes("a slot reaches over the end of its row"));
-                }
-                (start, len)
-            } else {
-                let bytes = cursor.bytes()?;
-                self.extra.extend_from_slice(bytes);
-                (self.extra.len() - bytes.len(), bytes.len())
-            };
-            self.slots.push(TakenSlot { name, kind, layout, printed, start, len });
-        }
-        Ok(())
-    }
-}
-
-impl OffsetRules {
-    /// Passes over them.
-    fn skip(meta: &GroupMeta, head: &mut Cursor<'_>) -> Result<(), Damage> {
-        head.take(meta.runs.len())?;
-        let count = head.varint()? as usize;
-        ints::size(count, head)?;
-        ints::size(count, head)?;
-        Ok(())
-    }
-
-    fn read(meta: &GroupMeta, head: &mut Cursor<'_>, body: &mut Cursor<'_>) -> Result<OffsetRules, Damage> {
-        let by_length =
-            meta.runs.iter().map(|_| Ok(head.byte()? != 0)).collect::<Result<Vec<_>, Damage>>()?;
-        let count = head.varint()? as usize;
-        if count > meta.rows as usize {
-            return Err(Damage::Bytes("more offsets than rows"));
-        }
-        let at = ints::decode(count, head, body)?;
-        let differences = ints::decode(count, head, body)?;
-        let mut row = 0usize;
-        let exceptions = at
-            .into_iter()
-            .zip(differences)
-            .map(|(step, difference)| {
-                row = row.wrapping_add(step as usize);
-                (row, difference as u64)
-            })
-            .collect();
-        Ok(OffsetRules { by_length, exceptions })
-    }
-}
-
-/// The skeletons of the rows, numbered for this group alone.
-fn local_shapes(ids: &[i64], skeletons: &[Skeleton]) -> Result<(Vec<u32>, Vec<Shape>), Damage> {
-    let mut local: HashMap<i64, u32> = HashMap::new();
-    let mut shapes: Vec<Shape> = Vec::new();
-    let mut last = (-1, 0);
-    let mut codes = Vec::with_capacity(ids.len());
-    for id in ids {
-        if *id != last.0 {
-            let code = match local.get(id) {
-                Some(code) => *code,
-                None => {
-                    let skeleton = usize::try_from(*id).ok().and_then(|id| skeletons.get(id));
-                    shapes.push(Shape::new(
-                        skeleton.ok_or(Damage::Bytes("a row has a skeleton that is not there"))?,
-                    ));
-                    local.insert(*id, shapes.len() as u32 - 1);
-                    shapes.len() as u32 - 1
-                }
-            };
-            last = (*id, code);
-        }
-        codes.push(last.1);
-    }
-    Ok((codes, shapes))
-}
-
-impl Shape {
-    /// How many values its rows have in a column.
-    fn count(&self, column: u32) -> usize {
-        self.slots.iter().filter(|slot| slot.column == column).count()
-    }
-
-    fn new(skeleton: &Skeleton) -> Shape {
-        let mut seen: HashMap<u32, u32> = HashMap::new();
-        let slots = skeleton
-            .items
-            .iter()
-            .filter_map(|item| match item {
-                Item::Slot { column, printed } => {
-                    let which = seen.entry(*column).or_insert(0);
-                    *which += 1;
-                    Some(ShapeSlot { column: *column, which: *which - 1, printed: *printed })
-                }
-                Item::Literal(_) => None,
-            })
-            .collect();
-        Shape { skeleton: skeleton.clone(), slots }
     }
 }

@@ -2,6 +2,7 @@
 //! manifests, memtables or other segments.
 
 mod arrow;
+mod batches;
 mod bits;
 mod cache;
 mod chunk;
@@ -20,8 +21,11 @@ mod ints;
 mod leaders;
 mod literal;
 mod needle;
+mod offsets;
 mod reader;
+mod row;
 mod select;
+mod shape;
 mod sift;
 mod skeleton;
 mod stream;

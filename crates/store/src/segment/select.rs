@@ -6,10 +6,12 @@ use sawlog_model::{FieldValue, Kind, Predicate, Test, TimeRange, strip_terminato
 use super::bits::Bits;
 use super::column::Column;
 use super::fields::Role;
-use super::group::{Group, Shape, Taken};
+use super::group::Group;
 use super::literal;
 use super::needle::Needle;
 use super::reader::Body;
+use super::row::Taken;
+use super::shape::Shape;
 use super::skeleton::Item;
 use super::{index, stream};
 use crate::StoreError;
