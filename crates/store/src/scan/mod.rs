@@ -76,6 +76,34 @@ impl Scan {
         self.wanted.stop.clone()
     }
 
+    /// How many rows it gives, found with as little reading as that takes: without putting a row together, and where
+    /// dictionaries and footers tell, without looking at rows at all. A scan that is stopped counts no further.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn count(mut self) -> Result<u64, StoreError> {
+        let unlimited = self.left.load(Ordering::SeqCst) == usize::MAX;
+        let Source::Any(any) = &self.source else { return self.count_read() };
+        if !unlimited {
+            return self.count_read();
+        }
+        let (wanted, counters) = (&self.wanted, &mut self.counters);
+        let mut rows = 0;
+        while !wanted.stop.requested() {
+            let (counted, more) = any.with_next(wanted, |piece| piece.count(wanted, counters).map(Some))?;
+            if !more {
+                break;
+            }
+            rows += counted.unwrap_or(0);
+        }
+        Ok(rows)
+    }
+
+    /// Counts rows by reading them.
+    fn count_read(self) -> Result<u64, StoreError> {
+        self.map(|batch| Ok(batch?.num_rows() as u64)).sum()
+    }
+
     fn new(request: &ScanRequest, range: TimeRange, source: Source, left: Arc<AtomicUsize>) -> Scan {
         Scan {
             columns: request.columns.clone(),
@@ -188,34 +216,44 @@ impl Any {
             if wanted.stop.requested() {
                 return Ok(Vec::new());
             }
-            let Some(piece) = lock(&self.queue).pop_front() else { return Ok(picks) };
-            if let Some(opened) = self.open_piece(piece, wanted, counters)? {
-                self.open.push(Some(opened));
+            let (opened, more) = self.with_next(wanted, |piece| piece.open(wanted, None, counters))?;
+            if !more {
+                return Ok(picks);
             }
+            self.open.extend(opened.map(Some));
         }
     }
 
-    fn open_piece(
-        &mut self,
-        piece: Piece,
-        wanted: &Wanted,
-        counters: &mut Counters,
-    ) -> Result<Option<Opened>, StoreError> {
-        match piece {
-            Piece::Segment(handle) => {
-                if let Some(segment) = handle.segment()? {
-                    let groups = Piece::groups(&handle, &segment, wanted, None);
-                    let mut queue = lock(&self.queue);
-                    groups.into_iter().rev().for_each(|piece| queue.push_front(piece));
-                }
-                Ok(None)
+    /// The next group or batch. A segment gives way to its groups under the queue's lock: another part that finds the
+    /// queue empty may take it that nothing more will come.
+    fn next_piece(&self, wanted: &Wanted) -> Result<Option<Piece>, StoreError> {
+        let mut queue = lock(&self.queue);
+        while let Some(piece) = queue.pop_front() {
+            let Piece::Segment(handle) = &piece else { return Ok(Some(piece)) };
+            if let Some(segment) = handle.segment()? {
+                let groups = Piece::groups(handle, &segment, wanted, None);
+                groups.into_iter().rev().for_each(|piece| queue.push_front(piece));
             }
-            Piece::Group { ref handle, .. } => {
-                let handle = handle.clone();
-                piece.open(wanted, None, counters).or_else(|error| handle.quarantine(error).map(|()| None))
-            }
-            Piece::Memory(_) => piece.open(wanted, None, counters),
         }
+        Ok(None)
+    }
+
+    /// What `work` makes of the next piece, and whether there was one. A piece that turns out to be damaged gives nothing.
+    fn with_next<T>(
+        &self,
+        wanted: &Wanted,
+        work: impl FnOnce(Piece) -> Result<Option<T>, StoreError>,
+    ) -> Result<(Option<T>, bool), StoreError> {
+        let Some(piece) = self.next_piece(wanted)? else { return Ok((None, false)) };
+        let handle = match &piece {
+            Piece::Group { handle, .. } => Some(handle.clone()),
+            _ => None,
+        };
+        let made = match (work(piece), handle) {
+            (Err(error), Some(handle)) => handle.quarantine(error).map(|()| None),
+            (made, _) => made,
+        };
+        Ok((made?, true))
     }
 }
 

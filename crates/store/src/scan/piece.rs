@@ -145,12 +145,8 @@ impl Piece {
         let (rows, order) = match self {
             Piece::Segment(_) => return Ok(None),
             Piece::Memory(entry) => {
-                counters.rows += entry.batch.rows.len() as u64;
-                counters.raw_bytes += entry.batch.raw_len();
-                let is_wanted =
-                    |row: &RowRef<'_>| wanted.range.contains(row.row().time) && wanted.predicate.keeps(row);
-                let order: Vec<u32> =
-                    entry.batch.iter().filter(is_wanted).map(|row| row.index as u32).collect();
+                counters.add(entry.batch.rows.len() as u64, entry.batch.raw_len());
+                let order = wanted.rows_of(&entry).map(|row| row.index as u32).collect();
                 (Rows::Memory(entry), order)
             }
             Piece::Group { handle, segment, group: index, rows } => {
@@ -158,8 +154,7 @@ impl Piece {
                     return Ok(None);
                 }
                 let meta = &segment.meta().groups[index];
-                counters.rows += u64::from(meta.rows);
-                counters.raw_bytes += meta.raw_bytes;
+                counters.add(u64::from(meta.rows), meta.raw_bytes);
                 let group = segment.group(index)?;
                 let mut order = group.select(&wanted.predicate, wanted.range)?;
                 if let Some((start, count)) = rows {
@@ -176,6 +171,41 @@ impl Piece {
         let sorted = if matches!(direction, None | Some(Direction::Source)) { order.len() } else { 0 };
         let opened = Opened { rows, order, sorted, taken: 0 };
         Ok((!opened.order.is_empty()).then_some(opened))
+    }
+
+    /// How many rows of a group or a batch are wanted.
+    ///
+    /// # Errors
+    /// As [`Piece::open`].
+    pub fn count(self, wanted: &Wanted, counters: &mut Counters) -> Result<u64, StoreError> {
+        Ok(match self {
+            Piece::Segment(_) => 0,
+            Piece::Memory(entry) => {
+                counters.add(entry.batch.rows.len() as u64, entry.batch.raw_len());
+                wanted.rows_of(&entry).count() as u64
+            }
+            Piece::Group { segment, group, rows: None, .. } => {
+                let counted = segment.count(group, &wanted.predicate, wanted.range)?;
+                let meta = &segment.meta().groups[group];
+                counters.add(u64::from(meta.rows), meta.raw_bytes);
+                counted
+            }
+            piece => piece.open(wanted, None, counters)?.map_or(0, |opened| opened.order.len() as u64),
+        })
+    }
+}
+
+impl Wanted {
+    /// The rows of a batch that are wanted.
+    fn rows_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = RowRef<'a>> {
+        entry.batch.iter().filter(|row| self.range.contains(row.row().time) && self.predicate.keeps(row))
+    }
+}
+
+impl Counters {
+    fn add(&mut self, rows: u64, raw_bytes: u64) {
+        self.rows += rows;
+        self.raw_bytes += raw_bytes;
     }
 }
 

@@ -10,6 +10,7 @@ mod column;
 mod cursor;
 mod decode;
 mod dissect;
+mod edges;
 mod encode;
 mod fields;
 mod follow;
@@ -33,11 +34,12 @@ mod tag;
 mod template;
 #[cfg(test)]
 mod tests;
+mod times;
 mod writer;
 
 use std::sync::Arc;
 
-use sawlog_model::{Nanos, Predicate, SourceId, Tenant};
+use sawlog_model::{Nanos, Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::File;
 
 pub use self::cache::Cache;
@@ -169,6 +171,21 @@ impl Segment {
     /// As the disk says.
     pub fn may_keep(&self, group: usize, predicate: &Predicate) -> Result<bool, StoreError> {
         self.body.may_keep(group, predicate)
+    }
+
+    /// How many rows of the group the predicate keeps, of those whose time is in the range.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn count(&self, index: usize, predicate: &Predicate, range: TimeRange) -> Result<u64, StoreError> {
+        let Some(meta) = self.body.meta.groups.get(index) else { return Ok(0) };
+        if *predicate == Predicate::All && range.covers(meta.first_time, meta.last_time) {
+            return Ok(u64::from(meta.rows));
+        }
+        if !self.may_keep(index, predicate)? {
+            return Ok(0);
+        }
+        self.group(index)?.count(predicate, range)
     }
 
     /// Opens a group; its columns are read when they are asked for.

@@ -9,9 +9,10 @@ use memchr::memmem::Finder;
 use sawlog_model::{FieldValue, Kind, Test, token, value};
 
 use super::bits::Bits;
-use super::column::{Column, Lists, Strings, TemplateRun, Templates, Variable};
+use super::column::{Column, Lists, Printed, Strings, TemplateRun, Templates, Variable};
 use super::cursor::Damage;
 use super::template::VARIABLE;
+use super::times;
 
 /// From so many entries on what was found in a dictionary is remembered.
 const LARGE_DICTIONARY: usize = 256;
@@ -51,6 +52,12 @@ impl<'a> Needle<'a> {
         self.text.as_ref().is_some_and(|text| text.single)
     }
 
+    /// The text that is looked for, and whether letters compare without case.
+    pub(super) fn text(&self) -> Option<(&'a str, bool)> {
+        let text = self.text.as_ref()?;
+        std::str::from_utf8(text.bytes).ok().map(|bytes| (bytes, text.fold))
+    }
+
     /// A part of a token that a matching value must hold, where one is not all digits.
     pub(super) fn probe(&self) -> Option<Probe<'_>> {
         let text = self.text.as_ref()?;
@@ -60,16 +67,15 @@ impl<'a> Needle<'a> {
         Some(Probe { bytes, search: Search::new(bytes, text.fold) })
     }
 
+    /// All of it, as what a matching value must hold in one piece.
+    pub(super) fn whole(&self) -> Option<Probe<'_>> {
+        let text = self.text.as_ref().filter(|text| !text.bytes.is_empty())?;
+        Some(Probe { bytes: text.bytes, search: Search::new(text.bytes, text.fold) })
+    }
+
     /// Whether its probe is this one.
     fn has_probe(&self, probe: &Probe<'_>) -> bool {
         self.probe().is_some_and(|own| own.bytes == probe.bytes)
-    }
-
-    /// Whether a match can stand across the edge of a part with these bytes at its edges.
-    pub(super) fn holds_byte(&self, bytes: &[u8]) -> bool {
-        let Some(text) = &self.text else { return true };
-        let same = |byte: u8, have: u8| byte == have || text.fold && byte.eq_ignore_ascii_case(&have);
-        bytes.iter().any(|byte| text.bytes.iter().any(|have| same(*byte, *have)))
     }
 
     /// Whether the line that holds it can be told from its parts at all.
@@ -137,6 +143,13 @@ impl<'a> Needle<'a> {
                 bits
             }
             Column::Plain(strings) => self.find_in_strings(strings, kind),
+            Column::Printed(printed) if self.is_no_time(printed) => {
+                let mut bits = Bits::none(count);
+                for (index, text) in &printed.exceptions {
+                    bits.put(*index as usize, self.keeps(kind, text));
+                }
+                bits
+            }
             Column::Templates(templates) if kind != Kind::Json => self.find_in_templates(templates, kind)?,
             Column::Lists(lists) if kind == Kind::Json => self.find_in_lists(lists)?,
             Column::Equal { base, places, other } => {
@@ -152,6 +165,11 @@ impl<'a> Needle<'a> {
             }
             _ => self.find_in_strings(&column.strings()?, kind),
         })
+    }
+
+    /// Whether it holds a sign that the layout of the times never prints.
+    fn is_no_time(&self, printed: &Printed) -> bool {
+        self.text.as_ref().is_some_and(|text| times::has_foreign_sign(printed.layout, text.bytes))
     }
 
     /// Finds the lists of which an element holds the words, and asks the test itself of these.
@@ -217,7 +235,7 @@ impl<'a> Needle<'a> {
     }
 
     /// Whether it can stand in digits with a sign.
-    fn may_be_number(&self) -> bool {
+    pub(super) fn may_be_number(&self) -> bool {
         let Some(text) = &self.text else { return true };
         text.bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
     }
@@ -374,6 +392,11 @@ pub(super) struct Probe<'a> {
 }
 
 impl Probe<'_> {
+    /// Whether JSON writes it as it is, but for letters written as `\u…`.
+    pub(super) fn is_never_escaped(&self) -> bool {
+        !self.bytes.iter().any(|byte| *byte < b' ' || b"\"\\/".contains(byte))
+    }
+
     /// Whether values on this buffer may hold it.
     pub(super) fn may_be_in(&self, kind: Kind, bytes: &[u8]) -> bool {
         let escaped = matches!(kind, Kind::Json | Kind::JsonText);

@@ -12,7 +12,6 @@ use super::needle::Needle;
 use super::reader::Body;
 use super::row::Taken;
 use super::shape::Shape;
-use super::skeleton::Item;
 use super::{index, stream};
 use crate::StoreError;
 
@@ -29,6 +28,18 @@ impl Group {
     /// # Errors
     /// As the disk says.
     pub fn select(&self, predicate: &Predicate, range: TimeRange) -> Result<Vec<u32>, StoreError> {
+        Ok(self.kept(predicate, range)?.iter().map(|row| row as u32).collect())
+    }
+
+    /// How many rows [`Group::select`] gives.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn count(&self, predicate: &Predicate, range: TimeRange) -> Result<u64, StoreError> {
+        Ok(self.kept(predicate, range)?.count() as u64)
+    }
+
+    fn kept(&self, predicate: &Predicate, range: TimeRange) -> Result<Bits, StoreError> {
         let mut rows = Bits::all(self.rows());
         if !range.covers(self.meta().first_time, self.meta().last_time) {
             rows = Bits::none(self.rows());
@@ -39,8 +50,7 @@ impl Group {
                 .filter(|(_, time)| range.contains(**time))
                 .for_each(|(row, _)| rows.set(row));
         }
-        let kept = self.evaluate(predicate, rows)?;
-        Ok(kept.iter().map(|row| row as u32).collect())
+        self.evaluate(predicate, rows)
     }
 
     /// Which of `rows` are kept.
@@ -169,9 +179,7 @@ impl Group {
         }
         let rows = narrowed.as_ref().unwrap_or(rows);
         let needle = Needle::new(test);
-        if let Some(probe) = needle.probe()
-            && self.cannot_hold(column, &probe)?
-        {
+        if self.cannot_hold(column, &needle)? {
             return Ok(kept);
         }
         let values = self.values(column)?;
@@ -254,12 +262,9 @@ impl Group {
         }
         columns.sort_unstable();
         columns.dedup();
-        let probe = needle.probe();
         for (column, reading) in columns {
             let kind = self.body.fields[column as usize].role.kind();
-            if let Some(probe) = &probe
-                && self.cannot_hold(column, probe)?
-            {
+            if self.cannot_hold(column, needle)? {
                 continue;
             }
             if kind == Kind::Null && reading == Reading::Decoded && !needle.keeps(kind, b"null") {
@@ -300,7 +305,7 @@ impl Group {
     }
 
     /// Shapes that some of `rows` have.
-    fn present_shapes(&self, rows: &Bits) -> Vec<usize> {
+    pub(super) fn present_shapes(&self, rows: &Bits) -> Vec<usize> {
         let mut seen = vec![false; self.shapes.len()];
         rows.iter().for_each(|row| seen[self.codes[row] as usize] = true);
         (0..self.shapes.len()).filter(|code| seen[*code]).collect()
@@ -336,17 +341,23 @@ impl Group {
         if needle.is_single() {
             return Ok((self.in_parts(needle, &rows)?, Bits::none(self.rows())));
         }
-        let mut maybe = rows;
+        let crossing = self.crossing_shapes(needle, &rows)?;
+        let mut maybe = self.of_shapes(&rows, |code, _| crossing[code]);
+        let mut inside = rows;
+        inside.subtract(&maybe);
+        let inside = self.in_parts(needle, &inside)?;
         for word in needle.words() {
+            if maybe.is_empty() {
+                break;
+            }
             maybe = self.in_parts(&Needle::new(&word), &maybe)?;
         }
-        if maybe.count() < FEW_ROWS {
-            return Ok((Bits::none(self.rows()), maybe));
+        let mut found = inside;
+        if maybe.count() >= FEW_ROWS {
+            found.or(&self.in_parts(needle, &maybe)?);
+            maybe.subtract(&found);
         }
-        let found = self.in_parts(needle, &maybe)?;
-        maybe.subtract(&found);
-        let across = self.of_shapes(&maybe, |_, shape| shape.may_cross(needle));
-        Ok((found, across))
+        Ok((found, maybe))
     }
 
     /// Of `rows`, those with a part of the line (a literal or a value as written) that holds the needle.
@@ -367,27 +378,6 @@ enum Reading {
     Decoded,
     /// As it stands in the line.
     Written,
-}
-
-impl Shape {
-    /// Whether the needle can stand across an edge of two parts of the line.
-    fn may_cross(&self, needle: &Needle<'_>) -> bool {
-        let mut after_slot = false;
-        for item in &self.skeleton.items {
-            match item {
-                Item::Slot { printed: false, .. } => {}
-                Item::Slot { .. } if after_slot => return true,
-                Item::Slot { .. } => after_slot = true,
-                Item::Literal(text) => {
-                    after_slot = false;
-                    if needle.holds_byte(&text[..1]) || needle.holds_byte(&text[text.len() - 1..]) {
-                        return true;
-                    }
-                }
-            }
-        }
-        false
-    }
 }
 
 impl Body {

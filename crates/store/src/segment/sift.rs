@@ -2,48 +2,70 @@
 //! have, by one search over its text. Knows nothing of rows.
 
 use sawlog_model::Kind;
+use sawlog_model::time::Layout;
 
 use super::cursor::{Cursor, Damage};
 use super::group::Group;
-use super::needle::Probe;
-use super::{fields, index, stream, tag};
+use super::needle::{Needle, Probe};
+use super::{fields, index, stream, tag, times};
 use crate::StoreError;
 
 impl Group {
-    /// Whether no value of the column can hold the probe, be it as it is written or as it is read.
-    pub(super) fn cannot_hold(&self, column: u32, probe: &Probe<'_>) -> Result<bool, StoreError> {
+    /// Whether no value of the column can hold the needle, be it as it is written or as it is read.
+    pub(super) fn cannot_hold(&self, column: u32, needle: &Needle<'_>) -> Result<bool, StoreError> {
         let kind = self.body.fields[column as usize].role.kind();
         let Some(head) = self.head(column) else { return Ok(true) };
-        let mut cursor = Cursor::new(head);
-        let leader = cursor.varint().map_err(|damage| self.body.damaged(damage))?;
-        let tag = cursor.byte().map_err(|damage| self.body.damaged(damage))?;
+        let Some(whole) = needle.whole() else { return Ok(false) };
         // What is written as anything but true reads as false.
         if kind == Kind::Bool {
             return Ok(false);
         }
+        let escaped = matches!(kind, Kind::Json | Kind::JsonText);
+        let looks = Looks {
+            kind,
+            word: needle.probe(),
+            whole: Some(whole).filter(|whole| !escaped || whole.is_never_escaped()),
+            number: needle.may_be_number(),
+        };
+        self.cannot_look_so(column, head, &looks)
+    }
+
+    fn cannot_look_so(&self, column: u32, head: &[u8], looks: &Looks<'_>) -> Result<bool, StoreError> {
+        let damaged = |damage| self.body.damaged(damage);
+        let mut cursor = Cursor::new(head);
+        let leader = cursor.varint().map_err(damaged)?;
+        let tag = cursor.byte().map_err(damaged)?;
         let in_text = || self.body.stream(stream::of_column(column, stream::TEXT), self.number as u32 + 1);
-        let in_table = |column, part| self.body.strings(stream::of_column(column, part));
-        let absent = |bytes: &[u8]| !probe.may_be_in(kind, bytes);
-        let no_text = || Ok::<bool, StoreError>(absent(&in_text()?));
-        let none_of = |column, part| {
-            Ok::<bool, StoreError>(in_table(column, part)?.is_none_or(|all| absent(&all.bytes)))
+        let no_text = |probe: &Probe<'_>| Ok::<bool, StoreError>(!probe.may_be_in(looks.kind, &in_text()?));
+        let none_of = |probe: &Probe<'_>, column, part| {
+            let strings = self.body.strings(stream::of_column(column, part))?;
+            Ok::<bool, StoreError>(strings.is_none_or(|all| !probe.may_be_in(looks.kind, &all.bytes)))
         };
         let owner = fields::dictionary(&self.body.fields, column);
-        match tag {
-            tag::INTEGERS | tag::PADDED => Ok(true),
-            tag::PRINTED | tag::STAMPS => Ok(!self.times_may_hold(probe)),
-            tag::SHARED => none_of(owner, stream::DICTIONARY),
-            tag::TEMPLATES => Ok(none_of(column, stream::TABLE)? && no_text()?),
-            tag::LISTS => {
-                Ok(none_of(column, stream::TABLE)? && none_of(owner, stream::DICTIONARY)? && no_text()?)
+        // Where values stand in one piece, all of the needle must be there.
+        let piece = looks.whole.as_ref().or(looks.word.as_ref());
+        Ok(match (tag, &looks.word, piece) {
+            (tag::INTEGERS | tag::PADDED, word, _) => word.is_some() || !looks.number,
+            (tag::PRINTED | tag::STAMPS, word, _) => {
+                word.as_ref().is_some_and(|word| !self.times_may_hold(word))
+                    || no_such_sign(cursor, looks).map_err(damaged)?
             }
-            tag::EQUAL => {
+            (tag::SHARED, _, Some(piece)) => none_of(piece, owner, stream::DICTIONARY)?,
+            (tag::TEMPLATES, Some(word), _) => none_of(word, column, stream::TABLE)? && no_text(word)?,
+            (tag::LISTS, Some(word), _) => {
+                none_of(word, column, stream::TABLE)?
+                    && none_of(word, owner, stream::DICTIONARY)?
+                    && no_text(word)?
+            }
+            (tag::EQUAL, word, Some(piece)) if word.is_some() || !looks.number => {
                 let base = leader.checked_sub(2).filter(|base| *base < u64::from(column));
-                let base = base.ok_or_else(|| self.body.damaged(Damage::Bytes("a base is missing")))?;
-                Ok(no_text()? && self.cannot_hold(base as u32, probe)?)
+                let base = base.ok_or_else(|| damaged(Damage::Bytes("a base is missing")))? as u32;
+                let head = self.head(base).ok_or_else(|| damaged(Damage::Bytes("a base is missing")))?;
+                no_text(piece)? && self.cannot_look_so(base, head, looks)?
             }
-            _ => no_text(),
-        }
+            (tag::CONSTANT | tag::DICTIONARY | tag::PLAIN, _, Some(piece)) => no_text(piece)?,
+            _ => false,
+        })
     }
 
     /// Whether a time may hold the probe: its digits and letters look like part of a token of a time.
@@ -51,4 +73,26 @@ impl Group {
         let wanted = index::shape(probe.bytes);
         self.body.time_shapes.iter().any(|shape| memchr::memmem::find(shape, &wanted).is_some())
     }
+}
+
+/// What a value must look like.
+struct Looks<'a> {
+    kind: Kind,
+    /// A part of a token, not all digits.
+    word: Option<Probe<'a>>,
+    /// All of the needle, where values hold it as it is.
+    whole: Option<Probe<'a>>,
+    /// It may stand in a number.
+    number: bool,
+}
+
+/// Whether the times of a column, whose head goes on at `head`, are all printed and have not all signs of the needle.
+fn no_such_sign(mut head: Cursor<'_>, looks: &Looks<'_>) -> Result<bool, Damage> {
+    let layout = Layout(head.byte()?);
+    for _ in 0..head.count()? {
+        (head.varint()?, head.signed()?);
+    }
+    let exceptions = head.count()?;
+    Ok(exceptions == 0
+        && looks.whole.as_ref().is_some_and(|whole| times::has_foreign_sign(layout, whole.bytes)))
 }

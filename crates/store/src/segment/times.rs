@@ -1,0 +1,48 @@
+//! Which signs stand between the digits and letters of printed times. Knows nothing of columns.
+
+use sawlog_model::Nanos;
+use sawlog_model::time::{Layout, SECOND};
+use sawlog_model::token::is_token_byte;
+
+/// A time with digits in its fraction, in a zone that is not whole hours, so that every sign a layout has is printed;
+/// day and hour below ten, so that blanks are.
+const SAMPLE: (Nanos, i32) =
+    (1_438_149_909 * SECOND - 21 * 86_400 * SECOND + 123_456_789, -(5 * 3_600 + 1_800));
+
+/// Whether the text holds a sign (neither letter nor digit) that the layout never prints.
+pub(super) fn has_foreign_sign(layout: Layout, text: &[u8]) -> bool {
+    let mut printed = Vec::new();
+    if !layout.print(SAMPLE.0, SAMPLE.1, &mut printed) {
+        return false;
+    }
+    // The sign of the zone and of counts from before 1970 depends on the time.
+    text.iter().any(|sign| !is_token_byte(*sign) && !b"+-".contains(sign) && !printed.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_prints_a_foreign_sign() {
+        let zones = [0, 3_600, -(5 * 3_600 + 1_800), 14 * 3_600];
+        let mut seen = 0;
+        for number in 0..=u8::MAX {
+            let layout = Layout(number);
+            let mut printed = Vec::new();
+            for day in 0..400 {
+                let time = (day * 86_400 + day * 3_607) * SECOND + (day % 3) * 120_000_000;
+                for zone in zones {
+                    printed.clear();
+                    if layout.print(time, zone, &mut printed) {
+                        assert!(!has_foreign_sign(layout, &printed), "{number} {printed:?}");
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert!(seen > 10_000);
+        let dashes = (0..=u8::MAX).map(Layout).filter(|layout| has_foreign_sign(*layout, b"10.0.0.1"));
+        assert!(dashes.count() > 10);
+    }
+}
