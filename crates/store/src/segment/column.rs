@@ -33,7 +33,7 @@ pub(super) struct Found {
 type Answer = (String, Arc<Bits>);
 
 impl Found {
-    const REMEMBERED: usize = 8;
+    const REMEMBERED: usize = 32;
 
     /// What `find` gives, or gave before for this key.
     pub(super) fn get(&self, key: &str, find: impl FnOnce() -> Bits) -> Arc<Bits> {

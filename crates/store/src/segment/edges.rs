@@ -4,18 +4,28 @@
 use std::cell::Cell;
 
 use sawlog_model::Test;
+use sawlog_model::token::is_token_byte;
 
 use super::bits::Bits;
 use super::group::Group;
 use super::needle::Needle;
-use super::shape::Shape;
+use super::shape::ShapeSlot;
 use super::skeleton::Item;
 use crate::StoreError;
 
 /// A part of a line.
 enum Part<'a> {
     Literal(&'a [u8]),
-    Slot(u32),
+    Slot(ShapeSlot),
+}
+
+/// A way in which a needle can stand across edges.
+pub(super) struct Crossing {
+    /// The shape of the line.
+    pub(super) code: usize,
+    /// The slot in which it begins (`None`: in literal text), whose value then ends with `before`.
+    pub(super) left: Option<ShapeSlot>,
+    pub(super) before: Test,
 }
 
 /// The text that is looked for.
@@ -30,54 +40,58 @@ struct Phrase<'a> {
 const STEPS: usize = 2_000;
 
 impl Group {
-    /// For each shape that `rows` have, whether the needle can stand across an edge of two parts of their lines.
-    pub(super) fn crossing_shapes(&self, needle: &Needle<'_>, rows: &Bits) -> Result<Vec<bool>, StoreError> {
-        let mut crossing = vec![false; self.shapes.len()];
+    /// The ways in which the needle can stand across edges of the parts of lines that `rows` have. No token does: the
+    /// shapes are not [`glued`](super::skeleton::Skeleton::glued).
+    pub(super) fn crossings(&self, needle: &Needle<'_>, rows: &Bits) -> Result<Vec<Crossing>, StoreError> {
+        let mut all = Vec::new();
+        let Some((text, fold)) = needle.text() else { return Ok(all) };
         for code in self.present_shapes(rows) {
-            crossing[code] = match needle.text() {
-                Some((text, fold)) if text.is_ascii() => {
-                    self.may_cross(&self.shapes[code], &Phrase { text, fold, steps: Cell::new(STEPS) })?
-                }
-                _ => true,
-            };
+            let phrase = Phrase { text, fold, steps: Cell::new(STEPS) };
+            self.crossings_of(code, &phrase, &mut all)?;
         }
-        Ok(crossing)
+        Ok(all)
     }
 
-    fn may_cross(&self, shape: &Shape, phrase: &Phrase<'_>) -> Result<bool, StoreError> {
-        let parts: Vec<Part<'_>> = shape
-            .skeleton
-            .items
-            .iter()
-            .filter_map(|item| match item {
-                Item::Literal(text) => Some(Part::Literal(text)),
-                Item::Slot { printed: true, column } => Some(Part::Slot(*column)),
-                Item::Slot { printed: false, .. } => None,
-            })
-            .collect();
+    fn crossings_of(
+        &self,
+        code: usize,
+        phrase: &Phrase<'_>,
+        all: &mut Vec<Crossing>,
+    ) -> Result<(), StoreError> {
+        let shape = &self.shapes[code];
+        let mut slots = shape.slots.iter();
+        let mut parts = Vec::new();
+        for item in &shape.skeleton.items {
+            match item {
+                Item::Literal(text) => parts.push(Part::Literal(text)),
+                Item::Slot { printed, .. } => {
+                    parts.extend(slots.next().filter(|_| *printed).map(|slot| Part::Slot(*slot)));
+                }
+            }
+        }
         for (at, part) in parts.iter().enumerate() {
-            for cut in 1..phrase.text.len() {
+            for cut in (1..phrase.text.len()).filter(|cut| phrase.is_cut(*cut)) {
                 let (before, after) = phrase.text.split_at(cut);
-                let begins = match part {
-                    Part::Literal(literal) => phrase.ends(literal, before),
-                    Part::Slot(_) => true,
+                let (begins, left) = match part {
+                    Part::Literal(literal) => (phrase.ends(literal, before), None),
+                    Part::Slot(slot) => (true, Some(*slot)),
                 };
                 if begins
                     && self.goes_on(&parts[at + 1..], after, phrase)?
                     && self.may_end(part, before, phrase)?
                 {
-                    return Ok(true);
+                    all.push(Crossing { code, left, before: phrase.part(before) });
                 }
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Whether a part can end with this beginning of the phrase.
     fn may_end(&self, part: &Part<'_>, before: &str, phrase: &Phrase<'_>) -> Result<bool, StoreError> {
         match part {
             Part::Literal(_) => Ok(true),
-            Part::Slot(column) => self.may_hold_piece(*column, before, phrase),
+            Part::Slot(slot) => self.may_hold_piece(slot.column, before, phrase),
         }
     }
 
@@ -97,15 +111,17 @@ impl Group {
                     literal.len() < rest.len() && phrase.same(&rest.as_bytes()[..literal.len()], literal);
                 if whole { self.goes_on(further, &rest[literal.len()..], phrase) } else { Ok(false) }
             }
-            Some((Part::Slot(column), further)) => {
-                if self.may_hold_piece(*column, rest, phrase)? {
+            Some((Part::Slot(slot), further)) => {
+                let column = slot.column;
+                if self.may_hold_piece(column, rest, phrase)? {
                     return Ok(true);
                 }
                 // The value may also be the rest's beginning (or nothing), and the next part goes on.
-                for cut in 0..rest.len() {
+                let before = phrase.text.len() - rest.len();
+                for cut in (0..rest.len()).filter(|cut| phrase.is_cut(before + cut)) {
                     let (value, rest) = rest.split_at(cut);
                     if self.goes_on(further, rest, phrase)?
-                        && (value.is_empty() || self.may_hold_piece(*column, value, phrase)?)
+                        && (value.is_empty() || self.may_hold_piece(column, value, phrase)?)
                     {
                         return Ok(true);
                     }
@@ -116,12 +132,22 @@ impl Group {
     }
 
     fn may_hold_piece(&self, column: u32, piece: &str, phrase: &Phrase<'_>) -> Result<bool, StoreError> {
-        let test = Test::Part { text: piece.to_owned(), fold: phrase.fold };
-        Ok(!self.cannot_hold(column, &Needle::new(&test))?)
+        Ok(!self.cannot_hold(column, &Needle::new(&phrase.part(piece)))?)
     }
 }
 
 impl Phrase<'_> {
+    /// Whether an edge can stand there: never within a token, nor (for who looks) within a character.
+    fn is_cut(&self, at: usize) -> bool {
+        let text = self.text.as_bytes();
+        self.text.is_char_boundary(at) && !(at > 0 && is_token_byte(text[at - 1]) && is_token_byte(text[at]))
+    }
+
+    /// The test for a piece of it.
+    fn part(&self, piece: &str) -> Test {
+        Test::Part { text: piece.to_owned(), fold: self.fold }
+    }
+
     fn same(&self, a: &[u8], b: &[u8]) -> bool {
         if self.fold { a.eq_ignore_ascii_case(b) } else { a == b }
     }

@@ -397,6 +397,16 @@ impl Probe<'_> {
         !self.bytes.iter().any(|byte| *byte < b' ' || b"\"\\/".contains(byte))
     }
 
+    /// The same of strings that the segment has once, remembered for the next row group.
+    pub(super) fn may_be_in_any(&self, kind: Kind, strings: &Strings) -> bool {
+        if strings.len() < LARGE_DICTIONARY {
+            return self.may_be_in(kind, &strings.bytes);
+        }
+        let key = format!("{kind:?} {} {:?}", matches!(self.search, Search::Exact(_)), self.bytes);
+        let look = || if self.may_be_in(kind, &strings.bytes) { Bits::all(1) } else { Bits::none(1) };
+        !strings.found.get(&key, look).is_empty()
+    }
+
     /// Whether values on this buffer may hold it.
     pub(super) fn may_be_in(&self, kind: Kind, bytes: &[u8]) -> bool {
         let escaped = matches!(kind, Kind::Json | Kind::JsonText);
@@ -421,7 +431,7 @@ const FREQUENT: &[u8] = b" e0a1tioncrsd2l3m54p.6789uf/-:_ghb\"v=,k";
 
 impl<'a> Search<'a> {
     fn new(bytes: &'a [u8], fold: bool) -> Self {
-        if !fold {
+        if !fold || !bytes.iter().any(u8::is_ascii_alphabetic) {
             return Search::Exact(Box::new(Finder::new(bytes)));
         }
         if bytes.is_empty() || bytes.iter().any(u8::is_ascii_uppercase) {

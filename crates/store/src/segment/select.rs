@@ -6,20 +6,17 @@ use sawlog_model::{FieldValue, Kind, Predicate, Test, TimeRange, strip_terminato
 use super::bits::Bits;
 use super::column::Column;
 use super::fields::Role;
-use super::group::Group;
+use super::group::{Group, Values};
 use super::literal;
 use super::needle::Needle;
 use super::reader::Body;
 use super::row::Taken;
-use super::shape::Shape;
+use super::shape::{Shape, ShapeSlot};
 use super::{index, stream};
 use crate::StoreError;
 
 /// Fields that are computed and stand in no column.
 const OWN: [&str; 7] = ["_line", "_time", "_received", "_source", "_epoch", "_offset", "_tenant"];
-
-/// So few rows are put together without further ado.
-const FEW_ROWS: usize = 256;
 
 impl Group {
     /// The rows that the predicate keeps and whose time is in the range, ascending: exactly those for which
@@ -271,16 +268,7 @@ impl Group {
                 continue;
             }
             let values = self.values(column)?;
-            let found = match reading {
-                Reading::Decoded => needle.find(&values.column, kind),
-                // Templates of escaped text are cut at the escapes; its written form knows other words.
-                Reading::Written if kind == Kind::JsonText => {
-                    let written = values.column.strings().map(Column::Plain);
-                    written.and_then(|written| needle.find(&written, Kind::Text))
-                }
-                Reading::Written => needle.find(&values.column, Kind::Text),
-            };
-            let found = found.map_err(|damage| self.body.damaged(damage))?;
+            let found = self.find_as(needle, column, reading, values)?;
             if found.is_empty() {
                 continue;
             }
@@ -341,23 +329,60 @@ impl Group {
         if needle.is_single() {
             return Ok((self.in_parts(needle, &rows)?, Bits::none(self.rows())));
         }
-        let crossing = self.crossing_shapes(needle, &rows)?;
-        let mut maybe = self.of_shapes(&rows, |code, _| crossing[code]);
-        let mut inside = rows;
-        inside.subtract(&maybe);
-        let inside = self.in_parts(needle, &inside)?;
-        for word in needle.words() {
-            if maybe.is_empty() {
-                break;
+        let found = self.in_parts(needle, &rows)?;
+        let mut left = rows;
+        left.subtract(&found);
+        let mut maybe = Bits::none(self.rows());
+        let (from_slots, from_text): (Vec<_>, Vec<_>) =
+            self.crossings(needle, &left)?.into_iter().partition(|crossing| crossing.left.is_some());
+        for crossing in from_slots {
+            let here = self.of_shapes(&left, |code, _| code == crossing.code);
+            if let Some(slot) = crossing.left {
+                maybe.or(&self.slot_holds(slot, &Needle::new(&crossing.before), &here)?);
             }
-            maybe = self.in_parts(&Needle::new(&word), &maybe)?;
         }
-        let mut found = inside;
-        if maybe.count() >= FEW_ROWS {
-            found.or(&self.in_parts(needle, &maybe)?);
-            maybe.subtract(&found);
+        let mut with_words =
+            self.of_shapes(&left, |code, _| from_text.iter().any(|other| other.code == code));
+        for word in needle.words() {
+            if !with_words.is_empty() {
+                with_words = self.in_parts(&Needle::new(&word), &with_words)?;
+            }
         }
+        maybe.or(&with_words);
         Ok((found, maybe))
+    }
+
+    /// Of `rows`, those whose slot holds the needle as it is written.
+    fn slot_holds(&self, slot: ShapeSlot, needle: &Needle<'_>, rows: &Bits) -> Result<Bits, StoreError> {
+        let mut kept = Bits::none(self.rows());
+        let values = self.values(slot.column)?;
+        let found = self.find_as(needle, slot.column, Reading::Written, values)?;
+        if !found.is_empty() {
+            let hits = rows.iter().filter(|row| found.has(values.start(*row) + slot.which as usize));
+            hits.for_each(|row| kept.set(row));
+        }
+        Ok(kept)
+    }
+
+    /// The values of a column that pass when they are read so.
+    fn find_as(
+        &self,
+        needle: &Needle<'_>,
+        column: u32,
+        reading: Reading,
+        values: &Values,
+    ) -> Result<Bits, StoreError> {
+        let kind = self.body.fields[column as usize].role.kind();
+        let found = match reading {
+            Reading::Decoded => needle.find(&values.column, kind),
+            // Templates of escaped text are cut at the escapes; its written form knows other words.
+            Reading::Written if kind == Kind::JsonText => {
+                let written = values.column.strings().map(Column::Plain);
+                written.and_then(|written| needle.find(&written, Kind::Text))
+            }
+            Reading::Written => needle.find(&values.column, Kind::Text),
+        };
+        found.map_err(|damage| self.body.damaged(damage))
     }
 
     /// Of `rows`, those with a part of the line (a literal or a value as written) that holds the needle.

@@ -39,7 +39,7 @@ impl Group {
         let no_text = |probe: &Probe<'_>| Ok::<bool, StoreError>(!probe.may_be_in(looks.kind, &in_text()?));
         let none_of = |probe: &Probe<'_>, column, part| {
             let strings = self.body.strings(stream::of_column(column, part))?;
-            Ok::<bool, StoreError>(strings.is_none_or(|all| !probe.may_be_in(looks.kind, &all.bytes)))
+            Ok::<bool, StoreError>(strings.is_none_or(|all| !probe.may_be_in_any(looks.kind, &all)))
         };
         let owner = fields::dictionary(&self.body.fields, column);
         // Where values stand in one piece, all of the needle must be there.

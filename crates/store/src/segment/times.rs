@@ -4,15 +4,18 @@ use sawlog_model::Nanos;
 use sawlog_model::time::{Layout, SECOND};
 use sawlog_model::token::is_token_byte;
 
-/// A time with digits in its fraction, in a zone that is not whole hours, so that every sign a layout has is printed;
-/// day and hour below ten, so that blanks are.
-const SAMPLE: (Nanos, i32) =
-    (1_438_149_909 * SECOND - 21 * 86_400 * SECOND + 123_456_789, -(5 * 3_600 + 1_800));
+/// A time with day and hour below ten, so that every sign a layout has is printed.
+const SAMPLE: Nanos = 1_436_335_509 * SECOND;
+/// Fractions of its second: a layout prints only those for which it has room.
+const FRACTIONS: [Nanos; 5] = [123_456_789, 123_456_700, 123_456_000, 123_000_000, 0];
+/// Zones in which it is printed: some forms have no half hours, some no zone but one.
+const ZONES: [i32; 3] = [-(3 * 3_600 + 1_800), -3 * 3_600, 0];
 
 /// Whether the text holds a sign (neither letter nor digit) that the layout never prints.
 pub(super) fn has_foreign_sign(layout: Layout, text: &[u8]) -> bool {
     let mut printed = Vec::new();
-    if !layout.print(SAMPLE.0, SAMPLE.1, &mut printed) {
+    let mut samples = FRACTIONS.iter().flat_map(|fraction| ZONES.map(|zone| (SAMPLE + fraction, zone)));
+    if !samples.any(|(time, zone)| layout.print(time, zone, &mut printed)) {
         return false;
     }
     // The sign of the zone and of counts from before 1970 depends on the time.
@@ -42,7 +45,9 @@ mod tests {
             }
         }
         assert!(seen > 10_000);
-        let dashes = (0..=u8::MAX).map(Layout).filter(|layout| has_foreign_sign(*layout, b"10.0.0.1"));
-        assert!(dashes.count() > 10);
+        let mut printed = Vec::new();
+        let known = (1..=u8::MAX).map(Layout).filter(|layout| layout.print(SAMPLE, 0, &mut printed)).count();
+        let foreign = (0..=u8::MAX).map(Layout).filter(|layout| has_foreign_sign(*layout, b"10;0"));
+        assert_eq!(foreign.count(), known);
     }
 }
