@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod cut;
 pub mod door;
+pub mod events;
 pub mod formatter;
 pub mod gather;
 pub mod inflate;
