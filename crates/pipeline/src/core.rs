@@ -12,6 +12,7 @@ use sawlog_model::{KnownSource, SourceId};
 use sawlog_sys::Sys;
 use tokio::sync::Semaphore;
 
+use crate::config::Overflow;
 use crate::count::Counters;
 use crate::graph::{Graphs, Route};
 use crate::known::Known;
@@ -87,6 +88,22 @@ impl Core {
     /// The lane of the output of that name.
     pub(crate) fn lane(&self, name: &str) -> Option<Arc<Lane>> {
         self.lanes().iter().find(|lane| *lane.name == *name).cloned()
+    }
+
+    /// What is to be done before more of these items is journaled, since an output on their way has as much as it may.
+    pub(crate) fn overflow(&self, items: &[Item]) -> Option<(Arc<str>, Overflow)> {
+        let full = |lane: &Arc<Lane>| {
+            let overflow = lane.overflow().filter(|overflow| *overflow != Overflow::DropOldest);
+            overflow.map(|overflow| (lane.name.clone(), overflow))
+        };
+        let full: Vec<_> = self.lanes().iter().filter_map(full).collect();
+        if full.is_empty() {
+            return None;
+        }
+        let graph = self.graphs.current();
+        let routes: Vec<_> = items.iter().map(|item| graph.route(&item.label, &item.batch)).collect();
+        let reached = full.into_iter().filter(|(name, _)| routes.iter().any(|route| route.reaches(name)));
+        reached.max_by_key(|(_, overflow)| *overflow == Overflow::Refuse)
     }
 
     /// Counts rows that some step sends nowhere; each tag is told of once.

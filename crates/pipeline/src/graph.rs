@@ -65,6 +65,8 @@ pub(crate) struct OutputPart {
     pub name: Arc<str>,
     pub section: OutputSection,
     pub output: Arc<dyn Output>,
+    /// Takes what the output gave up.
+    pub secondary: Option<Arc<dyn Output>>,
 }
 
 struct Compiled {
@@ -165,7 +167,7 @@ impl From<Vec<Arc<dyn Output>>> for Graph {
             let section = OutputSection { section, secondary: None, queue: QueueOptions::default() };
             let work = Work::Send { to: To::Output(name.clone()), last: false };
             steps.push(Compiled { tags: TagPattern::all(), action: work });
-            graph.outputs.push(OutputPart { name, section, output });
+            graph.outputs.push(OutputPart { name, section, output, secondary: None });
         }
         graph.labels.insert(String::new(), steps);
         graph.fixed = Some(Arc::new(Route::new(&graph, "", "")));
@@ -230,8 +232,10 @@ impl Builder<'_> {
         }
         let said = |error: String| at_line(&section.section, "output", &name, &error);
         let output = self.parts.output(&section.section, &name).map_err(said)?;
+        let mut second = |second| self.parts.output(second, &format!("{name}-secondary"));
+        let secondary = section.secondary.as_ref().map(&mut second).transpose().map_err(said)?;
         let name: Arc<str> = name.into();
-        let part = OutputPart { name: name.clone(), section: section.clone(), output };
+        let part = OutputPart { name: name.clone(), section: section.clone(), output, secondary };
         self.graph.outputs.push(part);
         Ok(name)
     }

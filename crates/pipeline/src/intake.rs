@@ -9,6 +9,7 @@ use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Stop};
 use tokio::sync::oneshot;
 
+use crate::config::Overflow;
 use crate::core::{Core, Done, Job};
 use crate::count::Counters;
 use crate::graph::Walk;
@@ -86,6 +87,9 @@ pub struct Intake {
 const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
+/// How often is looked whether a full queue has room again.
+const FULL_RETRY: Duration = Duration::from_millis(20);
+
 impl Intake {
     pub(crate) fn new(core: Arc<Core>, counters: Arc<Counters>) -> Self {
         Intake { core, counters, label: Arc::default() }
@@ -127,8 +131,24 @@ impl Intake {
             }
             return Ok(());
         }
-        self.counters.passed(&item.batch);
-        self.wait_for(|done| Job::Rows { items: vec![item], taken: false, done })
+        let items = vec![item];
+        while self.has_to_wait(&items)? {
+            task::sleep(FULL_RETRY);
+        }
+        self.counters.passed(&items[0].batch);
+        self.wait_for(|done| Job::Rows { items, taken: false, done })
+    }
+
+    /// Whether the queue of an output on the way of these items is full and its sender is to wait.
+    fn has_to_wait(&self, items: &[Item]) -> Result<bool, DeliveryError> {
+        match self.core.overflow(items) {
+            _ if lock(&self.core.inbox).closed => Err(DeliveryError::Stopping),
+            None => Ok(false),
+            Some((name, Overflow::Refuse)) => {
+                Err(DeliveryError::Output(format!("the queue of the output {name} is full")))
+            }
+            Some(_) => Ok(true),
+        }
     }
 
     /// Gives rows to the only output on their way; its name. `None` where they have to go by the journal, since it is behind
@@ -271,6 +291,9 @@ impl Intake {
             Item { batch: Arc::new(batch), position, late: None, label, key }
         };
         let items: Vec<Item> = batches.into_iter().map(item).collect();
+        while self.has_to_wait(&items)? {
+            tokio::time::sleep(FULL_RETRY).await;
+        }
         let weight = items.iter().map(|item| item.batch.weight()).sum();
         let most = permits(self.core.options.in_flight_bytes);
         let permit = self.core.permits.clone().acquire_many_owned(permits(weight).min(most)).await;

@@ -9,16 +9,23 @@ use std::time::Duration;
 
 use sawlog_journal::{Frame, FrameKind, Journal, Lsn};
 use sawlog_model::{Batch, SourceId};
+use sawlog_sys::Sys;
 
+use crate::config::{Overflow, QueueOptions};
 use crate::count::Counters;
 use crate::graph::{Graphs, OutputPart, Walk, without_rows};
 use crate::payload::{self, Item};
 use crate::{Origin, Output, OutputError, lock};
 
+mod given_up;
+mod retry;
+
+use retry::Tries;
+
 /// Most bytes that wait in memory for one output; what is over is read back from the journal.
 const QUEUE_BYTES: usize = 64 << 20;
-/// Shortest and longest wait before an output that said "later" is asked again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// Wait before a journal that cannot be read is read again.
+const READ_AGAIN: Duration = Duration::from_secs(5);
 
 /// A frame that is on stable storage, on its way to the outputs.
 pub(crate) struct Delivered {
@@ -66,6 +73,8 @@ struct State {
     given: Lsn,
     /// Cursor that the journal keeps for an output that keeps none.
     saved: Lsn,
+    /// Below it the output needs nothing, whatever it says itself: it was given up or dropped.
+    floor: Lsn,
     /// Items with a file's position that the output has not taken yet.
     positioned: usize,
     /// The output said "later" to something from the journal.
@@ -93,6 +102,10 @@ pub(crate) struct Lane {
     journal: Journal,
     graphs: Arc<Graphs>,
     dead: Option<Journal>,
+    sys: Sys,
+    secondary: Option<Arc<dyn Output>>,
+    queue: Mutex<QueueOptions>,
+    tries: Mutex<Tries>,
     /// Frames from here on were written by this run of the process.
     run_start: Lsn,
     /// How far each file was given from the journal since the output is behind. A frame whose append failed may be there
@@ -121,6 +134,7 @@ fn positioned(items: &[Item]) -> usize {
 
 /// What lanes are made with.
 pub(crate) struct Shared<'a> {
+    pub sys: &'a Sys,
     pub journal: &'a Journal,
     pub graphs: &'a Arc<Graphs>,
     pub dead: Option<&'a Journal>,
@@ -142,6 +156,10 @@ impl Lane {
             journal: shared.journal.clone(),
             graphs: shared.graphs.clone(),
             dead: shared.dead.cloned(),
+            sys: shared.sys.clone(),
+            secondary: part.secondary.clone(),
+            queue: Mutex::new(part.section.queue.clone()),
+            tries: Mutex::default(),
             run_start: end,
             replayed: Mutex::default(),
             state: Mutex::new(state),
@@ -185,7 +203,17 @@ impl Lane {
         let own = self.output.cursor().max(state.saved);
         let waiting = state.queue.front().map(|frame| frame.at);
         let handed = state.busy.or(waiting).or(state.behind.map(|(at, _)| at)).unwrap_or(state.horizon);
-        if own >= state.given { handed } else { own.min(handed) }
+        let cursor = if own >= state.given { handed } else { own.min(handed) };
+        cursor.max(state.floor.min(handed))
+    }
+
+    /// Whether more of the journal waits for the output than may, and what is done about it.
+    pub(crate) fn overflow(&self) -> Option<Overflow> {
+        let (limit, overflow) = {
+            let queue = lock(&self.queue);
+            (queue.limit?, queue.overflow)
+        };
+        (self.journal.end().0.saturating_sub(self.cursor().0) > limit).then_some(overflow)
     }
 
     /// The cursor, where the journal has to keep it and has not got it yet.
@@ -227,8 +255,25 @@ impl Lane {
                 self.feed(at, index);
                 self.counters.set_waiting(false);
             } else {
-                drop(self.wake.wait(state));
+                drop(state);
+                self.wait_for_work();
             }
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait_for_work(&self) {
+        let watch = self.watch();
+        if watch.is_some() {
+            self.hand_over_if_stuck();
+        }
+        let state = lock(&self.state);
+        if !state.queue.is_empty() || state.closed || state.behind.is_some() {
+            return;
+        }
+        match watch {
+            Some(time) => drop(crate::wait(&self.wake, state, time)),
+            None => drop(self.wake.wait(state)),
         }
     }
 
@@ -237,7 +282,7 @@ impl Lane {
         let count = frame.items.len();
         let mut numbered = frame.items.iter().zip(&frame.walks).enumerate();
         let stopped_at = numbered.position(|(index, (item, walk))| {
-            !self.give(item, walk, frame.at, next_after(index, count, frame.at, frame.next))
+            !self.settle(item, walk, frame.at, next_after(index, count, frame.at, frame.next))
         });
         let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
         let mut left_over = Vec::new();
@@ -264,11 +309,37 @@ impl Lane {
         }
     }
 
+    /// Gives one item, or gives it up; `false` where the output is to be asked again.
+    fn settle(&self, item: &Item, walk: &Walk, at: Lsn, next: Lsn) -> bool {
+        if self.is_over(next) {
+            self.drop_item(item, walk, at, next);
+            return true;
+        }
+        if self.give(item, walk, at, next) {
+            lock(&self.tries).succeeded();
+            return true;
+        }
+        let queue = lock(&self.queue).clone();
+        let is_over = lock(&self.tries).failed(&queue, self.sys.clock.monotonic());
+        let origin = Origin::Journal { at, next, position: item.position.clone() };
+        is_over && self.give_up(item, walk, origin)
+    }
+
+    /// Whether the output had the item before it was journaled in the frame at `at`, in this run of the process.
+    fn had(&self, item: &Item, at: Lsn) -> bool {
+        at >= self.run_start && item.late.as_ref() == Some(&self.name)
+    }
+
+    /// How long to wait before the output is asked again.
+    fn wait_before_next(&self) -> Duration {
+        lock(&self.tries).wait(&lock(&self.queue), self.sys.random.id() as u64)
+    }
+
     /// One item; `false` where the output said "later".
     fn give(&self, item: &Item, walk: &Walk, at: Lsn, next: Lsn) -> bool {
         let origin = Origin::Journal { at, next, position: item.position.clone() };
         match &item.late {
-            Some(taker) if at >= self.run_start && *taker == self.name => {
+            Some(_) if self.had(item, at) => {
                 self.output.journaled(item.batch.tenant, at, next);
                 true
             }
@@ -291,20 +362,11 @@ impl Lane {
                 self.counters.error("later", &reason);
                 return false;
             }
-            Err(OutputError::Refused(reason)) => self.bury(&Item { batch, ..item.clone() }, &reason),
+            Err(OutputError::Refused(reason)) => {
+                self.bury(&Item { batch, ..item.clone() }, "refused", &reason)
+            }
         }
         true
-    }
-
-    fn bury(&self, item: &Item, reason: &str) {
-        self.counters.error("refused", reason);
-        let Some(dead) = &self.dead else { return };
-        let buried = dead.append(FrameKind::Data, Default::default(), |_, out| {
-            payload::put_dead(out, &self.name, reason, item);
-        });
-        if let Err(error) = buried {
-            self.counters.error("dead_letters", &error.to_string());
-        }
     }
 
     /// Reads on from the journal until it has caught up with the writer, or is to end.
@@ -315,7 +377,7 @@ impl Lane {
                 Ok(frame) => frame,
                 Err(error) => {
                     self.counters.error("journal", &error.to_string());
-                    self.pause(RETRY.1);
+                    self.pause(READ_AGAIN);
                     return;
                 }
             };
@@ -337,7 +399,7 @@ impl Lane {
         }
         // Frames that are on stable storage must be readable; until they are, go on trying.
         if !self.has_caught_up(read_to, false) {
-            self.pause(RETRY.1);
+            self.pause(READ_AGAIN);
         }
     }
 
@@ -381,14 +443,13 @@ impl Lane {
             .collect();
         for (number, (index, item, walk)) in left.iter().enumerate() {
             let next = next_after(number, left.len(), frame.lsn, frame.next);
-            let mut wait = RETRY.0;
-            while !self.give(item, walk, frame.lsn, next) {
+            while !self.settle(item, walk, frame.lsn, next) {
                 let mut state = lock(&self.state);
                 (state.behind, state.refused_replay) = (Some((frame.lsn, *index)), true);
                 drop(state);
                 self.wake.notify_all();
-                self.pause(wait);
-                wait = (wait * 2).min(RETRY.1);
+                self.hand_over_if_stuck();
+                self.pause(self.wait_before_next());
                 if lock(&self.state).closed {
                     return Fed::Ended;
                 }

@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use filter::{Failed, Filter, Filtered};
 pub use graph::{Graph, Parts};
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
-pub use output::{Origin, Output, OutputError};
+pub use output::{Failing, Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{
     ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind, Options, Protocol,

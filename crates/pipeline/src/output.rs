@@ -1,6 +1,7 @@
 //! The contract of an output.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sawlog_journal::Lsn;
 use sawlog_model::{Batch, KnownSource, Position, SourceId, Tenant};
@@ -32,6 +33,17 @@ pub enum OutputError {
     Refused(String),
 }
 
+/// How an output fails that tries by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Tries in vain since something last succeeded.
+    pub tries: u32,
+    /// When the first of them was, by the node's monotonic clock.
+    pub since: Duration,
+    /// The last one's words.
+    pub reason: String,
+}
+
 /// Where rows go.
 pub trait Output: Send + Sync {
     /// Its name, as status and errors call it; where it was made for a configuration, [`crate::Env::name`].
@@ -60,6 +72,16 @@ pub trait Output: Send + Sync {
     /// for it before it acknowledges.
     fn keeps_positions(&self) -> bool {
         true
+    }
+    /// For an output that goes on trying by itself after it has taken a batch: how it fails at that now. When that is too
+    /// often or too long by the configuration, [`Output::forget`] is called.
+    fn failing(&self) -> Option<Failing> {
+        None
+    }
+    /// Rows of journal frames below `below` that it took and does not hold for good have been put elsewhere, since it took too
+    /// long: it forgets them, and its cursor is `below` from then on. What it has of other rows (taken as [`Origin::Replayable`] and not yet journaled) it keeps.
+    fn forget(&self, below: Lsn) {
+        let _ = below;
     }
     /// Makes it hold everything for good that it has taken, where it can.
     ///

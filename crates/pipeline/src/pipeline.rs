@@ -89,7 +89,7 @@ impl Pipeline {
         let end = journal.end();
         let graph = Arc::new(graph.into());
         let graphs = Arc::new(Graphs::new(graph.clone()));
-        let shared = lane::Shared { journal: &journal, graphs: &graphs, dead: options.dead.as_ref() };
+        let shared = lane::Shared { sys, journal: &journal, graphs: &graphs, dead: options.dead.as_ref() };
         let outputs = graph.outputs().iter();
         let lanes: Vec<_> = outputs
             .map(|part| {

@@ -11,7 +11,7 @@ use sawlog_journal::Lsn;
 use sawlog_model::{Address, Batch, KnownSource, Marks, Position, RowRef, SourceId, Tenant};
 use sawlog_sys::{Open, Sys};
 
-use crate::{Failed, Filter, Filtered, Origin, Output, OutputError, lock};
+use crate::{Failed, Failing, Filter, Filtered, Origin, Output, OutputError, lock};
 
 /// A row that was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +37,7 @@ struct State {
     seen: Lsn,
     later: bool,
     refuse: bool,
+    failing: Option<Failing>,
     replayable: usize,
     journaled: usize,
 }
@@ -97,6 +98,11 @@ impl Collect {
     /// Says "later" to everything from now on, or no longer.
     pub fn set_later(&self, later: bool) {
         lock(&self.state).later = later;
+    }
+
+    /// Says that it fails at sending what it took.
+    pub fn set_failing(&self, failing: Option<Failing>) {
+        lock(&self.state).failing = failing;
     }
 
     /// Refuses everything from now on, or no longer.
@@ -203,7 +209,22 @@ impl Output for Collect {
         self.keeps
     }
 
+    fn failing(&self) -> Option<Failing> {
+        lock(&self.state).failing.clone()
+    }
+
+    fn forget(&self, below: Lsn) {
+        let mut state = lock(&self.state);
+        let committed = state.committed_rows;
+        state.rows.truncate(committed);
+        state.taken.clear();
+        state.cursor = state.cursor.max(below);
+    }
+
     fn flush(&self) -> Result<(), OutputError> {
+        if lock(&self.state).later {
+            return Err(OutputError::Later("the test says later".to_owned()));
+        }
         self.commit();
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::{DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
 mod once;
 mod random;
+mod retries;
 mod routed;
 
 /// A node whose crashes are copies of its journal's directory.

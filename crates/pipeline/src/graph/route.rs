@@ -143,6 +143,11 @@ impl Route {
         rest.iter().all(|leaf| leaf.output == first.output).then_some(&first.output)
     }
 
+    /// Whether rows can come to the output.
+    pub fn reaches(&self, output: &str) -> bool {
+        self.leaves.iter().any(|leaf| *leaf.output == *output)
+    }
+
     /// Whether nobody asked this before.
     pub fn first_time(&self) -> bool {
         !self.said.swap(true, Ordering::Relaxed)
