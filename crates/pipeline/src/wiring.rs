@@ -16,15 +16,19 @@ pub const SETTINGS: &[Setting] = &[
     ("limits.message", OptKind::Bytes, "longest message of a protocol, decompressed"),
 ];
 
-/// The protocol of that name.
+/// The protocol of that name for a role; input and output of a name may be of two.
 ///
 /// # Errors
 /// Where there is none; reading a configuration has told so before, with the nearest name.
-fn protocol(protocols: &[&'static Protocol], name: &str) -> Result<&'static Protocol, String> {
+fn protocol(
+    protocols: &[&'static Protocol],
+    name: &str,
+    offers: fn(&Protocol) -> bool,
+) -> Result<&'static Protocol, String> {
     protocols
         .iter()
         .copied()
-        .find(|protocol| protocol.name == name)
+        .find(|protocol| protocol.name == name && offers(protocol))
         .ok_or_else(|| format!("there is no `{name}`"))
 }
 
@@ -53,7 +57,7 @@ struct Maker<'a> {
 impl Parts for Maker<'_> {
     fn filter(&mut self, section: &Section, name: &str) -> Result<Arc<dyn Filter>, String> {
         let kind = &section.kind;
-        let make = protocol(self.protocols, kind)?.filter.ok_or_else(|| format!("`{kind}` is no filter"))?;
+        let make = protocol(self.protocols, kind, |protocol| protocol.filter.is_some())?.filter.ok_or_else(|| format!("`{kind}` is no filter"))?;
         Ok(make(&section.options, &self.env.named(name)).map_err(|error| error.to_string())?.into())
     }
 
@@ -62,7 +66,7 @@ impl Parts for Maker<'_> {
         if let Some(made) = (self.builtin)(section, &env) {
             return made;
         }
-        let make = protocol(self.protocols, kind)?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
+        let make = protocol(self.protocols, kind, |protocol| protocol.output.is_some())?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
         Ok(make(&section.options, &env).map_err(|error| error.to_string())?.into())
     }
 }
@@ -79,7 +83,7 @@ pub fn start_inputs(
 ) -> Result<Vec<(&'static str, Running)>, String> {
     let mut running = Vec::new();
     for Section { kind, name, label, options, .. } in sections {
-        let protocol = protocol(protocols, kind)?;
+        let protocol = protocol(protocols, kind, |protocol| protocol.input.is_some())?;
         let make = protocol.input.ok_or_else(|| format!("`{kind}` is no input"))?;
         let input = make(options).map_err(|error| format!("input {kind}: {error}"))?;
         let name = if name.is_empty() { kind } else { name };

@@ -12,7 +12,7 @@ use crate::format::{More, Parser, Settings};
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::{msgpack, ruby_regex};
-use crate::{forward, socket, syslog};
+use crate::{forward, http_in, socket, syslog};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -21,6 +21,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("forward", forward_stream),
     ("syslog", syslog_stream),
+    ("http_body", http_body),
     ("lines", lines_stream),
     ("value_parse", value_parse),
     ("msgpack", msgpack_value),
@@ -53,6 +54,27 @@ pub fn syslog_stream(bytes: &[u8]) {
 /// Where that does not hold.
 pub fn lines_stream(bytes: &[u8]) {
     stream(&socket::TCP, bytes);
+}
+
+/// A body of `http_in`, its type told by the first byte: its events have lines that give them back.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn http_body(bytes: &[u8]) {
+    const TYPES: [&str; 4] = [
+        "application/json",
+        "application/x-ndjson",
+        "application/msgpack",
+        "application/x-www-form-urlencoded",
+    ];
+    let Some((first, body)) = bytes.split_first() else { return };
+    let Ok(decoded) = http_in::decode_body(TYPES[usize::from(first % 4)], "", body, &LIMITS) else { return };
+    for event in decoded.events {
+        let mut line = Vec::new();
+        render(&event, &mut line);
+        let back = parse(&line, &Limits::default()).expect("its own line is read");
+        assert!(back.same(&event), "{event:?} is read back as {back:?}");
+    }
 }
 
 fn stream(protocol: &Protocol, bytes: &[u8]) {
@@ -214,6 +236,14 @@ mod tests {
         let samples = || forward::PROTOCOL.samples.iter().map(|sample| sample.bytes.to_vec());
         match name {
             "forward" => samples().collect(),
+            "http_body" => [
+                &b"\x00[{\"a\":1},{\"b\":[\"x\"]}]"[..],
+                b"\x01{\"a\":1}\n{\"a\":2}\n",
+                b"\x02\x81\xa1a\xc3\x92\x81\xa1b\x01\xc0",
+                b"\x03time=1.5&msgpack=%81%a1a%ff&json=%7B%22a%22%3A%22x+y%22%7D",
+            ]
+            .map(<[u8]>::to_vec)
+            .to_vec(),
             "syslog" => of(&syslog::PROTOCOL),
             "lines" => of(&socket::TCP),
             "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),

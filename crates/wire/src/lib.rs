@@ -7,6 +7,7 @@ pub mod forward;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod http;
+pub mod http_in;
 pub mod sample;
 pub mod shared;
 pub mod socket;

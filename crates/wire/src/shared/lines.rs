@@ -140,6 +140,18 @@ impl LineSettings {
         Ok(settings)
     }
 
+    /// Lines of that format, all kept.
+    ///
+    /// # Errors
+    /// As [`LineSettings::read`].
+    pub fn of(format: &str, timezone: &str) -> Result<Self, ConfigError> {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let format = some(format).filter(|name| name != "none");
+        let settings = LineSettings { format, timezone: some(timezone), ..LineSettings::default() };
+        settings.parser(0).check().map_err(|error| ConfigError(error.to_string()))?;
+        Ok(settings)
+    }
+
     fn parser(&self, now: Nanos) -> Settings {
         Settings {
             format: self.format.clone(),

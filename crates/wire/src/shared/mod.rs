@@ -15,4 +15,5 @@ pub mod sources;
 pub(crate) mod stream;
 pub mod strftime;
 pub(crate) mod tls;
+pub(crate) mod web;
 pub(crate) mod window;

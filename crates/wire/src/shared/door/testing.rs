@@ -88,6 +88,31 @@ impl Listening {
         self.runtime.block_on(send).expect("the node reads");
     }
 
+    /// Sends an HTTP request with these header lines, and gives the answer: status, head, body.
+    pub fn request(&self, line: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let head = format!("{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{length}{headers}\r\n");
+        let answer = self.exchange(&[head.as_bytes(), body].concat());
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        (head[9..12].parse().expect("a status"), head, answer[end + 4..].to_vec())
+    }
+
+    /// Sends bytes over a connection, and gives what comes back until the other side closes it, within ten seconds.
+    pub fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect(self.address);
+        let exchange = async {
+            stream.write_all(bytes).await?;
+            let mut answer = Vec::new();
+            tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let patience = std::time::Duration::from_secs(10);
+        let answer = self.runtime.block_on(async { tokio::time::timeout(patience, exchange).await });
+        answer.expect("an answer in time").expect("the node answers")
+    }
+
     /// Sends a datagram.
     pub fn datagram(&self, bytes: &[u8]) {
         let send = async {
