@@ -157,6 +157,25 @@ pub trait Fs: Send + Sync {
     /// As the system says.
     fn free(&self, path: &Path) -> io::Result<u64>;
 
+    /// Makes `at` a symbolic link to `target`, in the place of whatever link or file it was. Not durable: nothing that must
+    /// survive a crash may hang on it.
+    ///
+    /// # Errors
+    /// As the system says; `Unsupported` where there are none.
+    fn symlink(&self, target: &Path, at: &Path) -> io::Result<()> {
+        let _ = (target, at);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sets the permission bits of a file or directory, as in 0o640.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let _ = mode;
+        self.metadata(path).map(drop)
+    }
+
     /// The path without links on it: where the file itself lies.
     ///
     /// # Errors

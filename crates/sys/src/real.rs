@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -107,6 +107,23 @@ impl Fs for RealFs {
 
     fn resolve(&self, path: &Path) -> io::Result<std::path::PathBuf> {
         fs::canonicalize(path)
+    }
+
+    fn symlink(&self, target: &Path, at: &Path) -> io::Result<()> {
+        // Made beside and moved over, so that there is a link at any time.
+        let mut made = at.as_os_str().to_owned();
+        made.push(format!(".{}", std::process::id()));
+        if let Err(error) = fs::remove_file(&made)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        std::os::unix::fs::symlink(target, &made)?;
+        fs::rename(&made, at)
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
