@@ -26,6 +26,7 @@ const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::socket::TCP,
     &sawlog_wire::socket::UDP,
     &sawlog_wire::socket::UNIX,
+    &sawlog_wire::file::PROTOCOL,
     &sawlog_wire::filter::grep::PROTOCOL,
     &sawlog_wire::filter::record_transformer::PROTOCOL,
 ];

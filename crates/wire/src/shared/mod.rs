@@ -1,6 +1,7 @@
 //! Encodings that several protocols share. Knows nothing of any one of them.
 
 pub mod budget;
+pub mod chunks;
 pub mod cut;
 pub mod door;
 pub mod events;
@@ -9,6 +10,7 @@ pub mod gather;
 pub mod inflate;
 pub mod lines;
 pub mod msgpack;
+pub mod placeholders;
 pub mod record;
 pub mod ruby_regex;
 pub mod sources;

@@ -1,0 +1,657 @@
+//! Rows gathered in files of an output's own (chunks) until they are handed on whole: sorted by span of time, tag and fields,
+//! fsynced and recorded with the position that they reach, so that neither the end of the process nor a loss of power loses or
+//! doubles one. Knows nothing of what a whole chunk becomes: that is a [`Sink`]'s.
+
+mod output;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sawlog_model::{Batch, KnownSource, Limits, Nanos, RowRef, SECOND, SourceId};
+use sawlog_pipeline::{Lsn, Origin, OutputError};
+use sawlog_sys::task::{self, Thread};
+use sawlog_sys::{File, Lock, Open, Sys};
+
+use super::placeholders::{Key, Keys};
+use state::{Durable, Kept};
+
+pub use output::{BUFFER, ChunkedOutput, Times};
+
+/// How often what was written is fsynced and recorded, while something is.
+const RECORD_EVERY: Duration = Duration::from_millis(500);
+/// The same where nothing was written and only positions moved.
+const RECORD_POSITIONS_EVERY: Duration = Duration::from_secs(5);
+/// So many bytes are recorded at once.
+const RECORD_BYTES: u64 = 16 << 20;
+/// Longest and shortest wait before a chunk that its sink did not take is given to it again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Most open files.
+const HANDLES_MOST: usize = 256;
+/// Most chunks that rows are added to; above it the oldest is closed before its time.
+const OPEN_MOST: usize = 4096;
+/// With so many chunks that the sink does not take, no more rows are.
+const CLOSED_MOST: usize = 64;
+/// Offsets of zones are whole quarters of an hour.
+const QUARTER: Nanos = 900 * SECOND;
+
+/// How rows are gathered.
+pub struct Settings {
+    /// Directory of the chunks; nobody else's.
+    pub dir: PathBuf,
+    /// What tells chunks apart.
+    pub keys: Keys,
+    /// After the end of its span of time a chunk waits so long for late rows.
+    pub wait: Nanos,
+    /// A chunk is closed at this age.
+    pub age: Option<Duration>,
+    /// A chunk is closed before it has more bytes.
+    pub limit: u64,
+    /// Permissions of its files.
+    pub mode: Option<u32>,
+}
+
+/// A whole chunk; all of it is on stable storage.
+pub struct Whole<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What its rows have in common.
+    pub key: &'a Key,
+    /// Its file.
+    pub path: PathBuf,
+    /// Bytes in it.
+    pub len: u64,
+}
+
+impl Whole<'_> {
+    /// A file beside its own that goes when the chunk goes.
+    pub fn beside(&self, end: &str) -> PathBuf {
+        self.path.with_extension(end)
+    }
+}
+
+/// Takes whole chunks.
+pub trait Sink: Send + Sync {
+    /// Takes a chunk; may be asked again about one that it took, where a crash kept that from being recorded.
+    ///
+    /// # Errors
+    /// In words; it is asked again later.
+    fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String>;
+    /// A chunk was begun.
+    fn begun(&self, _id: &str, _key: &Key, _path: &Path, _keys: &Keys) {}
+}
+
+/// A chunk that rows are added to, or that waits for its sink.
+struct Chunk {
+    id: String,
+    file: Option<Arc<dyn File>>,
+    len: u64,
+    since: Duration,
+    used: u64,
+    /// Written and not fsynced.
+    unsynced: bool,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<Key, Chunk>,
+    closed: Vec<(Key, Chunk)>,
+    known: HashMap<SourceId, KnownSource>,
+    cursor: Lsn,
+    /// A part of a journal frame was taken: its rows must not be recorded before the rest came.
+    in_frame: bool,
+    /// Positions moved since the last record, and whether bytes were written.
+    moved: bool,
+    written: u64,
+    /// A file was made whose name is not on stable storage.
+    made: bool,
+    recorded_at: Duration,
+    recorded_cursor: Lsn,
+    recorded: Arc<HashMap<SourceId, KnownSource>>,
+    last_id: u64,
+    uses: u64,
+    /// Why nothing can be taken any more.
+    broken: Option<String>,
+    /// Why the sink takes nothing now, and when it is asked again.
+    failing: Option<(String, Duration, Duration)>,
+    stopping: bool,
+}
+
+struct Shared {
+    sys: Sys,
+    settings: Settings,
+    sink: Box<dyn Sink>,
+    limits: Limits,
+    state: Mutex<State>,
+    wake: Condvar,
+    /// What is on stable storage; held by who changes that.
+    durable: Mutex<Durable>,
+    _lock: Box<dyn Lock>,
+}
+
+/// The chunks of one output.
+pub struct Chunks {
+    shared: Arc<Shared>,
+    thread: Option<Thread<()>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Chunks {
+    /// Goes on with what is in the directory; a thread of its own records and hands on.
+    ///
+    /// # Errors
+    /// In words, where the directory cannot be used.
+    pub fn start(
+        sys: &Sys,
+        settings: Settings,
+        sink: Box<dyn Sink>,
+        limits: Limits,
+    ) -> Result<Chunks, String> {
+        let mut chunks = Chunks::open(sys, settings, sink, limits)?;
+        let shared = chunks.shared.clone();
+        let thread = task::spawn("chunks", move || shared.run());
+        chunks.thread = Some(thread.map_err(|error| format!("no thread for chunks: {error}"))?);
+        Ok(chunks)
+    }
+
+    /// The same without a thread: nothing happens but in [`Chunks::record`].
+    ///
+    /// # Errors
+    /// As [`Chunks::start`].
+    pub fn open(
+        sys: &Sys,
+        settings: Settings,
+        sink: Box<dyn Sink>,
+        limits: Limits,
+    ) -> Result<Chunks, String> {
+        let dir = settings.dir.clone();
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        sys.fs.create_dir_all(&dir).map_err(failed)?;
+        let in_use = || format!("{} is in use by another output or process", dir.display());
+        let held = sys.fs.lock(&dir.join("lock")).map_err(failed)?.ok_or_else(in_use)?;
+        let durable = Durable::read(sys, &dir).map_err(failed)?;
+        let state = recover(sys, &settings, &durable).map_err(failed)?;
+        let shared = Shared {
+            sys: sys.clone(),
+            settings,
+            sink,
+            limits,
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            durable: Mutex::new(durable),
+            _lock: held,
+        };
+        Ok(Chunks { shared: Arc::new(shared), thread: None })
+    }
+
+    /// Takes the rows of a batch, each as `write` writes it.
+    ///
+    /// # Errors
+    /// [`OutputError::Later`] where they cannot be written, or too much waits for the sink; nothing of the batch is kept then.
+    pub fn take(
+        &self,
+        batch: &Batch,
+        origin: Origin,
+        write: impl FnMut(RowRef<'_>, &mut Vec<u8>),
+    ) -> Result<(), OutputError> {
+        let shared = &self.shared;
+        let parts = shared.split(batch, write);
+        let mut state = lock(&shared.state);
+        state.admits()?;
+        let idle = !state.moved && state.written == 0;
+        shared.append(&mut state, parts).map_err(|error| OutputError::Later(error.to_string()))?;
+        let (frame, position) = match origin {
+            Origin::Replayable(position) => (None, Some(position)),
+            Origin::Journal { at, next, position } => (Some((at, next)), position),
+        };
+        if let Some(position) = position {
+            let known = KnownSource { source: (*batch.source).clone(), position };
+            state.known.insert(known.source.id, known);
+        }
+        state.moved = true;
+        if let Some((at, next)) = frame {
+            state.reach(at, next);
+        }
+        let at_once =
+            state.written >= RECORD_BYTES || shared.settings.age.is_some_and(|age| age < RECORD_EVERY);
+        if idle || at_once {
+            shared.wake.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Rows that were taken from their file are now in the journal, too.
+    pub fn journaled(&self, at: Lsn, next: Lsn) {
+        let mut state = lock(&self.shared.state);
+        state.reach(at, next);
+        if !std::mem::replace(&mut state.moved, true) {
+            self.shared.wake.notify_all();
+        }
+    }
+
+    /// Journal position below which all is on stable storage.
+    pub fn cursor(&self) -> Lsn {
+        lock(&self.shared.state).recorded_cursor
+    }
+
+    /// Files, each with the position below which all is on stable storage.
+    pub fn known(&self) -> Arc<HashMap<SourceId, KnownSource>> {
+        lock(&self.shared.state).recorded.clone()
+    }
+
+    /// Records what was taken.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn record(&self) -> Result<(), String> {
+        self.shared.round()
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        lock(&self.shared.state).stopping = true;
+        self.shared.wake.notify_all();
+        if let Some(thread) = self.thread.take() {
+            thread.join();
+        }
+    }
+}
+
+impl State {
+    /// A part of the frame at `at`, or, where `next` is beyond, the last one of it.
+    fn reach(&mut self, at: Lsn, next: Lsn) {
+        self.in_frame = next <= at;
+        if !self.in_frame {
+            self.cursor = next;
+        }
+    }
+
+    fn admits(&self) -> Result<(), OutputError> {
+        if let Some(why) = &self.broken {
+            return Err(OutputError::Later(why.clone()));
+        }
+        match &self.failing {
+            Some((why, ..)) if self.closed.len() >= CLOSED_MOST => Err(OutputError::Later(why.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves a chunk to those that wait for the sink.
+    fn close(&mut self, key: &Key) {
+        if let Some(chunk) = self.open.remove(key) {
+            self.closed.push((key.clone(), chunk));
+        }
+    }
+
+    fn handles(&self) -> usize {
+        self.open.values().filter(|chunk| chunk.file.is_some()).count()
+    }
+}
+
+/// What there is to go on with: chunks have the bytes that were recorded and no others, and files that were not are gone.
+fn recover(sys: &Sys, settings: &Settings, durable: &Durable) -> io::Result<State> {
+    let since = sys.clock.monotonic();
+    let mut state = State {
+        cursor: durable.cursor,
+        recorded_cursor: durable.cursor,
+        known: durable.known.clone(),
+        recorded: Arc::new(durable.known.clone()),
+        recorded_at: since,
+        ..State::default()
+    };
+    for entry in sys.fs.list(&settings.dir)? {
+        let stem = entry.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let ours = stem.starts_with('b') && !entry.is_dir;
+        if ours && !durable.chunks.iter().any(|chunk| chunk.id == stem) {
+            sys.fs.unlink(&entry.path)?;
+        }
+    }
+    for kept in &durable.chunks {
+        let path = settings.dir.join(&kept.id);
+        let there = match sys.fs.metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            there => there?,
+        };
+        // One that has another name already is whole, and somebody may be reading it.
+        if there.links < 2 && there.len != kept.len {
+            sys.fs.open(&path, Open::Write)?.set_len(kept.len)?;
+        }
+        let id = kept.id.clone();
+        let chunk = Chunk { id, file: None, len: kept.len, since, used: 0, unsynced: false };
+        state.last_id = state.last_id.max(number(&kept.id));
+        if kept.closed || !settings.keys.fits(&kept.key) || state.open.contains_key(&kept.key) {
+            state.moved |= !kept.closed;
+            state.closed.push((kept.key.clone(), chunk));
+        } else {
+            state.open.insert(kept.key.clone(), chunk);
+        }
+    }
+    Ok(state)
+}
+
+fn number(id: &str) -> u64 {
+    u64::from_str_radix(id.trim_start_matches('b'), 16).unwrap_or(0)
+}
+
+impl Shared {
+    /// The bytes of a batch's rows by what they have in common.
+    fn split(&self, batch: &Batch, mut write: impl FnMut(RowRef<'_>, &mut Vec<u8>)) -> Vec<(Key, Vec<u8>)> {
+        let keys = self.settings.keys.of_batch(batch, &self.limits);
+        let whole_quarters = self.settings.keys.time.as_ref().is_none_or(|(span, _)| span % QUARTER == 0);
+        let mut parts: Vec<(Key, Vec<u8>)> = Vec::new();
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        let mut last: Option<(Nanos, usize)> = None;
+        for row in batch.iter() {
+            let quarter = row.row().time.div_euclid(QUARTER);
+            let same = last.filter(|(before, _)| keys.is_by_time() && whole_quarters && *before == quarter);
+            let place = match same {
+                Some((_, place)) => place,
+                None => {
+                    let key = keys.key(row);
+                    *places.entry(key).or_insert_with_key(|key| {
+                        parts.push((key.clone(), Vec::new()));
+                        parts.len() - 1
+                    })
+                }
+            };
+            last = Some((quarter, place));
+            write(row, &mut parts[place].1);
+        }
+        parts
+    }
+
+    /// Writes the parts of a batch to their chunks; where one cannot be written none counts.
+    fn append(&self, state: &mut State, parts: Vec<(Key, Vec<u8>)>) -> io::Result<()> {
+        let now = self.sys.clock.monotonic();
+        for (key, bytes) in &parts {
+            let full = |chunk: &Chunk| chunk.len > 0 && chunk.len + bytes.len() as u64 > self.settings.limit;
+            if state.open.get(key).is_some_and(full) {
+                state.close(key);
+            }
+            if !state.open.contains_key(key) {
+                self.begin(state, key, now)?;
+            }
+            state.uses += 1;
+            let used = state.uses;
+            let Some(chunk) = state.open.get_mut(key) else { continue };
+            chunk.used = used;
+            self.file(chunk)?.write_at(bytes, chunk.len)?;
+        }
+        for (key, bytes) in parts {
+            let Some(chunk) = state.open.get_mut(&key) else { continue };
+            chunk.len += bytes.len() as u64;
+            chunk.unsynced = true;
+            state.written += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Begins a chunk.
+    fn begin(&self, state: &mut State, key: &Key, now: Duration) -> io::Result<()> {
+        if state.open.len() >= OPEN_MOST {
+            let oldest =
+                state.open.iter().min_by_key(|(_, chunk)| number(&chunk.id)).map(|(key, _)| key.clone());
+            oldest.into_iter().for_each(|key| state.close(&key));
+        }
+        if state.handles() >= HANDLES_MOST {
+            let idle =
+                state.open.values_mut().filter(|chunk| chunk.file.is_some()).min_by_key(|chunk| chunk.used);
+            if let Some(chunk) = idle {
+                chunk.file = None;
+            }
+        }
+        // As Fluentd's ids: microseconds, and bits behind them that keep ids apart.
+        let micros = (self.sys.clock.now() / 1_000).max(0) as u64;
+        let id = (micros << 12).max(state.last_id + 1);
+        let name = format!("b{id:016x}");
+        let path = self.settings.dir.join(&name);
+        let file = self.sys.fs.open(&path, Open::New)?;
+        if let Some(mode) = self.settings.mode {
+            self.sys.fs.set_mode(&path, mode)?;
+        }
+        state.last_id = id;
+        state.made = true;
+        self.sink.begun(&name, key, &path, &self.settings.keys);
+        let chunk =
+            Chunk { id: name, file: Some(file.into()), len: 0, since: now, used: state.uses, unsynced: true };
+        state.open.insert(key.clone(), chunk);
+        Ok(())
+    }
+
+    fn file(&self, chunk: &mut Chunk) -> io::Result<Arc<dyn File>> {
+        if let Some(file) = &chunk.file {
+            return Ok(file.clone());
+        }
+        let file: Arc<dyn File> = self.sys.fs.open(&self.settings.dir.join(&chunk.id), Open::Write)?.into();
+        chunk.file = Some(file.clone());
+        Ok(file)
+    }
+
+    /// When a chunk is to be closed, in monotonic time.
+    fn closes_at(&self, key: &Key, chunk: &Chunk, now: Duration, clock: Nanos) -> Option<Duration> {
+        let by_age = self.settings.age.map(|age| chunk.since + age);
+        let span = self.settings.keys.time.as_ref().map_or(0, |(span, _)| *span);
+        let by_time = key.slice.map(|slice| {
+            let left = slice.saturating_add(span).saturating_add(self.settings.wait).saturating_sub(clock);
+            now + Duration::from_nanos(u64::try_from(left).unwrap_or(0))
+        });
+        by_age.into_iter().chain(by_time).min()
+    }
+
+    /// When there is something to do; `None`: when somebody says so.
+    fn wakes_at(&self, state: &State, now: Duration) -> Option<Duration> {
+        let clock = self.sys.clock.now();
+        let record = match (state.written, state.moved) {
+            _ if state.broken.is_some() => None,
+            (0, false) => None,
+            // The rest of the frame comes at once, or is on its way.
+            _ if state.in_frame => Some(now + Duration::from_millis(50)),
+            (0, true) => Some(state.recorded_at + RECORD_POSITIONS_EVERY),
+            (RECORD_BYTES.., _) => Some(now),
+            _ => Some(state.recorded_at + RECORD_EVERY.min(self.settings.age.unwrap_or(RECORD_EVERY))),
+        };
+        let closes =
+            state.open.iter().filter_map(|(key, chunk)| self.closes_at(key, chunk, now, clock)).min();
+        // A clock that was set meanwhile is noticed after a minute.
+        let closes = closes.map(|at| at.min(now + Duration::from_secs(60)));
+        let closes = closes.filter(|_| state.broken.is_none());
+        let retry = state.failing.as_ref().map(|(_, at, _)| *at);
+        let soon = if state.in_frame { now + Duration::from_millis(50) } else { now };
+        let deliver = (!state.closed.is_empty() && state.broken.is_none()).then_some(retry.unwrap_or(soon));
+        record.into_iter().chain(closes).chain(deliver).min()
+    }
+
+    /// The thread.
+    fn run(&self) {
+        loop {
+            let mut state = lock(&self.state);
+            loop {
+                let now = self.sys.clock.monotonic();
+                if state.stopping {
+                    break;
+                }
+                state = match self.wakes_at(&state, now) {
+                    Some(at) if at <= now => break,
+                    Some(at) => {
+                        self.wake.wait_timeout(state, at - now).unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                };
+            }
+            let stopping = state.stopping;
+            drop(state);
+            let failed = self.round().is_err();
+            if stopping {
+                return;
+            }
+            if failed {
+                // What failed is tried again, but not at once.
+                let state = lock(&self.state);
+                drop(self.wake.wait_timeout_while(state, RETRY.0, |state| !state.stopping));
+            }
+        }
+    }
+
+    /// Closes what is to be closed, records what was taken and hands on what is whole.
+    fn round(&self) -> Result<(), String> {
+        let mut durable = lock(&self.durable);
+        if let Some((next, unsynced)) = self.snapshot() {
+            let recorded = self.store(&next, &unsynced);
+            let mut state = lock(&self.state);
+            if let Err(error) = recorded {
+                state.moved = true;
+                return Err(error);
+            }
+            state.recorded_cursor = next.cursor;
+            state.recorded = Arc::new(next.known.clone());
+            *durable = next;
+        }
+        self.hand_on(&mut durable)
+    }
+
+    /// What is to be recorded, with the chunks whose bytes must be on stable storage before; `None` where that is nothing, or
+    /// a frame is in the middle.
+    #[expect(clippy::type_complexity, reason = "one use")]
+    fn snapshot(&self) -> Option<(Durable, (bool, Vec<(String, Option<Arc<dyn File>>)>))> {
+        let (now, clock) = (self.sys.clock.monotonic(), self.sys.clock.now());
+        let mut state = lock(&self.state);
+        if state.in_frame || state.broken.is_some() {
+            return None;
+        }
+        let due = |(key, chunk): (&Key, &Chunk)| {
+            let at = self.closes_at(key, chunk, now, clock);
+            at.is_some_and(|at| at <= now).then(|| key.clone())
+        };
+        let due: Vec<Key> = state.open.iter().filter_map(due).collect();
+        due.iter().for_each(|key| state.close(key));
+        if !state.moved && state.written == 0 && due.is_empty() {
+            return None;
+        }
+        let State { open, closed, .. } = &mut *state;
+        closed.sort_by_key(|(_, chunk)| number(&chunk.id));
+        let kept = |key: &Key, chunk: &Chunk, closed| Kept {
+            id: chunk.id.clone(),
+            key: key.clone(),
+            len: chunk.len,
+            closed,
+        };
+        let mut chunks: Vec<Kept> = closed.iter().map(|(key, chunk)| kept(key, chunk, true)).collect();
+        chunks.extend(open.iter().map(|(key, chunk)| kept(key, chunk, false)));
+        let mut unsynced = Vec::new();
+        for chunk in open.values_mut().chain(closed.iter_mut().map(|(_, chunk)| chunk)) {
+            if std::mem::take(&mut chunk.unsynced) {
+                unsynced.push((chunk.id.clone(), chunk.file.clone()));
+            }
+        }
+        closed.iter_mut().for_each(|(_, chunk)| chunk.file = None);
+        (state.moved, state.written, state.recorded_at) = (false, 0, now);
+        let made = std::mem::take(&mut state.made);
+        Some((Durable { cursor: state.cursor, known: state.known.clone(), chunks }, (made, unsynced)))
+    }
+
+    /// Makes bytes, names and the record of them durable, in this order.
+    fn store(
+        &self,
+        next: &Durable,
+        new: &(bool, Vec<(String, Option<Arc<dyn File>>)>),
+    ) -> Result<(), String> {
+        let dir = &self.settings.dir;
+        let (made, unsynced) = new;
+        let synced = || -> io::Result<()> {
+            for (id, file) in unsynced {
+                match file {
+                    Some(file) => file.sync()?,
+                    None => self.sys.fs.open(&dir.join(id), Open::Write)?.sync()?,
+                }
+            }
+            if *made { self.sys.fs.sync_dir(dir) } else { Ok(()) }
+        };
+        if let Err(error) = synced() {
+            // What was not synced may be gone although it can still be read: only a new start knows what there is.
+            let why = format!(
+                "{}: an fsync failed ({error}); start again, nothing acknowledged is lost",
+                dir.display()
+            );
+            lock(&self.state).broken = Some(why.clone());
+            return Err(why);
+        }
+        next.write(&self.sys, dir).map_err(|error| format!("{}: {error}", dir.display()))
+    }
+
+    /// Gives whole chunks that are recorded as such to the sink, and records that it has them.
+    fn hand_on(&self, durable: &mut Durable) -> Result<(), String> {
+        let now = self.sys.clock.monotonic();
+        if lock(&self.state).failing.as_ref().is_some_and(|(_, at, _)| *at > now) {
+            return Ok(());
+        }
+        let mut delivered = Vec::new();
+        let mut failed = None;
+        for kept in durable.chunks.iter().filter(|kept| kept.closed) {
+            let path = self.settings.dir.join(&kept.id);
+            let whole = Whole { id: &kept.id, key: &kept.key, path, len: kept.len };
+            match self.deliver(&whole) {
+                Ok(()) => delivered.push(kept.id.clone()),
+                Err(why) => {
+                    failed = Some(why);
+                    break;
+                }
+            }
+        }
+        let result = self.forget(durable, &delivered).and(failed.clone().map_or(Ok(()), Err));
+        let mut state = lock(&self.state);
+        state.failing = failed.map(|why| {
+            let wait = state.failing.as_ref().map_or(RETRY.0, |(_, _, wait)| (*wait * 2).min(RETRY.1));
+            (why, now + wait, wait)
+        });
+        result
+    }
+
+    fn deliver(&self, whole: &Whole<'_>) -> Result<(), String> {
+        let failed = |error: io::Error| format!("{}: {error}", whole.path.display());
+        let there = match self.sys.fs.metadata(&whole.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            there => there.map_err(failed)?,
+        };
+        if whole.len == 0 {
+            return Ok(());
+        }
+        if there.links < 2 && there.len != whole.len {
+            // Something was begun behind its end and failed.
+            let file = self.sys.fs.open(&whole.path, Open::Write).map_err(failed)?;
+            file.set_len(whole.len).and_then(|()| file.sync()).map_err(failed)?;
+        }
+        self.sink.deliver(whole, &self.settings.keys)
+    }
+
+    /// Records that the sink has these chunks, and removes their files.
+    fn forget(&self, durable: &mut Durable, delivered: &[String]) -> Result<(), String> {
+        if delivered.is_empty() {
+            return Ok(());
+        }
+        let dir = &self.settings.dir;
+        let mut next = durable.clone();
+        next.chunks.retain(|kept| !delivered.contains(&kept.id));
+        next.write(&self.sys, dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        *durable = next;
+        lock(&self.state).closed.retain(|(_, chunk)| !delivered.contains(&chunk.id));
+        let entries = self.sys.fs.list(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        for entry in entries {
+            let stem =
+                entry.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            if delivered.contains(&stem) {
+                // What is left here is removed at the next start.
+                let _ = self.sys.fs.unlink(&entry.path);
+            }
+        }
+        Ok(())
+    }
+}
