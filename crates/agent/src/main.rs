@@ -31,6 +31,9 @@ const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::filter::record_transformer::PROTOCOL,
 ];
 
+/// What a configuration may name.
+const KNOWN: Known<'static> = Known { protocols: PROTOCOLS, settings: wiring::SETTINGS };
+
 /// Follows log files and forwards them, losing and doubling nothing.
 #[derive(Parser)]
 #[command(name = "sawlog-agent", version, about, disable_help_subcommand = true)]
@@ -45,6 +48,8 @@ enum Command {
     Run(Run),
     /// Check a configuration without starting anything
     Check(Check),
+    /// Print a configuration of Fluentd, ik, Flosculus or Beaver as sawlog.toml; differences go to standard error
+    Convert(Convert),
 }
 
 #[derive(Args)]
@@ -52,6 +57,14 @@ struct Check {
     /// The configuration: sawlog's own, or Fluentd's or ik's
     #[arg(short, long, value_name = "FILE", default_value = "sawlog.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    dialect: Dialect,
+}
+
+#[derive(Args)]
+struct Convert {
+    /// The configuration
+    file: PathBuf,
     #[command(flatten)]
     dialect: Dialect,
 }
@@ -88,6 +101,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => start(run),
         Command::Check(check) => self::check(&check),
+        Command::Convert(convert) => self::convert(&convert),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -135,7 +149,15 @@ fn check(check: &Check) -> Result<()> {
     Ok(())
 }
 
+fn convert(convert: &Convert) -> Result<()> {
+    let Loaded { config, notes } = read(&Sys::real(), &convert.file, &convert.dialect)?;
+    if !notes.is_empty() {
+        eprintln!("{}", config::lines(&notes, true));
+    }
+    print!("{}", config::write(&config, KNOWN));
+    Ok(())
+}
+
 fn read(sys: &Sys, path: &std::path::Path, dialect: &Dialect) -> Result<Loaded> {
-    let known = Known { protocols: PROTOCOLS, settings: wiring::SETTINGS };
-    config::load(sys, path, known, dialect.compat).map_err(|found| Error::msg(config::lines(&found, true)))
+    config::load(sys, path, KNOWN, dialect.compat).map_err(|found| Error::msg(config::lines(&found, true)))
 }

@@ -3,22 +3,22 @@
 //! its options.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use sawlog_sys::Sys;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use crate::{Opt, OptKind, Options, Protocol, TagPattern};
 
 mod element;
 pub mod fluent;
 mod load;
+mod sections;
+mod write;
 
 pub use element::{Element, ElementReader, Finding, FluentForm, Pair, Role};
 pub use load::{Loaded, lines, load};
+pub use write::write;
 
 /// Whose configurations are read: it decides on syntax, units and routing where they differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,20 +236,7 @@ pub struct Known<'a> {
 /// # Errors
 /// Every problem, in the order of the file.
 pub fn read(text: &str, protocols: &[&Protocol], settings: &[Setting]) -> Result<Config, Vec<Problem>> {
-    let mut reader =
-        ConfigReader { text, protocols, settings, config: Config::default(), problems: Vec::new() };
-    match DeTable::parse(text) {
-        Ok(table) => reader.root(table.get_ref()),
-        Err(error) => {
-            let at = error.span().unwrap_or(0..0);
-            reader.problem(at, error.message().to_owned());
-        }
-    }
-    if reader.problems.is_empty() {
-        return Ok(reader.config);
-    }
-    reader.problems.sort_by_key(|problem| problem.line);
-    Err(reader.problems)
+    sections::read(text, Known { protocols, settings })
 }
 
 /// Reads a configuration file of any dialect; all its problems, each with file and line, are the error.
@@ -283,102 +270,6 @@ pub fn options(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Result<Opt
     Ok(options)
 }
 
-struct ConfigReader<'a> {
-    text: &'a str,
-    protocols: &'a [&'a Protocol],
-    settings: &'a [Setting],
-    config: Config,
-    problems: Vec<Problem>,
-}
-
-impl ConfigReader<'_> {
-    fn problem(&mut self, at: Range<usize>, message: String) {
-        let before = &self.text.as_bytes()[..at.start.min(self.text.len())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        self.problems.push(Problem { line, message });
-    }
-
-    fn root(&mut self, table: &DeTable<'_>) {
-        for (key, value) in table {
-            let name = key.get_ref().as_ref();
-            match (name, value.get_ref()) {
-                ("input" | "output", DeValue::Array(sections)) => {
-                    for section in sections {
-                        self.section(name, section);
-                    }
-                }
-                ("input" | "output", _) => {
-                    self.problem(key.span(), format!("`{name}` is a list of tables; write it as [[{name}]]"));
-                }
-                (_, DeValue::Table(inner)) => {
-                    for (sub, value) in inner {
-                        self.setting(format!("{name}.{}", sub.get_ref()), sub.span(), value);
-                    }
-                }
-                _ => self.setting(name.to_owned(), key.span(), value),
-            }
-        }
-    }
-
-    fn setting(&mut self, name: String, at: Range<usize>, value: &Spanned<DeValue<'_>>) {
-        let Some((_, kind, help)) = self.settings.iter().find(|(have, ..)| *have == name) else {
-            let known = self.settings.iter().map(|(name, ..)| *name).chain(["input", "output"]);
-            let message = format!("there is no setting `{name}`{}", suggestion(&name, known));
-            return self.problem(at, message);
-        };
-        let opt = Opt { name: "", kind: *kind, default: "", help };
-        match scalar(value.get_ref()).ok_or_else(|| "it takes one value".to_owned()) {
-            Ok(text) => match check_value(&opt, &text) {
-                Ok(()) => drop(self.config.settings.insert(name, text)),
-                Err(message) => self.problem(value.span(), format!("`{name}`: {message}")),
-            },
-            Err(message) => self.problem(value.span(), format!("`{name}`: {message}")),
-        }
-    }
-
-    fn section(&mut self, role: &str, section: &Spanned<DeValue<'_>>) {
-        let DeValue::Table(table) = section.get_ref() else {
-            return self.problem(section.span(), format!("write it as [[{role}]]"));
-        };
-        let kind = match table.get("type").map(|value| (value.span(), scalar(value.get_ref()))) {
-            Some((_, Some(kind))) => kind,
-            _ => {
-                return self
-                    .problem(section.span(), format!("this [[{role}]] has no type; add type = \"…\""));
-            }
-        };
-        let offers = |protocol: &&&Protocol| {
-            if role == "input" { protocol.input.is_some() } else { protocol.output.is_some() }
-        };
-        let Some(protocol) = self.protocols.iter().filter(offers).find(|protocol| protocol.name == kind)
-        else {
-            let names = self.protocols.iter().filter(offers).map(|protocol| protocol.name);
-            let message = format!("there is no {role} of type `{kind}`{}", suggestion(&kind, names));
-            return self.problem(table.get("type").map_or(section.span(), Spanned::span), message);
-        };
-        let protocol: &Protocol = protocol;
-        let mut options = Options::default();
-        for (key, value) in table.iter().filter(|(key, _)| key.get_ref().as_ref() != "type") {
-            let name = key.get_ref().as_ref();
-            let mut read = |name: String, value: &DeValue<'_>, at| match option_values(protocol, &name, value)
-            {
-                Ok(values) => drop(options.0.insert(name, values)),
-                Err(message) => self.problem(at, message),
-            };
-            match value.get_ref() {
-                // A table of options that belong together: `[input.parse]`.
-                DeValue::Table(inner) => inner.iter().for_each(|(sub, value)| {
-                    read(format!("{name}.{}", sub.get_ref()), value.get_ref(), sub.span());
-                }),
-                value => read(name.to_owned(), value, key.span()),
-            }
-        }
-        fill_defaults(protocol, &mut options);
-        let section = Section { kind, options, ..Section::default() };
-        if role == "input" { self.config.inputs.push(section) } else { self.config.push_output(section) }
-    }
-}
-
 fn find_opt<'p>(protocol: &'p Protocol, name: &str) -> Result<&'p Opt, String> {
     protocol.options.iter().find(|opt| opt.name == name).ok_or_else(|| {
         let known = protocol.options.iter().map(|opt| opt.name);
@@ -386,35 +277,11 @@ fn find_opt<'p>(protocol: &'p Protocol, name: &str) -> Result<&'p Opt, String> {
     })
 }
 
-fn option_values(protocol: &Protocol, name: &str, value: &DeValue<'_>) -> Result<Vec<String>, String> {
-    let opt = find_opt(protocol, name)?;
-    let values = match (opt.kind, value) {
-        (OptKind::List, DeValue::Array(list)) => list.iter().map(|item| scalar(item.get_ref())).collect(),
-        _ => scalar(value).map(|text| vec![text]),
-    };
-    let values = values.ok_or_else(|| format!("`{name}` takes {}", kind_words(opt.kind)))?;
-    for text in &values {
-        check_value(opt, text).map_err(|message| format!("`{name}`: {message}"))?;
-    }
-    Ok(values)
-}
-
 fn fill_defaults(protocol: &Protocol, options: &mut Options) {
     for opt in protocol.options {
         options.0.entry(opt.name.to_owned()).or_insert_with(|| {
             if opt.default.is_empty() { Vec::new() } else { vec![opt.default.to_owned()] }
         });
-    }
-}
-
-fn scalar(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.to_string()),
-        DeValue::Float(number) => Some(number.to_string()),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        DeValue::Datetime(time) => Some(time.to_string()),
-        DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }
 

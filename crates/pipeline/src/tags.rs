@@ -97,6 +97,11 @@ impl TagPattern {
         }
     }
 
+    /// Whether it was read as ik reads patterns.
+    pub fn is_ik(&self) -> bool {
+        self.dialect == Dialect::Ik
+    }
+
     /// Whether every tag fits.
     pub fn is_all(&self) -> bool {
         matches!(self.test, Test::All)

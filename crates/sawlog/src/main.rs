@@ -24,6 +24,7 @@ struct Cli {
 enum Command {
     Run(cmd::run::Run),
     Check(cmd::check::Check),
+    Convert(cmd::convert::Convert),
     Import(cmd::import::Import),
     Search(cmd::search::Search),
     Sql(cmd::sql::Sql),
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Convert(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Search(command) => command.run(),
         Command::Sql(command) => command.run(),

@@ -99,3 +99,146 @@ fn a_file_tells_all_that_is_wrong_with_its_name() {
     let findings = load(&sys, dir.path(), known, None).unwrap_err();
     assert_eq!((findings.len(), findings[0].line), (1, 0));
 }
+
+const SEND: Protocol = Protocol {
+    name: "send",
+    options: &[
+        Opt { name: "to", kind: OptKind::Address, default: "127.0.0.1:1", help: "" },
+        Opt { name: "queue", kind: OptKind::Bytes, default: "1MiB", help: "" },
+        Opt { name: "expression", kind: OptKind::Text, default: "", help: "" },
+        Opt { name: "buffer.timekey", kind: OptKind::Duration, default: "", help: "" },
+        Opt { name: "keys", kind: OptKind::List, default: "", help: "" },
+        Opt { name: "ack", kind: OptKind::Bool, default: "true", help: "" },
+        Opt { name: "level", kind: OptKind::Number, default: "6", help: "" },
+    ],
+    output: Some(|_, _| Err(crate::ConfigError(String::new()))),
+    filter: Some(|_, _| Err(crate::ConfigError(String::new()))),
+    ..Protocol::EMPTY
+};
+
+const BOTH: Known<'static> = Known { protocols: &[&TAIL, &SEND], settings: SETTINGS };
+
+fn full() -> &'static str {
+    r#"only_listed = true
+data = "d"
+
+[store]
+memtable = "8MiB"
+
+[[input]]
+type = "tail"
+label = "@A"
+id = "t"
+paths = ["a", "b"]
+
+[[filter]]
+type = "send"
+label = "@A"
+match = "x.** y"
+expression = '^(?<a>"\d")'
+
+[[output]]
+label = "@A"
+match_ik = "x.*"
+last = true
+type = "send"
+id = "o"
+queue.memory = "2MiB"
+buffer.timekey = "1d"
+keys = ["k"]
+ack = false
+level = 3
+queue.limit = "1GiB"
+queue.overflow = "drop_oldest"
+queue.retry_wait = "2s"
+queue.retry_max_wait = "1m"
+queue.retry_growth = 150
+queue.retry_times = 5
+queue.retry_time = "1h"
+secondary = { type = "send", expression = "it's \"\u0007\"\n" }
+
+[[filter]]
+type = "send"
+
+[[output]]
+
+[[output.one_of]]
+weight = 3
+type = "send"
+queue = "4MiB"
+
+[[output.one_of]]
+
+[[output.one_of.one_of]]
+to_label = "@A"
+"#
+}
+
+#[test]
+fn filters_and_outputs_stand_in_the_order_of_the_file() {
+    let config = read(full(), BOTH.protocols, SETTINGS).unwrap();
+    assert_eq!((config.only_listed, &*config.inputs[0].label, &*config.inputs[0].name), (true, "@A", "t"));
+    assert_eq!(config.inputs[0].line, 7);
+    let [filter, output, second, choice] = &config.steps[..] else { panic!("{:?}", config.steps) };
+    assert_eq!((&*filter.label, filter.tags.to_string()), ("@A", "x.** y".to_owned()));
+    assert!(
+        matches!(&filter.action, Action::Filter(section) if section.options.text("expression") == "^(?<a>\"\\d\")")
+    );
+    assert_eq!(output.tags, TagPattern::parse_ik("x.*").unwrap());
+    let Action::Send { to: Target::Output(sent), last: true } = &output.action else { panic!("{output:?}") };
+    let queue = QueueOptions {
+        limit: Some(1 << 30),
+        overflow: Overflow::DropOldest,
+        retry_wait: Duration::from_secs(2),
+        retry_max_wait: Duration::from_secs(60),
+        retry_growth: 150,
+        retry_times: Some(5),
+        retry_time: Some(Duration::from_secs(3600)),
+    };
+    assert_eq!(sent.queue, queue);
+    assert_eq!((sent.section.options.text("queue"), sent.section.options.flag("ack")), ("2MiB", false));
+    assert_eq!(sent.secondary.as_ref().unwrap().options.text("expression"), "it's \"\u{7}\"\n");
+    assert!(matches!(&second.action, Action::Filter(_)) && second.tags.is_all());
+    let Action::Send { to: Target::OneOf(choices), last: false } = &choice.action else {
+        panic!("{choice:?}")
+    };
+    assert_eq!(choices.iter().map(|(weight, _)| *weight).collect::<Vec<_>>(), [3, 1]);
+    let nested = Target::OneOf(vec![(1, Target::Label("@A".to_owned()))]);
+    assert_eq!(choices[1].1, nested);
+}
+
+#[test]
+fn what_is_written_is_what_was_read() {
+    let config = read(full(), BOTH.protocols, SETTINGS).unwrap();
+    assert_eq!(write(&config, BOTH), full());
+    assert_eq!(write(&Config::default(), BOTH), "");
+}
+
+#[test]
+fn mistakes_in_sections_are_told_with_their_lines() {
+    let text = "[[input]]\ntype = \"tail\"\nlabel = \"@X\"\n[[output]]\ntype = \"send\"\nmach = \"a\"\n[[output]]\n\
+                match = \"{a\"\nto_label = \"@Y\"\ntype = \"send\"\n[[output]]\nto_label = \"@Y\"\nack = true\n[[output]]\n\
+                type = \"send\"\nlast = 3\nqueue.limt = 3\nqueue.overflow = \"spill\"\n[[output]]\none_of = []\n\
+                [[filter]]\ntype = \"tail\"\n[[output]]\ntype = \"send\"\nsecondary = { to = \"x\" }\nmatch = \"a\"\nmatch_ik = \"b\"\n";
+    let problems = read(text, BOTH.protocols, SETTINGS).unwrap_err();
+    let parts = [
+        (3, "no filter and no output has the label `@X`"),
+        (6, "did you mean `match`"),
+        (7, "one of type"),
+        (8, "without its }"),
+        (12, "label `@Y`"),
+        (13, "`ack` has no meaning here"),
+        (16, "`last` is true or false"),
+        (17, "did you mean `limit`"),
+        (18, "block, refuse or drop_oldest"),
+        (19, "nothing to choose from"),
+        (22, "no filter of type `tail`"),
+        (25, "has no type"),
+        (26, "write one of them"),
+    ];
+    for (line, part) in parts.iter() {
+        let told = problems.iter().any(|problem| problem.line == *line && problem.message.contains(part));
+        assert!(told, "{line} {part}: {problems:#?}");
+    }
+    assert_eq!(problems.len(), parts.len(), "{problems:#?}");
+}

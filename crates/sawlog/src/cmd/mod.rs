@@ -7,6 +7,7 @@ use sawlog_pipeline::config::Compat;
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod convert;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod man;

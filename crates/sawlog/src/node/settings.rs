@@ -38,6 +38,12 @@ pub(crate) fn read(sys: &Sys, path: &Path, compat: Option<Compat>) -> Result<Loa
     config::load(sys, path, known, compat).map_err(|found| Error::msg(config::lines(&found, true)))
 }
 
+/// A configuration as `sawlog.toml`.
+pub(crate) fn text(config: &Config) -> String {
+    let settings = [wiring::SETTINGS, OWN_SETTINGS].concat();
+    config::write(config, Known { protocols: PROTOCOLS, settings: &settings })
+}
+
 /// The store's sizes, as configured.
 pub(crate) fn store_options(config: &Config) -> sawlog_store::Options {
     let mut options = sawlog_store::Options::default();

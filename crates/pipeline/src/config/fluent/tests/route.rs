@@ -53,6 +53,7 @@ const OUT: Protocol = Protocol {
 
 const DROP: Protocol = Protocol {
     name: "grep",
+    filter: Some(|_, _| Err(ConfigError(String::new()))),
     fluent: &[FluentForm { role: Role::Filter, names: &["grep"], read: |_| Vec::new() }],
     ..Protocol::EMPTY
 };
@@ -72,6 +73,36 @@ fn read_as(text: &str, compat: Compat) -> (Config, Vec<(usize, bool, String)>) {
 fn read(text: &str) -> Config {
     let (config, told) = read_as(text, Compat::Fluentd);
     assert_eq!(told, [], "{text}");
+    again(&config);
+    config
+}
+
+/// What is converted to `sawlog.toml` is read back as the same configuration.
+fn again(config: &Config) {
+    let text = crate::config::write(config, KNOWN);
+    let back = crate::config::read(&text, KNOWN.protocols, KNOWN.settings)
+        .unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    assert_eq!(without_lines(back), without_lines(config.clone()), "{text}");
+}
+
+fn without_lines(mut config: Config) -> Config {
+    fn target(to: &mut Target) {
+        match to {
+            Target::Output(output) => {
+                output.section.line = 0;
+                output.secondary.iter_mut().for_each(|section| section.line = 0);
+            }
+            Target::Label(_) => {}
+            Target::OneOf(all) => all.iter_mut().for_each(|(_, to)| target(to)),
+        }
+    }
+    config.inputs.iter_mut().for_each(|input| input.line = 0);
+    for step in &mut config.steps {
+        match &mut step.action {
+            Action::Filter(section) => section.line = 0,
+            Action::Send { to, .. } => target(to),
+        }
+    }
     config
 }
 
@@ -100,6 +131,7 @@ fn ways(config: &Config) -> Vec<String> {
 
 fn output(lines: &str) -> (OutputSection, Vec<(usize, bool, String)>) {
     let (config, told) = read_as(&format!("<match **>\n@type out\n{lines}\n</match>"), Compat::Fluentd);
+    again(&config);
     let output = config.outputs().first().map(|output| (*output).clone());
     (output.unwrap_or_else(|| panic!("{told:?}")), told)
 }
@@ -132,6 +164,7 @@ fn a_copy_sends_to_all_its_stores_and_only_the_last_ends_the_way() {
          </match>\n</label>",
         Compat::Fluentd,
     );
+    again(&config);
     assert_eq!(ways(&config), ["|a|h:1 and on", "|a|label @X and on", "|a|h:2", "@X|**|one of 3*h:3 1*h:4"]);
     assert_eq!(told.iter().map(|(line, note, _)| (*line, *note)).collect::<Vec<_>>(), [(3, true), (4, true)]);
 }
@@ -274,6 +307,7 @@ fn in_ik_every_match_gets_the_rows() {
                 <match **>\ntype out\n</match>\n<scoreboard>\ntype html_http\nport 1234\n</scoreboard>\n";
     let (config, told) = read_as(text, Compat::Ik);
     assert_eq!(told, []);
+    again(&config);
     assert_eq!(ways(&config), ["|a.**|127.0.0.1:1 and on", "|**|127.0.0.1:1 and on"]);
     assert_eq!(config.steps[0].tags, TagPattern::parse_ik("a.**").unwrap());
     assert_eq!(config.inputs[0].options.text("rescan"), "90s");
