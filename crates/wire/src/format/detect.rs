@@ -116,7 +116,15 @@ fn reads(sample: &Sample<'_>, make: fn(&mut Names) -> Box<dyn Format>) -> u32 {
     let mut read = 0;
     for bytes in &sample.lines {
         slots.clear();
-        let mut out = Out { slots: &mut slots, names: &mut names, clock: &mut clock, limits: &limits };
+        let (mut made, base) = (Vec::new(), usize::MAX);
+        let mut out = Out {
+            slots: &mut slots,
+            names: &mut names,
+            clock: &mut clock,
+            limits: &limits,
+            made: &mut made,
+            base,
+        };
         read += usize::from(format.read(Line { bytes, start: 0 }, &mut out).time.is_some());
     }
     percent(read, sample.lines.len())

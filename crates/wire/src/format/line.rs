@@ -63,6 +63,14 @@ pub(super) trait Format: Send + Sync {
 
     /// The lines of the last event will be read again, from its first.
     fn again(&mut self) {}
+
+    /// Takes another reference for times without a year, where it has a clock of its own.
+    fn refer(&mut self, _reference: Nanos) {}
+
+    /// Whether a line is the first of a text, where lines are gathered to texts.
+    fn begins(&mut self, _text: &[u8]) -> bool {
+        true
+    }
 }
 
 /// Where a format notes what it finds.
@@ -71,9 +79,20 @@ pub(super) struct Out<'a> {
     pub names: &'a mut Arc<Names>,
     pub clock: &'a mut Clock,
     pub limits: &'a Limits,
+    /// Values that do not stand in the lines as they are; they lie behind the buffer.
+    pub made: &'a mut Vec<u8>,
+    /// Where the buffer ends.
+    pub base: usize,
 }
 
 impl Out<'_> {
+    /// The id of a name that a line gives; `None` where it is not text or there are too many.
+    pub fn name(&mut self, name: &[u8]) -> Option<NameId> {
+        let name = std::str::from_utf8(name).ok()?;
+        let room = self.names.len() < self.limits.names;
+        self.names.find(name).or_else(|| room.then(|| Arc::make_mut(self.names).intern(name)))
+    }
+
     /// Notes `line[from..to]` as a slot.
     pub fn slot(&mut self, line: Line<'_>, (from, to): (usize, usize), name: NameId, kind: Kind) {
         debug_assert!(from <= to && to <= line.bytes.len());

@@ -1,9 +1,7 @@
 //! logfmt: `ts=… level=info msg="words with blanks"`, keys and values of one line.
 
-use std::sync::Arc;
-
 use sawlog_model::time::{Layout, read, read_epoch};
-use sawlog_model::{Kind, NameId, Nanos};
+use sawlog_model::{Kind, Nanos};
 
 use super::access::closing_quote;
 use super::line::{Format, Line, Out, Reading};
@@ -43,14 +41,6 @@ fn pair(text: &[u8], at: usize) -> Option<(Pair, usize)> {
     matches!(text.get(end), None | Some(b' ')).then_some((Pair { key: (at, at + len), value, quoted }, end))
 }
 
-/// The name of a key; `None` where there are too many or it is not text.
-fn name(key: &[u8], out: &mut Out<'_>) -> Option<NameId> {
-    let key = std::str::from_utf8(key).ok()?;
-    out.names
-        .find(key)
-        .or_else(|| (out.names.len() < out.limits.names).then(|| Arc::make_mut(out.names).intern(key)))
-}
-
 impl Logfmt {
     /// Notes the slots; `None` where the line has anything but pairs.
     fn fields(&self, line: Line<'_>, out: &mut Out<'_>) -> Option<Option<Nanos>> {
@@ -69,7 +59,7 @@ impl Logfmt {
                 continue;
             }
             let key = &text[pair.key.0..pair.key.1];
-            let Some(name) = name(key, out) else { continue };
+            let Some(name) = out.name(key) else { continue };
             if let Some(rank) = TIMES.iter().position(|have| have.as_bytes() == key)
                 && best.is_none_or(|(have, _)| rank < have)
             {

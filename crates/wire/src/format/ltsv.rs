@@ -1,8 +1,5 @@
 //! Labelled tab-separated values: `time:…<TAB>host:…<TAB>status:200`.
 
-use std::sync::Arc;
-
-use sawlog_model::NameId;
 use sawlog_model::time::{read, read_epoch};
 
 use super::line::{Format, Line, Out, Reading};
@@ -34,13 +31,6 @@ fn is_label(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
-fn name(label: &[u8], out: &mut Out<'_>) -> Option<NameId> {
-    let label = std::str::from_utf8(label).ok()?;
-    out.names
-        .find(label)
-        .or_else(|| (out.names.len() < out.limits.names).then(|| Arc::make_mut(out.names).intern(label)))
-}
-
 impl Format for Ltsv {
     fn read(&mut self, line: Line<'_>, out: &mut Out<'_>) -> Reading {
         let before = out.slots.len();
@@ -54,7 +44,7 @@ impl Format for Ltsv {
                 break;
             }
             let label = &line.bytes[label.0..label.1];
-            let Some(name) = name(label, out) else { continue };
+            let Some(name) = out.name(label) else { continue };
             if time.is_none() && TIMES.contains(&label) {
                 // Web servers put brackets around it.
                 let at = value.0 + usize::from(line.bytes.get(value.0) == Some(&b'['));

@@ -2,11 +2,13 @@
 //! it is told at which offset the bytes stand.
 //!
 //! In reading order: [`Parser`] cuts the bytes into lines and joins lines to events; `detect` lists the formats and
-//! chooses one; each format reads one line at a time (`line`); `zone` makes times of what they read.
+//! chooses one; each format reads one line at a time (`line`); `zone` makes times of what they read. `parse` reads lines as
+//! a configuration says instead, `gather` those that are texts only together.
 
 mod access;
 mod container;
 mod detect;
+mod gather;
 mod json;
 mod level;
 mod line;
@@ -14,6 +16,7 @@ mod logfmt;
 mod ltsv;
 mod mysql_slow;
 mod nginx_error;
+pub mod parse;
 mod rows;
 mod state;
 mod syslog;
@@ -30,6 +33,7 @@ use sawlog_model::{Limits, NameId, Names, Nanos, Row, Slot};
 
 use self::detect::{FORMATS, Sample};
 use self::line::Format;
+use self::parse::{Spec, Unmatched};
 use self::zone::Clock;
 
 /// How the lines of a source are to be read.
@@ -45,6 +49,8 @@ pub struct Settings {
     pub fallback: Nanos,
     /// Whether lines are joined to events (stack traces, continuation lines). `None`: as the format says.
     pub multiline: Option<bool>,
+    /// A configured parser; where it is one, the format is not looked at.
+    pub parse: Option<Spec>,
 }
 
 /// Settings that a [`Parser`] would pass over.
@@ -109,6 +115,24 @@ pub struct Parsed {
     pub slots: Vec<Slot>,
     /// Bytes of the buffer that the rows take; the caller gives the rest again, with more behind it.
     pub consumed: usize,
+    /// Values that are not in the buffer as they are: slots that lie behind its end are of these bytes. See
+    /// [`Parsed::whole`].
+    pub made: Vec<u8>,
+    /// Lines that were left out since they are not of the configured form, and the last of them.
+    pub dropped: (u64, Option<std::ops::Range<usize>>),
+}
+
+impl Parsed {
+    /// The buffer that the spans point into: that which was given, with the values that were made behind it.
+    pub fn whole(&self, buffer: Bytes) -> Bytes {
+        if self.made.is_empty() {
+            return buffer;
+        }
+        let mut whole = Vec::with_capacity(buffer.len() + self.made.len());
+        whole.extend_from_slice(&buffer);
+        whole.extend_from_slice(&self.made);
+        whole.into()
+    }
 }
 
 /// Lines by which a format is chosen: so many, or those that begin in so many bytes.
@@ -125,8 +149,8 @@ pub struct Parser {
     limits: Limits,
     names: Arc<Names>,
     clock: Clock,
-    /// The format's number and reader, once it is known.
-    chosen: Option<(usize, Box<dyn Format>)>,
+    /// The format's name and reader, once it is known.
+    chosen: Option<(&'static str, Box<dyn Format>)>,
     /// Time of the last row that had one.
     last: Option<Nanos>,
     /// Whether the next bytes go on with a line that was cut at the limit.
@@ -140,13 +164,22 @@ impl Parser {
         let mut names = Names::default();
         let clock = Clock::new(settings.timezone.as_deref(), settings.reference)
             .unwrap_or_else(|()| Clock::utc(settings.reference));
-        let set = settings.format.as_deref().and_then(detect::by_name);
-        let chosen = set.map(|number| (number, detect::make(number, &mut names, &Sample::new(Vec::new()))));
+        let zone = settings.timezone.as_deref();
+        let spec = settings.parse.as_ref().and_then(|spec| spec.format(&mut names, zone, settings.reference));
+        let chosen = match spec {
+            Some((name, format)) => Some((name, Box::new(format) as Box<dyn Format>)),
+            None => settings.format.as_deref().and_then(detect::by_name).map(|number| {
+                (FORMATS[number].name, detect::make(number, &mut names, &Sample::new(Vec::new())))
+            }),
+        };
         Parser { settings, limits, names: Arc::new(names), clock, chosen, last: None, inside: false }
     }
 
     /// Finds rows in `buffer`, whose first byte stands at `offset` of the source.
     pub fn parse(&mut self, buffer: &Bytes, offset: u64, more: More) -> Parsed {
+        if let Some(gathering) = self.settings.parse.as_ref().and_then(Spec::gathering) {
+            return self.gathered(gathering, buffer, offset, more);
+        }
         if self.chosen.is_some() {
             return self.rows(buffer, offset, more);
         }
@@ -160,7 +193,7 @@ impl Parser {
         let sample = Sample::new(lines);
         let (number, sure) = detect::choose(&sample);
         let format = detect::make(number, Arc::make_mut(&mut self.names), &sample);
-        self.chosen = Some((number, format));
+        self.chosen = Some((FORMATS[number].name, format));
         let parsed = self.rows(buffer, offset, more);
         if !complete && !sure && more == More::Pause {
             self.chosen = None;
@@ -172,6 +205,19 @@ impl Parser {
     pub fn refer(&mut self, reference: Nanos) {
         self.settings.reference = reference;
         self.clock.refer(reference);
+        if let Some((_, format)) = &mut self.chosen {
+            format.refer(reference);
+        }
+    }
+
+    /// Whether a row without a time has that of its reading, and not that of its source: as a configuration says.
+    pub fn estimates(&self) -> bool {
+        self.settings.parse.as_ref().is_some_and(Spec::estimates)
+    }
+
+    /// What becomes of lines that are not of the configured form; `None` where nothing is configured.
+    fn unmatched(&self) -> Option<Unmatched> {
+        self.settings.parse.as_ref().filter(|spec| !spec.is_auto()).map(Spec::unmatched)
     }
 
     /// The id of a name, for fields that rows get beside those of their lines.
@@ -186,7 +232,7 @@ impl Parser {
 
     /// The format found or set, where it is known yet.
     pub fn format(&self) -> Option<&'static str> {
-        self.chosen.as_ref().map(|(number, _)| FORMATS[*number].name)
+        self.chosen.as_ref().map(|(name, _)| *name)
     }
 }
 

@@ -5,11 +5,12 @@ use memchr::memchr;
 use sawlog_model::{Kind, Marks, Nanos, Row, Slot};
 
 use super::line::{Line, Out, Part, Reading};
+use super::parse::Unmatched;
 use super::{BOM, More, Parsed, Parser};
 
 /// Most lines that are joined to one event, and most bytes.
-const EVENT_LINES: usize = 1_000;
-const EVENT_BYTES: usize = 1 << 20;
+pub(super) const EVENT_LINES: usize = 1_000;
+pub(super) const EVENT_BYTES: usize = 1 << 20;
 
 /// The event that may still go on: the last row.
 #[derive(Clone, Copy)]
@@ -22,13 +23,13 @@ struct Event {
 }
 
 /// A line as it stands in the buffer.
-struct Cut {
+pub(super) struct Cut {
     /// Length with its terminator.
-    len: usize,
+    pub len: usize,
     /// Length without.
-    text: usize,
+    pub text: usize,
     /// Whether the limit cut it.
-    cut: bool,
+    pub cut: bool,
 }
 
 impl Parser {
@@ -45,7 +46,7 @@ impl Parser {
             let skip =
                 if offset + at as u64 == 0 && buffer.starts_with(BOM) { BOM.len().min(cut.text) } else { 0 };
             let line = Line { bytes: &buffer[at + skip..at + cut.text], start: at + skip };
-            let mut reading = self.read(line, &cut, &mut parsed);
+            let mut reading = self.read(line, &cut, buffer.len(), &mut parsed);
             let goes_on = joins && reading.part == Part::More && !cut.cut;
             let joined = match &mut event {
                 Some(event) if goes_on => self.join(event, &reading, &cut, &mut parsed),
@@ -54,7 +55,7 @@ impl Parser {
             if !joined {
                 if goes_on && event.is_some() {
                     // The event before is full: this line is read as it would be if reading began with it.
-                    reading = self.read_again(line, &cut, &mut parsed);
+                    reading = self.read_again(line, &cut, buffer.len(), &mut parsed);
                 }
                 let whole = joins && !cut.cut && !self.inside;
                 event = whole.then_some(Event { lines: 1, open: reading.open, last: self.last });
@@ -72,7 +73,7 @@ impl Parser {
 
     /// The next line, where there is a whole one or nothing more will come.
     #[inline]
-    fn next_line(&self, rest: &[u8], more: More) -> Option<Cut> {
+    pub(super) fn next_line(&self, rest: &[u8], more: More) -> Option<Cut> {
         let longest = self.limits.event;
         match memchr(b'\n', &rest[..rest.len().min(longest)]) {
             Some(end) => {
@@ -88,7 +89,7 @@ impl Parser {
     }
 
     /// What the format says of a line; nothing of the later pieces of one that was cut.
-    fn read(&mut self, line: Line<'_>, cut: &Cut, parsed: &mut Parsed) -> Reading {
+    pub(super) fn read(&mut self, line: Line<'_>, cut: &Cut, base: usize, parsed: &mut Parsed) -> Reading {
         let Some((_, format)) = &mut self.chosen else { return Reading::UNPARSED };
         if self.inside {
             return Reading::event(None);
@@ -98,6 +99,8 @@ impl Parser {
             names: &mut self.names,
             clock: &mut self.clock,
             limits: &self.limits,
+            made: &mut parsed.made,
+            base,
         };
         let mut reading = format.read(line, &mut out);
         if cut.cut {
@@ -107,13 +110,13 @@ impl Parser {
     }
 
     /// Reads a line once more, as the first of an event.
-    fn read_again(&mut self, line: Line<'_>, cut: &Cut, parsed: &mut Parsed) -> Reading {
+    fn read_again(&mut self, line: Line<'_>, cut: &Cut, base: usize, parsed: &mut Parsed) -> Reading {
         let before = parsed.rows.last().map_or(0, |row| row.slots_end);
         parsed.slots.truncate(before as usize);
         if let Some((_, format)) = &mut self.chosen {
             format.again();
         }
-        self.read(line, cut, parsed)
+        self.read(line, cut, base, parsed)
     }
 
     /// Adds a line to the event before it: its first slot goes on with the event's last, where both are free text, and
@@ -151,7 +154,7 @@ impl Parser {
         true
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         line: Line<'_>,
         at: usize,
@@ -161,6 +164,23 @@ impl Parser {
         parsed: &mut Parsed,
     ) {
         let mut marks = reading.marks;
+        let unmatched = self.unmatched();
+        if marks.has(Marks::UNPARSED) && !self.inside {
+            match unmatched {
+                Some(Unmatched::Drop) => {
+                    parsed.dropped.0 += 1;
+                    parsed.dropped.1 = Some(line.start..line.start + line.bytes.len());
+                    return;
+                }
+                Some(Unmatched::Emit) => {
+                    let name = self.name("unmatched_line");
+                    let (start, len) = (line.start as u32, line.bytes.len() as u32);
+                    parsed.slots.push(Slot { start, len, name, kind: Kind::Text, layout: 0 });
+                    marks = Marks(marks.0 & !Marks::UNPARSED.0).with(Marks::TIME_TAKEN);
+                }
+                Some(Unmatched::Keep) | None => {}
+            }
+        }
         if self.inside {
             // The rest of a line that was cut: found as text, read by nobody.
             marks = if cut.cut { Marks::CONTINUES } else { Marks(0) };
@@ -172,7 +192,11 @@ impl Parser {
             }
             None => {
                 marks = marks.with(Marks::NO_TIME);
-                self.last.unwrap_or(self.settings.fallback)
+                match unmatched {
+                    // What is configured does not guess: such a row has the time of its reading.
+                    Some(_) => self.settings.fallback,
+                    None => self.last.unwrap_or(self.settings.fallback),
+                }
             }
         };
         debug_assert!(line.start >= at);

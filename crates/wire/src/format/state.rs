@@ -29,9 +29,8 @@ impl Parser {
             flags |= TIME;
             state.extend_from_slice(&time.to_le_bytes());
         }
-        if let Some((number, format)) = &self.chosen {
+        if let Some((name, format)) = &self.chosen {
             flags |= FORMAT;
-            let name = FORMATS[*number].name;
             state.push(name.len() as u8);
             state.extend_from_slice(name.as_bytes());
             format.save(&mut state);
@@ -46,14 +45,18 @@ impl Parser {
         let Some(read) = read(state) else { return };
         self.inside = read.inside;
         self.last = read.last;
-        let Some((number, own)) = read.format else { return };
+        let Some((name, own)) = read.format else { return };
+        if self.settings.parse.as_ref().is_some_and(|spec| !spec.is_auto()) {
+            return;
+        }
+        let Some(number) = FORMATS.iter().position(|format| format.name.as_bytes() == name) else { return };
         let set = self.settings.format.as_deref().and_then(detect::by_name);
         if set.is_some_and(|set| set != number) {
             return;
         }
         let mut format = detect::make(number, Arc::make_mut(&mut self.names), &Sample::new(Vec::new()));
         format.restore(own, &mut self.names, self.limits.names);
-        self.chosen = Some((number, format));
+        self.chosen = Some((FORMATS[number].name, format));
     }
 }
 
@@ -61,7 +64,8 @@ impl Parser {
 struct State<'a> {
     inside: bool,
     last: Option<Nanos>,
-    format: Option<(usize, &'a [u8])>,
+    /// Its name and own state.
+    format: Option<(&'a [u8], &'a [u8])>,
 }
 
 fn read(state: &[u8]) -> Option<State<'_>> {
@@ -74,8 +78,7 @@ fn read(state: &[u8]) -> Option<State<'_>> {
     if flags & FORMAT != 0 {
         let (len, behind) = rest.split_first()?;
         let (name, own) = behind.split_at_checked(usize::from(*len))?;
-        let number = FORMATS.iter().position(|format| format.name.as_bytes() == name)?;
-        format = Some((number, own));
+        format = Some((name, own));
     }
     Some(State { inside: flags & INSIDE != 0, last, format })
 }

@@ -25,10 +25,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock in `zone` (an IANA name or `+02:00`; `None` is UTC). `Err` where there is no such zone.
+    /// A clock in `zone` (an IANA name, `+02:00`, or `local` for this machine's; `None` is UTC). `Err` where there is no such zone.
     pub fn new(zone: Option<&str>, reference: Nanos) -> Result<Self, ()> {
         let zone = match zone {
             None => Zone::Fixed(0),
+            Some("local") => Zone::Named(TimeZone::system()),
             Some(name) => match fixed(name) {
                 Some(seconds) => Zone::Fixed(seconds),
                 None => Zone::Named(TimeZone::get(name).map_err(|_| ())?),
@@ -59,6 +60,24 @@ impl Clock {
                 stamp.at(wall - i64::from(self.offset(wall)))
             }
         }
+    }
+
+    /// Seconds since 1970 in UTC when the wall clock shows `wall`, in a zone so many seconds east of UTC where one is given.
+    pub fn instant(&mut self, wall: i64, zone: Option<i32>) -> i64 {
+        let east = match (zone, &self.zone) {
+            (Some(seconds), _) => seconds,
+            (None, Zone::Fixed(seconds)) => *seconds,
+            (None, Zone::Named(_)) => self.offset(wall),
+        };
+        wall - i64::from(east)
+    }
+
+    /// What the wall clock shows at the time of reference.
+    pub fn wall_of_reference(&mut self, zone: Option<i32>) -> i64 {
+        let reference = self.reference.div_euclid(SECOND);
+        // Near enough: it decides between years.
+        let east = reference - self.instant(reference, zone);
+        reference + east
     }
 
     /// Seconds east of UTC when the wall clock shows `wall` seconds since 1970. Of two such moments the first; of none

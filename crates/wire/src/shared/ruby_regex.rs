@@ -3,16 +3,25 @@
 
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use regex_syntax::hir::Hir;
 
 /// Reads `/expression/flags`, or an expression without slashes.
 ///
 /// # Errors
 /// In words, where it is none or needs what is not offered.
 pub fn compile(text: &str) -> Result<Regex, String> {
+    parts(text, false).map(|(_, regex)| regex)
+}
+
+/// The same, with the parts that the expression is made of. `dot_all`: as with the flag `m`.
+///
+/// # Errors
+/// In words, where it is none or needs what is not offered.
+pub fn parts(text: &str, dot_all: bool) -> Result<(Hir, Regex), String> {
     let (expression, flags) = split(text);
     let translated = translate(expression)?;
     // In Ruby `^` and `$` stand at every line, and `m` is what others call `s`.
-    let mut config = syntax::Config::new().multi_line(true).utf8(false);
+    let mut config = syntax::Config::new().multi_line(true).utf8(false).dot_matches_new_line(dot_all);
     for flag in flags.chars() {
         config = match flag {
             'i' => config.case_insensitive(true),
@@ -27,12 +36,14 @@ pub fn compile(text: &str) -> Result<Regex, String> {
         config.unicode(!translated.is_ascii() || translated.contains("\\p{") || translated.contains("\\P{"));
     let limits =
         Regex::config().utf8_empty(false).nfa_size_limit(Some(SIZE_MOST)).hybrid_cache_capacity(CACHE);
-    let built = Regex::builder().syntax(config).configure(limits).build(&translated);
-    built.map_err(|error| {
-        let told = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+    let wrong = |told: String| {
         let why = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
         format!("`{text}`: {why}")
-    })
+    };
+    let hir = syntax::parse_with(&translated, &config).map_err(|error| wrong(error.to_string()))?;
+    let regex =
+        Regex::builder().configure(limits).build_from_hir(&hir).map_err(|error| wrong(error.to_string()))?;
+    Ok((hir, regex))
 }
 
 /// Largest automaton of one expression, bytes.

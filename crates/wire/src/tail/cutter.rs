@@ -12,6 +12,9 @@ use crate::format::{More, Parser, Settings};
 /// How far the time of a file may go on before the parser is told.
 const REFERENCE_STEP: Nanos = 3600 * SECOND;
 
+/// Bytes shown of a line that was left out.
+const SHOWN: usize = 200;
+
 /// What all rows of a source have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
@@ -35,6 +38,8 @@ pub(crate) struct Cutter {
     first: Vec<u8>,
     /// Bytes after the mark that are no row yet.
     held: Bytes,
+    /// Lines that were left out since they are not of the configured form, and the last of them.
+    dropped: (u64, Bytes),
 }
 
 impl Cutter {
@@ -46,7 +51,8 @@ impl Cutter {
         }
         let written = settings.fallback;
         let (last, first, held) = (Vec::new(), Vec::new(), Bytes::new());
-        Cutter { origin, settings, limits, parser, written, mark, last, first, held }
+        let dropped = (0, Bytes::new());
+        Cutter { origin, settings, limits, parser, written, mark, last, first, held, dropped }
     }
 
     /// Gives back what a mark does not hold of a source that is read on: the bytes before its offset (at most
@@ -115,6 +121,11 @@ impl Cutter {
         self.parser.restore(&state);
     }
 
+    /// How many lines were left out since this was asked last, and the beginning of the last of them.
+    pub(crate) fn take_dropped(&mut self) -> (u64, Bytes) {
+        std::mem::take(&mut self.dropped)
+    }
+
     /// Begins the next epoch.
     pub(crate) fn begin_epoch(&mut self) {
         self.mark = self.mark.next_epoch();
@@ -131,6 +142,10 @@ impl Cutter {
     pub(crate) fn cut(&mut self, buffer: Bytes, more: More, received: Nanos) -> Option<Batch> {
         let mut parsed = self.parser.parse(&buffer, self.mark.offset, more);
         self.held = buffer.slice(parsed.consumed..);
+        self.dropped.0 += parsed.dropped.0;
+        if let Some(line) = parsed.dropped.1.clone() {
+            self.dropped.1 = buffer.slice(line.start..line.end.min(line.start + SHOWN));
+        }
         if parsed.consumed == 0 {
             return None;
         }
@@ -141,7 +156,7 @@ impl Cutter {
         for row in &mut parsed.rows {
             row.received = received;
             if row.marks.has(Marks::NO_TIME) && row.time == self.settings.fallback {
-                row.time = self.written;
+                row.time = if self.parser.estimates() { received } else { self.written };
             }
         }
         Some(Batch {
@@ -149,7 +164,7 @@ impl Cutter {
             source: self.origin.source.clone(),
             epoch: self.mark.epoch,
             context: self.origin.context.clone(),
-            buffer,
+            buffer: parsed.whole(buffer),
             names: self.parser.names(),
             rows: parsed.rows,
             slots: parsed.slots,

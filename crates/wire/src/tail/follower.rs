@@ -147,12 +147,22 @@ impl Follower {
                 Err(error) => return Ok(Err(error)),
             }
         }
+        self.tell_dropped(delivery);
         self.quiet_at = self.cutter.holds_lines().then(|| delivery.monotonic() + QUIET);
         let more = read >= TURN;
         if !more {
             self.cutter.shrink();
         }
         Ok(Ok(Read::Bytes { read, more, unlinked: metadata.links == 0 }))
+    }
+
+    /// Counts the lines that were left out since they are not of the configured form.
+    fn tell_dropped(&mut self, delivery: &Delivery) {
+        let (count, last) = self.cutter.take_dropped();
+        if count > 0 {
+            let text = format!("{}: no match: {}", self.path.display(), String::from_utf8_lossy(&last));
+            delivery.intake.count_errors("unmatched", count, &text);
+        }
     }
 
     /// Whether the file, of this length, still has the bytes that were read; forgets such as are no rows yet and are gone.

@@ -25,7 +25,7 @@ mod unpacking;
 mod watch;
 
 use sawlog_model::{AccessError, Right};
-use sawlog_pipeline::{Env, Input, Intake, Opt, OptKind, Protocol, Running};
+use sawlog_pipeline::{Env, Input, Intake, Opt, OptKind, Protocol, Running, concat};
 use sawlog_sys::task;
 use sawlog_sys::watch::Watcher;
 
@@ -33,6 +33,7 @@ pub use import::{ImportError, ImportOptions, Imported, Importer, Progress};
 pub use options::LineOptions;
 pub use pack::Packing;
 
+use crate::format::parse;
 use delivery::Delivery;
 use options::TailOptions;
 use watch::Tail;
@@ -41,67 +42,64 @@ use watch::Tail;
 pub const PROTOCOL: Protocol = Protocol {
     name: "tail",
     summary: "Files that are followed as they grow, over rotation, truncation and restarts.",
-    options: &[
-        Opt {
-            name: "paths",
-            kind: OptKind::List,
-            default: "",
-            help: "Files or patterns: `*`, `?`, `[a-z]`, `{a,b}` and `**`; a directory means all below it.",
-        },
-        Opt { name: "exclude", kind: OptKind::List, default: "", help: "Patterns of files to leave out." },
-        Opt {
-            name: "format",
-            kind: OptKind::Text,
-            default: "",
-            help: "Format of the lines; empty: detected.",
-        },
-        Opt {
-            name: "timezone",
-            kind: OptKind::Text,
-            default: "",
-            help: "Zone of times without one, as Europe/Zurich or +02:00; empty: UTC.",
-        },
-        Opt {
-            name: "multiline",
-            kind: OptKind::Text,
-            default: "auto",
-            help: "Whether lines are joined to events (true, false); auto: as the format says.",
-        },
-        Opt {
-            name: "from_beginning",
-            kind: OptKind::Bool,
-            default: "true",
-            help: "Whether files seen for the first time are read from their beginning, or only what they get from then on.",
-        },
-        Opt {
-            name: "tag",
-            kind: OptKind::Text,
-            default: "",
-            help: "`_tag` of all rows; a `*` in it stands for the path with dots for slashes.",
-        },
-        Opt {
-            name: "host",
-            kind: OptKind::Text,
-            default: "",
-            help: "`_host` of all rows; empty: this machine's name.",
-        },
-        Opt {
-            name: "rescan",
-            kind: OptKind::Duration,
-            default: "60s",
-            help: "How often directories are looked at without being told of a change.",
-        },
-        Opt {
-            name: "token",
-            kind: OptKind::Text,
-            default: "",
-            help: "Token of the tenant that the rows belong to.",
-        },
-    ],
+    options: &concat::<{ OWN.len() + parse::OPTIONS.len() }>(OWN, parse::OPTIONS),
     input: Some(|options| Ok(Box::new(TailInput { options: TailOptions::read(options)? }))),
     fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };
+
+const OWN: &[Opt] = &[
+    Opt {
+        name: "paths",
+        kind: OptKind::List,
+        default: "",
+        help: "Files or patterns: `*`, `?`, `[a-z]`, `{a,b}` and `**`; a directory means all below it.",
+    },
+    Opt { name: "exclude", kind: OptKind::List, default: "", help: "Patterns of files to leave out." },
+    Opt { name: "format", kind: OptKind::Text, default: "", help: "Format of the lines; empty: detected." },
+    Opt {
+        name: "timezone",
+        kind: OptKind::Text,
+        default: "",
+        help: "Zone of times without one, as Europe/Zurich or +02:00; empty: UTC.",
+    },
+    Opt {
+        name: "multiline",
+        kind: OptKind::Text,
+        default: "auto",
+        help: "Whether lines are joined to events (true, false); auto: as the format says.",
+    },
+    Opt {
+        name: "from_beginning",
+        kind: OptKind::Bool,
+        default: "true",
+        help: "Whether files seen for the first time are read from their beginning, or only what they get from then on.",
+    },
+    Opt {
+        name: "tag",
+        kind: OptKind::Text,
+        default: "",
+        help: "`_tag` of all rows; a `*` in it stands for the path with dots for slashes.",
+    },
+    Opt {
+        name: "host",
+        kind: OptKind::Text,
+        default: "",
+        help: "`_host` of all rows; empty: this machine's name.",
+    },
+    Opt {
+        name: "rescan",
+        kind: OptKind::Duration,
+        default: "60s",
+        help: "How often directories are looked at without being told of a change.",
+    },
+    Opt {
+        name: "token",
+        kind: OptKind::Text,
+        default: "",
+        help: "Token of the tenant that the rows belong to.",
+    },
+];
 
 struct TailInput {
     options: TailOptions,

@@ -8,6 +8,7 @@ use sawlog_pipeline::{ConfigError, Options};
 
 use super::glob::Pattern;
 use crate::format::Settings;
+use crate::format::parse::Spec;
 
 /// How lines are read and what is said of them.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct LineOptions {
     pub timezone: Option<String>,
     /// Whether lines are joined to events; `None`: as the format says.
     pub multiline: Option<bool>,
+    /// A configured parser, instead of a format.
+    pub parse: Option<Spec>,
     /// `_tag` of all rows; a `*` in it stands for the path with dots for slashes. Empty: none.
     pub tag: String,
     /// `_host` of all rows.
@@ -33,6 +36,7 @@ impl LineOptions {
             reference,
             fallback,
             multiline: self.multiline,
+            parse: self.parse.clone(),
         }
     }
 
@@ -75,6 +79,26 @@ fn patterns(texts: &[String]) -> Result<Vec<Pattern>, ConfigError> {
     Ok(all)
 }
 
+/// The configured parser, where there is one.
+fn parser(options: &Options) -> Result<Option<Spec>, ConfigError> {
+    let spec = Spec::from_options(options)?;
+    if spec.is_auto() {
+        return Ok(None);
+    }
+    if !spec.reads_lines() {
+        return Err(ConfigError(format!(
+            "`parse.type = {}`: files are read by lines, and this has none",
+            spec.name()
+        )));
+    }
+    if !options.text("format").is_empty() {
+        return Err(ConfigError(
+            "`format` and `parse.type` are both given: one of them says how lines are read".to_owned(),
+        ));
+    }
+    Ok(Some(spec))
+}
+
 impl TailOptions {
     pub(crate) fn read(options: &Options) -> Result<TailOptions, ConfigError> {
         let paths = patterns(options.list("paths"))?;
@@ -91,6 +115,7 @@ impl TailOptions {
             format: given(options.text("format")),
             timezone: given(options.text("timezone")),
             multiline,
+            parse: parser(options)?,
             tag: options.text("tag").to_owned(),
             host: given(options.text("host")).unwrap_or_else(sawlog_sys::host_name),
         };

@@ -18,11 +18,18 @@ pub(super) struct Json {
     open: Vec<Place>,
     /// Slots that may hold the row's time, with their rank.
     times: Vec<(u8, usize)>,
+    /// Whether the row's time is looked for.
+    timed: bool,
 }
 
 impl Json {
     pub fn new() -> Self {
-        Json { keys: Keys::new(), open: Vec::new(), times: Vec::new() }
+        Json { keys: Keys::new(), open: Vec::new(), times: Vec::new(), timed: true }
+    }
+
+    /// One that leaves the time to others.
+    pub fn plain() -> Self {
+        Json { timed: false, ..Json::new() }
     }
 
     /// Notes the slots of the object that `line` is.
@@ -84,7 +91,7 @@ impl Json {
     #[inline]
     fn note(&mut self, line: Line<'_>, out: &mut Out<'_>, edge: u32, kind: Kind, (from, to): (usize, usize)) {
         let Some((name, rank)) = self.keys.name(edge) else { return };
-        if rank != NEVER && matches!(kind, Kind::JsonText | Kind::Number) {
+        if self.timed && rank != NEVER && matches!(kind, Kind::JsonText | Kind::Number) {
             self.times.push((rank, out.slots.len()));
         }
         let (start, len) = ((line.start + from) as u32, (to - from) as u32);
@@ -150,6 +157,9 @@ impl Format for Json {
         if self.object(line, out).is_err() {
             out.slots.truncate(before);
             return Reading::UNPARSED;
+        }
+        if !self.timed {
+            return Reading { marks: Marks::JSON, ..Reading::event(None) };
         }
         let time = self.time(line, out).or_else(|| within_records(line.bytes, out));
         Reading { marks: Marks::JSON, ..Reading::event(time) }

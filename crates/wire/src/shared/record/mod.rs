@@ -49,6 +49,9 @@ pub fn shape(row: RowRef<'_>) -> Shape {
     if parsed && marks.has(Marks::JSON) && line.trim_ascii_start().first() == Some(&b'{') {
         return Shape::Json;
     }
+    if parsed && marks.has(Marks::TIME_TAKEN) {
+        return Shape::Fields;
+    }
     let found = |slot: &Slot| row.is_printed(slot) && slot.kind != Kind::Time;
     if parsed && row.slots().iter().any(found) { Shape::Fields } else { Shape::Line }
 }
@@ -60,7 +63,14 @@ pub fn added(row: RowRef<'_>) -> impl Iterator<Item = &Slot> + Clone {
 
 /// The slots that make up the record of a row of [`Shape::Fields`], in order; the text that its time was read from is none.
 fn fields(row: RowRef<'_>) -> impl Iterator<Item = &Slot> + Clone {
-    row.slots().iter().filter(move |slot| slot.kind != Kind::Time || !row.is_printed(slot))
+    let taken = row.row().marks.has(Marks::TIME_TAKEN);
+    row.slots().iter().filter(move |slot| slot.kind != Kind::Time || (!taken && !row.is_printed(slot)))
+}
+
+/// The fields of a row's line that are not part of its record.
+fn taken(row: RowRef<'_>) -> impl Iterator<Item = &Slot> {
+    let taken = row.row().marks.has(Marks::TIME_TAKEN);
+    row.slots().iter().filter(move |slot| taken && slot.kind == Kind::Time)
 }
 
 /// The entries of the map that a row's line is; `None` where it is none.
@@ -71,7 +81,11 @@ fn line_entries(row: RowRef<'_>, shape: Shape, limits: &Limits) -> Option<Vec<(V
         Shape::Json => parse_json(line, limits).ok(),
         Shape::Fields | Shape::Line => None,
     };
-    let Some(Value::Map(entries)) = value else { return None };
+    let Some(Value::Map(mut entries)) = value else { return None };
+    for slot in taken(row) {
+        let key = name(row, slot);
+        entries.retain(|(have, _)| have.as_str() != Some(key));
+    }
     Some(entries)
 }
 
@@ -119,6 +133,8 @@ pub fn value(row: RowRef<'_>, slot: &Slot, limits: &Limits) -> Value {
         Kind::JsonText => text(&unescape(bytes.into())),
         Kind::Null => Value::Nil,
         Kind::Bool => Value::Bool(bytes == b"true"),
+        // What was made may be of a kind that JSON lacks: a time.
+        Kind::Json if !row.is_printed(slot) => parse(bytes, limits).unwrap_or_else(|_| text(bytes)),
         // A number that JSON does not know (leading zeros, hex) is text.
         Kind::Number | Kind::Json => parse_json(bytes, limits).unwrap_or_else(|_| text(bytes)),
     }
@@ -169,12 +185,14 @@ pub fn write_msgpack(row: RowRef<'_>, limits: &Limits, out: &mut Vec<u8>) {
     more.for_each(|slot| field(slot, out));
 }
 
-/// Whether an added field has the name of one that the line has, so that both must not be written.
+/// Whether the line has a field that the record has not: one by whose name another was added, so that both must not be
+/// written, or the one that the time was taken from.
 fn hides(row: RowRef<'_>) -> bool {
-    added(row).any(|slot| {
-        let same = |other: &Slot| other.name == slot.name && other.start != slot.start;
-        row.slots().iter().any(same) || name(row, slot) == MESSAGE
-    })
+    taken(row).next().is_some()
+        || added(row).any(|slot| {
+            let same = |other: &Slot| other.name == slot.name && other.start != slot.start;
+            row.slots().iter().any(same) || name(row, slot) == MESSAGE
+        })
 }
 
 /// Appends the record of a row as compact JSON, as any reader of JSON knows it: what JSON lacks is written as [`write_plain`]
