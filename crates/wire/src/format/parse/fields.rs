@@ -171,7 +171,8 @@ impl Configured {
         if !self.converts && self.time_name.is_none() {
             return Ok(None);
         }
-        for index in before..out.slots.len() {
+        let all = before..out.slots.len();
+        for index in all {
             let mut slot = out.slots[index];
             if Some(slot.name) == self.time_name {
                 let read = with_text(slot, line, out.base, out.made, |text| match slot.kind {
@@ -188,8 +189,13 @@ impl Configured {
                 }
             }
             if self.converts && slot.kind != Kind::Null {
+                let was = slot;
                 self.convert(line, &mut slot, out);
-                out.slots[index] = slot;
+                if slot != was && matches!(self.body, Body::Json(_)) {
+                    replace(line, slot, out);
+                } else {
+                    out.slots[index] = slot;
+                }
             }
         }
         Ok(time)
@@ -213,6 +219,18 @@ impl Configured {
             }
         }
     }
+}
+
+/// Adds what a field of a JSON line was converted to: the record is made of the line, and of what was added to it.
+fn replace(line: Line<'_>, mut slot: Slot, out: &mut Out<'_>) {
+    if (slot.start as usize) < out.base {
+        let from = slot.start as usize - line.start;
+        let text =
+            if slot.kind == Kind::Null { &b"null"[..] } else { &line.bytes[from..from + slot.len as usize] };
+        let kind = slot.kind;
+        make(&mut slot, kind, text, out);
+    }
+    out.slots.push(slot);
 }
 
 /// The bytes of a slot of the line, or behind the lines.

@@ -7,10 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sawlog_model::time::SECOND;
-use sawlog_model::value::{parse, parse_json, unescape};
-use sawlog_model::{Batch, Kind, Limits, Marks, RowRef, Slot, Value, frame, strip_terminator};
+use sawlog_model::{Batch, Limits, RowRef, Value, frame};
 
-use crate::shared::msgpack;
+use crate::shared::{msgpack, record};
 
 /// How payloads are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,56 +158,5 @@ fn entry(row: RowRef<'_>, style: &Style, out: &mut Vec<u8>) {
         // What an EventTime cannot hold goes as whole seconds.
         msgpack::write(&Value::Int(time.div_euclid(SECOND)), out);
     }
-    record(row, &style.limits, out);
-}
-
-/// The record that a row is: the map that it came as, the fields that were found in it, or the line as `message`.
-fn record(row: RowRef<'_>, limits: &Limits, out: &mut Vec<u8>) {
-    let marks = row.row().marks;
-    let line = strip_terminator(row.raw());
-    let value = if marks.has(Marks::MAP) {
-        parse(line, limits).ok()
-    } else if marks.has(Marks::JSON) && !marks.has(Marks::UNPARSED) {
-        parse_json(line, limits).ok()
-    } else {
-        None
-    };
-    let printed = |slot: &&Slot| row.is_printed(slot);
-    if let Some(Value::Map(entries)) = value {
-        let added = row.slots().iter().filter(|slot| !row.is_printed(slot));
-        msgpack::write_map(entries.len() + added.clone().count(), out);
-        for (key, value) in &entries {
-            msgpack::write(key, out);
-            msgpack::write(value, out);
-        }
-        return added.for_each(|slot| field(row, slot, out));
-    }
-    let found = row.slots().iter().filter(printed).any(|slot| slot.kind != Kind::Time);
-    if found && !marks.has(Marks::UNPARSED) {
-        let fields = row.slots().iter().filter(|slot| slot.kind != Kind::Time);
-        msgpack::write_map(fields.clone().count(), out);
-        return fields.for_each(|slot| field(row, slot, out));
-    }
-    let added = row.slots().iter().filter(|slot| !row.is_printed(slot));
-    msgpack::write_map(1 + added.clone().count(), out);
-    msgpack::write_str("message", out);
-    msgpack::write_text(line, out);
-    added.for_each(|slot| field(row, slot, out));
-}
-
-/// A name and its value.
-fn field(row: RowRef<'_>, slot: &Slot, out: &mut Vec<u8>) {
-    msgpack::write_str(row.batch.names.name(slot.name), out);
-    let bytes = row.slot(slot);
-    match slot.kind {
-        Kind::Text | Kind::Time => msgpack::write_text(bytes, out),
-        Kind::JsonText => msgpack::write_text(&unescape(bytes.into()), out),
-        Kind::Null => msgpack::write(&Value::Nil, out),
-        Kind::Bool => msgpack::write(&Value::Bool(bytes == b"true"), out),
-        // A number that JSON does not know (leading zeros, hex) goes as text.
-        Kind::Number | Kind::Json => match parse_json(bytes, &Limits::default()) {
-            Ok(value) => msgpack::write(&value, out),
-            Err(_) => msgpack::write_text(bytes, out),
-        },
-    }
+    record::write_msgpack(row, &style.limits, out);
 }
