@@ -9,6 +9,7 @@ pub mod forward;
 pub mod fuzz;
 pub mod http;
 pub mod http_in;
+pub mod null;
 pub mod sample;
 pub mod shared;
 pub mod socket;

@@ -7,6 +7,7 @@ pub mod door;
 pub mod events;
 pub mod formatter;
 pub mod gather;
+pub mod held;
 pub mod inflate;
 pub mod lines;
 pub mod msgpack;

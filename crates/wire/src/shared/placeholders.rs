@@ -81,7 +81,7 @@ enum Part {
     /// Text with the letters of strftime.
     Text(String),
     Tag,
-    TagPart(i64),
+    TagAt(i64),
     ChunkId,
     Field(String),
 }
@@ -112,7 +112,7 @@ impl Placeholders {
                 "tag" => Part::Tag,
                 "chunk_id" => Part::ChunkId,
                 _ => match index() {
-                    Some(index) => Part::TagPart(index),
+                    Some(index) => Part::TagAt(index),
                     None => {
                         Accessor::parse(place)?;
                         Part::Field(place.to_owned())
@@ -129,7 +129,7 @@ impl Placeholders {
 
     /// Whether the tag is in it.
     pub fn has_tag(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Tag | Part::TagPart(_)))
+        self.parts.iter().any(|part| matches!(part, Part::Tag | Part::TagAt(_)))
     }
 
     /// Whether letters of a time are in it.
@@ -167,7 +167,7 @@ impl Placeholders {
                     _ => out.push_str(text),
                 },
                 Part::Tag => out.push_str(&clean(tag)),
-                Part::TagPart(index) => out.push_str(&clean(tag_part(tag, *index))),
+                Part::TagAt(index) => out.push_str(&clean(tag_part(tag, *index))),
                 Part::ChunkId => out.push_str(chunk_id),
                 Part::Field(name) => {
                     let place = keys.fields.iter().position(|(have, _)| have == name);

@@ -1,45 +1,84 @@
-//! Prints rows, to see what a configuration does. Knows nothing of where they come from.
+//! Prints rows, as an output and as a filter that passes them on: to see what a configuration does. Knows nothing of where they
+//! come from.
 
-mod fluent;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use sawlog_model::{Batch, KnownSource, Position, RowRef, SourceId, Tenant, strip_terminator, time};
-use sawlog_pipeline::Lsn;
-use sawlog_pipeline::{Origin, Output, OutputError, Protocol};
+use sawlog_model::{Batch, KnownSource, RowRef, SourceId, Tenant, strip_terminator, time};
+use sawlog_pipeline::config::{Compat, ElementReader, FluentForm, Role};
+use sawlog_pipeline::{
+    ConfigError, Env, Filter, Filtered, Lsn, Options, Origin, Output, OutputError, Protocol,
+};
 
-/// The protocol.
+use crate::shared::formatter::{self, Formatter};
+use crate::shared::held::Held;
+use crate::shared::record::tag;
+
+/// The output and the filter.
 pub const PROTOCOL: Protocol = Protocol {
     name: "stdout",
     summary: "Prints each row with its time and its tag or path.",
-    output: Some(|_, _| Ok(Box::new(Stdout { state: Mutex::default(), out: std::io::stdout }))),
-    fluent: fluent::FORMS,
+    options: &formatter::OPTIONS,
+    output: Some(|options, env| Ok(Box::new(Stdout::new(options, env, std::io::stdout)?))),
+    filter: Some(|options, env| Ok(Box::new(Stdout::new(options, env, std::io::stdout)?))),
+    fluent: &[
+        FluentForm { role: Role::Match, names: &["stdout"], read: from_fluent },
+        FluentForm { role: Role::Filter, names: &["stdout"], read: from_fluent },
+    ],
     ..Protocol::EMPTY
 };
 
-/// What was printed.
-#[derive(Default)]
-struct State {
-    cursor: Lsn,
-    known: HashMap<SourceId, KnownSource>,
+fn from_fluent(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)> {
+    reader.without_effect(&["use_logger"], "rows are printed, and not logged");
+    let kind = if reader.compat() == Compat::Ik { "ik" } else { "stdout" };
+    let mut options = formatter::from_fluent(reader);
+    match options.iter_mut().find(|(name, _)| *name == "format.type") {
+        // `format json` of the older form is the record behind time and tag.
+        Some((name, values)) if reader.element().get("format").is_some() && values[0] != "stdout" => {
+            *name = "format.output_type";
+            options.push(("format.type", vec!["stdout".to_owned()]));
+        }
+        Some(_) => {}
+        None => options.push(("format.type", vec![kind.to_owned()])),
+    }
+    options
 }
 
 struct Stdout<W> {
-    state: Mutex<State>,
+    name: Arc<str>,
+    /// `None`: the line as it came, with its time.
+    formatter: Option<Formatter>,
+    held: Held,
     out: fn() -> W,
 }
 
-impl<W> Stdout<W> {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl<W: Write> Stdout<W> {
+    fn new(options: &Options, env: &Env, out: fn() -> W) -> Result<Self, ConfigError> {
+        let formatter = match options.text("format.type") {
+            "" => None,
+            kind => Some(Formatter::new(options, kind, env.limits)?),
+        };
+        Ok(Stdout { name: env.name.clone(), formatter, held: Held::default(), out })
     }
 
-    fn learn(&self, batch: &Batch, position: Option<Position>) {
-        let Some(position) = position else { return };
-        let known = KnownSource { source: (*batch.source).clone(), position };
-        self.state().known.insert(known.source.id, known);
+    fn print(&self, batch: &Batch) -> std::io::Result<()> {
+        let mut text = Vec::new();
+        let tag = tag(batch);
+        for row in batch.iter() {
+            match &self.formatter {
+                Some(formatter) => formatter.write(row, &tag, &mut text),
+                None => print(row, &mut text),
+            }
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut out = (self.out)();
+        out.write_all(&text)?;
+        out.flush()
     }
 }
 
@@ -67,39 +106,29 @@ fn print(row: RowRef<'_>, out: &mut Vec<u8>) {
 
 impl<W: Write + Send + 'static> Output for Stdout<W> {
     fn name(&self) -> &str {
-        "stdout"
+        &self.name
     }
 
     fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
-        let mut text = Vec::new();
-        batch.iter().for_each(|row| print(row, &mut text));
-        let mut out = (self.out)();
-        let written = out.write_all(&text).and_then(|()| out.flush());
-        written.map_err(|error| OutputError::Later(error.to_string()))?;
-        match origin {
-            Origin::Replayable(position) => self.learn(&batch, Some(position)),
-            Origin::Journal { next, position, .. } => {
-                self.learn(&batch, position);
-                self.state().cursor = next;
-            }
-        }
+        self.print(&batch).map_err(|error| OutputError::Later(error.to_string()))?;
+        self.held.passed(&batch, origin);
         Ok(())
     }
 
     fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
-        self.state().cursor = next;
+        self.held.reached(next);
     }
 
     fn cursor(&self) -> Lsn {
-        self.state().cursor
+        self.held.cursor()
     }
 
     fn known_sources(&self) -> Vec<KnownSource> {
-        self.state().known.values().cloned().collect()
+        self.held.known()
     }
 
     fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.state().known.get(&source).map(|known| known.position.mark())
+        self.held.committed(source)
     }
 
     fn keeps_positions(&self) -> bool {
@@ -111,46 +140,10 @@ impl<W: Write + Send + 'static> Output for Stdout<W> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use sawlog_model::{Context, Marks, Row};
-
-    use super::*;
-
-    #[test]
-    fn a_row_is_printed_with_time_and_tag_and_steers_no_terminal() {
-        let line = b"{\"a\":1} \x1b[2J\xff\n";
-        let row = Row {
-            start: 0,
-            len: line.len() as u32,
-            offset: 0,
-            time: 1_500_000_000,
-            received: 0,
-            slots_end: 0,
-            marks: Marks(0),
-        };
-        let batch = Batch {
-            context: Arc::new(Context::new([("_tag", "p.l")])),
-            buffer: line.to_vec().into(),
-            rows: vec![row],
-            ..Batch::default()
-        };
-        let mut out = Vec::new();
-        print(batch.row(0), &mut out);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "1970-01-01T00:00:01.500Z p.l: {\"a\":1} \\u{1b}[2J\u{fffd}\n"
-        );
-    }
-
-    #[test]
-    fn what_was_printed_is_held() {
-        let output = Stdout { state: Mutex::default(), out: Vec::new };
-        let batch = Arc::new(Batch::default());
-        let position = Position { epoch: 1, offset: 7, ..Position::default() };
-        output.take(batch.clone(), Origin::Replayable(position)).unwrap();
-        assert_eq!(output.committed(batch.source.id), Some((1, 7)));
-        output.take(batch, Origin::Journal { at: Lsn(1), next: Lsn(9), position: None }).unwrap();
-        assert_eq!((output.cursor(), output.known_sources().len()), (Lsn(9), 1));
+impl<W: Write + Send + 'static> Filter for Stdout<W> {
+    fn apply(&self, batch: Arc<Batch>) -> Filtered {
+        // Rows go on also where nobody reads what is printed.
+        let _ = self.print(&batch);
+        batch.into()
     }
 }

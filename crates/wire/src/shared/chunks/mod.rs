@@ -122,6 +122,14 @@ struct State {
     stopping: bool,
 }
 
+/// What must be on stable storage before a record of it.
+struct Unsynced {
+    /// Names of new files.
+    made: bool,
+    /// Chunks that were written, with their files where these are open.
+    files: Vec<(String, Option<Arc<dyn File>>)>,
+}
+
 struct Shared {
     sys: Sys,
     settings: Settings,
@@ -238,7 +246,7 @@ impl Chunks {
     }
 
     /// Journal position below which all is on stable storage.
-    pub fn cursor(&self) -> Lsn {
+    pub fn recorded(&self) -> Lsn {
         lock(&self.shared.state).recorded_cursor
     }
 
@@ -520,8 +528,7 @@ impl Shared {
 
     /// What is to be recorded, with the chunks whose bytes must be on stable storage before; `None` where that is nothing, or
     /// a frame is in the middle.
-    #[expect(clippy::type_complexity, reason = "one use")]
-    fn snapshot(&self) -> Option<(Durable, (bool, Vec<(String, Option<Arc<dyn File>>)>))> {
+    fn snapshot(&self) -> Option<(Durable, Unsynced)> {
         let (now, clock) = (self.sys.clock.monotonic(), self.sys.clock.now());
         let mut state = lock(&self.state);
         if state.in_frame || state.broken.is_some() {
@@ -546,34 +553,29 @@ impl Shared {
         };
         let mut chunks: Vec<Kept> = closed.iter().map(|(key, chunk)| kept(key, chunk, true)).collect();
         chunks.extend(open.iter().map(|(key, chunk)| kept(key, chunk, false)));
-        let mut unsynced = Vec::new();
+        let mut files = Vec::new();
         for chunk in open.values_mut().chain(closed.iter_mut().map(|(_, chunk)| chunk)) {
             if std::mem::take(&mut chunk.unsynced) {
-                unsynced.push((chunk.id.clone(), chunk.file.clone()));
+                files.push((chunk.id.clone(), chunk.file.clone()));
             }
         }
         closed.iter_mut().for_each(|(_, chunk)| chunk.file = None);
         (state.moved, state.written, state.recorded_at) = (false, 0, now);
-        let made = std::mem::take(&mut state.made);
-        Some((Durable { cursor: state.cursor, known: state.known.clone(), chunks }, (made, unsynced)))
+        let unsynced = Unsynced { made: std::mem::take(&mut state.made), files };
+        Some((Durable { cursor: state.cursor, known: state.known.clone(), chunks }, unsynced))
     }
 
     /// Makes bytes, names and the record of them durable, in this order.
-    fn store(
-        &self,
-        next: &Durable,
-        new: &(bool, Vec<(String, Option<Arc<dyn File>>)>),
-    ) -> Result<(), String> {
+    fn store(&self, next: &Durable, unsynced: &Unsynced) -> Result<(), String> {
         let dir = &self.settings.dir;
-        let (made, unsynced) = new;
         let synced = || -> io::Result<()> {
-            for (id, file) in unsynced {
+            for (id, file) in &unsynced.files {
                 match file {
                     Some(file) => file.sync()?,
                     None => self.sys.fs.open(&dir.join(id), Open::Write)?.sync()?,
                 }
             }
-            if *made { self.sys.fs.sync_dir(dir) } else { Ok(()) }
+            if unsynced.made { self.sys.fs.sync_dir(dir) } else { Ok(()) }
         };
         if let Err(error) = synced() {
             // What was not synced may be gone although it can still be read: only a new start knows what there is.

@@ -149,7 +149,7 @@ impl Output for ChunkedOutput {
     }
 
     fn cursor(&self) -> Lsn {
-        self.chunks.cursor()
+        self.chunks.recorded()
     }
 
     fn known_sources(&self) -> Vec<KnownSource> {

@@ -125,13 +125,13 @@ fn a_frame_is_recorded_whole_or_not_at_all() {
     rig.pass(0);
     rig.put(&lines("a", &["2"]), 10, 10).unwrap();
     rig.pass(0);
-    assert_eq!(rig.chunks.cursor(), Lsn(10));
+    assert_eq!(rig.chunks.recorded(), Lsn(10));
     let rig = rig_on(rig.world.kill(), settings(None, Some(Duration::from_secs(60))));
-    assert_eq!(rig.chunks.cursor(), Lsn(10));
+    assert_eq!(rig.chunks.recorded(), Lsn(10));
     rig.put(&lines("a", &["2"]), 10, 10).unwrap();
     rig.put(&lines("a", &["3"]), 10, 20).unwrap();
     rig.pass(60);
-    assert_eq!((rig.texts(), rig.chunks.cursor()), (vec!["1\n2\n3\n".to_owned()], Lsn(20)));
+    assert_eq!((rig.texts(), rig.chunks.recorded()), (vec!["1\n2\n3\n".to_owned()], Lsn(20)));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn positions_of_files_and_of_late_journaling_are_recorded() {
     assert_eq!(rig.chunks.known()[&SourceId(7)].position, position);
     rig.chunks.journaled(Lsn(5), Lsn(9));
     rig.pass(0);
-    assert_eq!(rig.chunks.cursor(), Lsn(9));
+    assert_eq!(rig.chunks.recorded(), Lsn(9));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_full_disk_says_later_and_what_was_half_written_is_not_there() {
     let long = "y".repeat(80);
     assert!(matches!(rig.put(&lines("a", &[&long]), 10, 20), Err(OutputError::Later(_))));
     rig.pass(60);
-    assert_eq!((rig.texts(), rig.chunks.cursor()), (vec!["1\n".to_owned()], Lsn(10)));
+    assert_eq!((rig.texts(), rig.chunks.recorded()), (vec!["1\n".to_owned()], Lsn(10)));
     rig.put(&lines("a", &[&long]), 10, 20).unwrap();
     rig.pass(60);
     assert_eq!(rig.texts(), ["1\n".to_owned(), format!("{long}\n")]);
@@ -190,7 +190,7 @@ fn after_a_failed_fsync_only_a_new_start_goes_on() {
     rig.world.fail(next..=next, Fault::Io);
     assert!(rig.chunks.record().unwrap_err().contains("fsync"));
     assert!(matches!(rig.put(&lines("a", &["2"]), 10, 20), Err(OutputError::Later(_))));
-    assert_eq!(rig.chunks.cursor(), Lsn(0));
+    assert_eq!(rig.chunks.recorded(), Lsn(0));
     rig.world.mend();
     let rig = rig_on(rig.world.kill(), settings(None, Some(Duration::from_secs(60))));
     rig.put(&lines("a", &["1"]), 0, 10).unwrap();

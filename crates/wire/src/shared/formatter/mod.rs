@@ -3,6 +3,7 @@
 
 mod csv;
 mod hash;
+mod ik;
 mod inject;
 mod json;
 mod ltsv;
@@ -48,6 +49,7 @@ const KINDS: &[Kind] = &[
     Kind { name: "out_file", make: out_file::make, content_type: "text/plain" },
     Kind { name: "single_value", make: single_value::make, content_type: "text/plain" },
     Kind { name: "hash", make: hash::make, content_type: "text/plain" },
+    Kind { name: "ik", make: ik::make, content_type: "text/plain" },
     Kind { name: "stdout", make: stdout::make, content_type: "text/plain" },
 ];
 

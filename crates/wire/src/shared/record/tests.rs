@@ -24,7 +24,8 @@ fn shapes() -> Batch {
     batch.names = Arc::new(names);
     let mut buffer = Vec::new();
     let map = b"{\"user\":\"b\\\"ob\",\"t\":{\"$time\":\"1500000000\"}}\n";
-    let lines: [(&[u8], Marks, &[(u32, u32, NameIdOf, Kind)]); 4] = [
+    type Part = (u32, u32, NameIdOf, Kind);
+    let lines: [(&[u8], Marks, &[Part]); 4] = [
         (map, Marks::MAP.with(Marks::JSON), &[(9, 5, NameIdOf(0), Kind::JsonText)]),
         (b"{ \"code\": 007e1 }\n", Marks::JSON, &[]),
         (
