@@ -27,7 +27,8 @@ cargo xtask fmt [--check]     format every tracked Rust file
 cargo xtask test [--fast]     install what the tests need, run all tests, close with the counts
                               (--fast: only the Rust tests)
 cargo xtask dist              the agent as a static executable and as a Debian package
-cargo xtask bench [SET…]      measure against the peers that are installed; prints Markdown";
+cargo xtask bench [SET…]      measure against the peers that are installed; prints Markdown
+                              (forward: only forwarding)";
 
 fn main() -> ExitCode {
     match run() {

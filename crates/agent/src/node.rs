@@ -23,6 +23,18 @@ impl Access for Open {
     }
 }
 
+/// What a leaf node may hold in memory. Of what is pending the greater part is acknowledged and only not yet forgotten, so
+/// that it is a few times what an output holds.
+fn small() -> PipelineOptions {
+    PipelineOptions {
+        pending_bytes: 12 << 20,
+        in_flight_bytes: 6 << 20,
+        queue_bytes: 6 << 20,
+        frame_bytes: 2 << 20,
+        ..PipelineOptions::default()
+    }
+}
+
 /// Runs until SIGINT or SIGTERM; `data` exists. Tells that it is ready on standard output or, in the background, who
 /// started it.
 pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Background>) -> Result<()> {
@@ -45,7 +57,7 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Bac
     };
     let graph = wiring::graph(config, PROTOCOLS, &env, &|_, _| None).map_err(Error::msg)?;
     let tell = Arc::new(|words: &str| eprintln!("sawlog-agent: {words}"));
-    let pipeline = Pipeline::start(&sys, journal, graph, PipelineOptions { tell, ..Default::default() })?;
+    let pipeline = Pipeline::start(&sys, journal, graph, PipelineOptions { tell, ..small() })?;
     let inputs = wiring::start_inputs(&config.inputs, PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
     let mut line = String::from("sawlog-agent ready");
     for (name, running) in &inputs {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use crate::{
     Batch, Context, Kind, Limits, Marks, NameId, Names, Row, Slot, Source, SourceFacts, SourceId, Tenant,
@@ -45,17 +45,19 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 #[derive(Clone, Debug)]
 pub struct Reader {
     bytes: Bytes,
+    /// Where it stands. (To move the start of `bytes` itself for each byte costs more than reading it.)
+    at: usize,
 }
 
 impl Reader {
     /// A reader of these bytes.
     pub fn new(bytes: Bytes) -> Self {
-        Reader { bytes }
+        Reader { bytes, at: 0 }
     }
 
     /// Bytes left.
     pub fn remaining(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.at
     }
 
     /// The next byte.
@@ -63,10 +65,9 @@ impl Reader {
     /// # Errors
     /// [`FrameError::Short`], naming `what`, where there is none.
     pub fn byte(&mut self, what: &'static str) -> Result<u8, FrameError> {
-        if self.bytes.is_empty() {
-            return Err(FrameError::Short(what));
-        }
-        Ok(self.bytes.get_u8())
+        let byte = *self.bytes.get(self.at).ok_or(FrameError::Short(what))?;
+        self.at += 1;
+        Ok(byte)
     }
 
     /// The next integer.
@@ -74,8 +75,12 @@ impl Reader {
     /// # Errors
     /// [`FrameError`], naming `what`, where there is none or it has more than 64 bits.
     pub fn varint(&mut self, what: &'static str) -> Result<u64, FrameError> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
+        let first = self.byte(what)?;
+        if first < 0x80 {
+            return Ok(u64::from(first));
+        }
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..64).step_by(7) {
             let byte = self.byte(what)?;
             if shift == 63 && byte > 1 {
                 return Err(FrameError::Wrong(what));
@@ -110,10 +115,12 @@ impl Reader {
     /// # Errors
     /// [`FrameError::Short`] where there are fewer.
     pub fn take(&mut self, len: usize, what: &'static str) -> Result<Bytes, FrameError> {
-        if len > self.bytes.len() {
+        if len > self.remaining() {
             return Err(FrameError::Short(what));
         }
-        Ok(self.bytes.split_to(len))
+        let taken = self.bytes.slice(self.at..self.at + len);
+        self.at += len;
+        Ok(taken)
     }
 
     /// The next length and its bytes, shared.
@@ -139,7 +146,7 @@ impl Reader {
     /// As [`Reader::varint`], and [`FrameError::Short`] where there cannot be so many.
     pub fn count(&mut self, what: &'static str) -> Result<usize, FrameError> {
         let count = self.varint(what)?;
-        if count > self.bytes.len() as u64 {
+        if count > self.remaining() as u64 {
             return Err(FrameError::Short(what));
         }
         Ok(count as usize)
@@ -168,6 +175,42 @@ pub fn read_source(reader: &mut Reader) -> Result<Source, FrameError> {
     let (filesystem, inode) = (reader.varint("file system")?, reader.varint("inode")?);
     let (generation, birth) = (reader.varint("generation")?, reader.varint("birth time")? as i64);
     Ok(Source { id, facts: SourceFacts { name, path, filesystem, inode, generation, birth } })
+}
+
+/// The few numbers of a row or slot, gathered so that `out` is asked for room once for all of them. Six integers and two
+/// bytes fit.
+struct Few {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Default for Few {
+    fn default() -> Self {
+        Few { bytes: [0; 64], len: 0 }
+    }
+}
+
+impl Few {
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.varint(((value << 1) ^ (value >> 63)) as u64);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 /// Appends the batch to `out`. Only the part of the buffer that spans need is written where all rows and slots lie in
@@ -202,25 +245,29 @@ pub fn encode(batch: &Batch, out: &mut Vec<u8>) {
     put_varint(out, batch.rows.len() as u64);
     let (mut offset, mut time, mut received, mut end, mut slots_end) = (0u64, 0i64, 0i64, first, 0u32);
     for row in &batch.rows {
-        put_signed(out, i64::from(row.start) - i64::from(end));
-        put_varint(out, u64::from(row.len));
-        put_signed(out, row.offset.wrapping_sub(offset) as i64);
-        put_signed(out, row.time.wrapping_sub(time));
-        put_signed(out, row.received.wrapping_sub(received));
-        put_varint(out, u64::from(row.slots_end - slots_end));
-        out.push(row.marks.0);
+        let mut few = Few::default();
+        few.signed(i64::from(row.start) - i64::from(end));
+        few.varint(u64::from(row.len));
+        few.signed(row.offset.wrapping_sub(offset) as i64);
+        few.signed(row.time.wrapping_sub(time));
+        few.signed(row.received.wrapping_sub(received));
+        few.varint(u64::from(row.slots_end - slots_end));
+        few.byte(row.marks.0);
+        out.extend_from_slice(few.bytes());
         (offset, time, received) = (row.offset.wrapping_add(u64::from(row.len)), row.time, row.received);
         (end, slots_end) = (row.start + row.len, row.slots_end);
     }
     let mut end = first;
     for slot in &batch.slots {
-        put_signed(out, i64::from(slot.start) - i64::from(end));
-        put_varint(out, u64::from(slot.len));
-        put_varint(out, u64::from(local[slot.name.0 as usize]));
-        out.push(slot.kind as u8);
+        let mut few = Few::default();
+        few.signed(i64::from(slot.start) - i64::from(end));
+        few.varint(u64::from(slot.len));
+        few.varint(u64::from(local[slot.name.0 as usize]));
+        few.byte(slot.kind as u8);
         if slot.kind == Kind::Time {
-            out.push(slot.layout);
+            few.byte(slot.layout);
         }
+        out.extend_from_slice(few.bytes());
         end = slot.start + slot.len;
     }
     put_bytes(out, &batch.buffer[first as usize..last as usize]);

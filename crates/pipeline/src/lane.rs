@@ -22,8 +22,6 @@ mod retry;
 
 use retry::Tries;
 
-/// Most bytes that wait in memory for one output; what is over is read back from the journal.
-const QUEUE_BYTES: usize = 64 << 20;
 /// Wait before a journal that cannot be read is read again.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 
@@ -111,6 +109,7 @@ pub(crate) struct Lane {
     /// How far each file was given from the journal since the output is behind. A frame whose append failed may be there
     /// all the same, beside the one that holds its rows again.
     replayed: Mutex<HashMap<SourceId, (u32, u64)>>,
+    queue_bytes: usize,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -138,6 +137,8 @@ pub(crate) struct Shared<'a> {
     pub journal: &'a Journal,
     pub graphs: &'a Arc<Graphs>,
     pub dead: Option<&'a Journal>,
+    /// Most bytes that wait in memory for an output; what is over is read back from the journal.
+    pub queue_bytes: usize,
 }
 
 impl Lane {
@@ -149,6 +150,7 @@ impl Lane {
         let behind = (cursor < end).then_some((cursor, 0));
         let state = State { behind, horizon: end, given: cursor, saved: cursor, ..State::default() };
         Lane {
+            queue_bytes: shared.queue_bytes,
             name,
             output,
             counters,
@@ -172,7 +174,7 @@ impl Lane {
         let mut state = lock(&self.state);
         state.horizon = state.horizon.max(frame.next);
         let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
-        let full = state.bytes > 0 && state.bytes + weight > QUEUE_BYTES;
+        let full = state.bytes > 0 && state.bytes + weight > self.queue_bytes;
         if state.behind.is_some() || full || state.closed {
             state.behind.get_or_insert((frame.at, 0));
             drop(state);

@@ -31,6 +31,8 @@ pub struct PipelineOptions {
     pub pending_bytes: usize,
     /// Most bytes of submitted rows that are on their way; who submits more waits.
     pub in_flight_bytes: usize,
+    /// Most bytes that wait in memory for one output; what is over is read back from the journal.
+    pub queue_bytes: usize,
     /// A journal frame is closed when it has so many bytes.
     pub frame_bytes: usize,
     /// The journal is trimmed when so many bytes of it are no longer needed.
@@ -48,6 +50,7 @@ impl Default for PipelineOptions {
             late_after: Some(Duration::from_secs(1)),
             pending_bytes: 128 << 20,
             in_flight_bytes: 32 << 20,
+            queue_bytes: 64 << 20,
             frame_bytes: 8 << 20,
             trim_bytes: 16 << 20,
             dead: None,
@@ -89,7 +92,13 @@ impl Pipeline {
         let end = journal.end();
         let graph = Arc::new(graph.into());
         let graphs = Arc::new(Graphs::new(graph.clone()));
-        let shared = lane::Shared { sys, journal: &journal, graphs: &graphs, dead: options.dead.as_ref() };
+        let shared = lane::Shared {
+            sys,
+            journal: &journal,
+            graphs: &graphs,
+            dead: options.dead.as_ref(),
+            queue_bytes: options.queue_bytes,
+        };
         let outputs = graph.outputs().iter();
         let lanes: Vec<_> = outputs
             .map(|part| {

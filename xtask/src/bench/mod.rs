@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: sawlog beside its peers on the same real logs, in one run, as Markdown for docs/benchmarks.md.
 //! A peer that is not on the PATH is left out, loudly. Knows the peers only by their documented interfaces.
 
+mod forward;
 mod import;
 mod queries;
 mod victoria;
@@ -39,7 +40,7 @@ struct Bench {
     sets: Vec<(&'static str, &'static str)>,
 }
 
-/// Builds for release and measures the named sets (all without names).
+/// Builds for release and measures the named sets (all without names), or, as `forward`, forwarding alone.
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
     let mut build = Command::new(env!("CARGO"));
@@ -49,6 +50,11 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         std::fs::remove_dir_all(&scratch)?;
     }
     std::fs::create_dir_all(&scratch)?;
+    if names == ["forward"] {
+        let (sawlog, agent) = (root.join("target/release/sawlog"), root.join("target/release/sawlog-agent"));
+        forward::run(&Bench { sawlog, agent, logs, scratch, sets: Vec::new() })?;
+        return Ok(true);
+    }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|have| have == name);
     let sets: Vec<_> = SETS.iter().copied().filter(|(name, _)| wanted(name)).collect();
     if sets.is_empty() {
@@ -58,6 +64,7 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     let bench = Bench { sawlog, agent, logs, scratch, sets };
     let stores = import::run(&bench)?;
     queries::run(&bench, &stores)?;
+    forward::run(&bench)?;
     weight::run(&bench)?;
     Ok(true)
 }

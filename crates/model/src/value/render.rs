@@ -332,14 +332,12 @@ impl<'a> Line<'a> {
 
 /// Appends `text` with the escapes that a JSON string needs, and no others.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let mut done = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[done..at]);
-        done = at + 1;
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_len(rest));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { return };
+        rest = after;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -350,5 +348,14 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
             _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
         }
     }
-    out.extend_from_slice(&bytes[done..]);
+}
+
+/// How many bytes stand before the first that a JSON string must escape. Whole blocks are looked at without a branch, which
+/// the compiler makes vector instructions of.
+fn plain_len(bytes: &[u8]) -> usize {
+    let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    let blocks = bytes.chunks_exact(32);
+    let plain = blocks.take_while(|block| !block.iter().fold(false, |any, byte| any | special(byte)));
+    let at = plain.count() * 32;
+    at + bytes[at..].iter().position(special).unwrap_or(bytes.len() - at)
 }

@@ -75,18 +75,11 @@ impl Message {
 /// # Errors
 /// Where the payload cannot be compressed; in words.
 pub(super) fn encode(batch: &Batch, span: Span, style: &Style) -> Result<Message, String> {
-    let mut payload = Vec::with_capacity(batch.buffer.len() + 32 * batch.rows.len());
-    if style.lane {
-        frame::encode(batch, &mut payload);
-    } else {
-        batch.iter().for_each(|row| entry(row, style, &mut payload));
-    }
-    let payload = compress(payload, style.compress).map_err(|error| error.to_string())?;
     let chunk = chunk(batch, span.to);
-    let mut bytes = Vec::with_capacity(payload.len() + 256);
+    let mut bytes = Vec::with_capacity(batch.buffer.len() + 32 * batch.rows.len() + 512);
     msgpack::write_list(3, &mut bytes);
     msgpack::write_str(&tag(batch, &style.tag), &mut bytes);
-    msgpack::write_bin(&payload, &mut bytes);
+    payload(batch, style, &mut bytes)?;
     let mut options =
         vec![("size", Value::Int(batch.rows.len() as i64)), ("chunk", Value::Str(chunk.clone()))];
     match style.compress {
@@ -111,20 +104,42 @@ pub(super) fn encode(batch: &Batch, span: Span, style: &Style) -> Result<Message
     Ok(Message { bytes: bytes.into(), chunk, start })
 }
 
+/// Appends the payload. What is not compressed is written where it is to stand, with its length filled in afterwards.
+fn payload(batch: &Batch, style: &Style, out: &mut Vec<u8>) -> Result<(), String> {
+    let write = |out: &mut Vec<u8>| match style.lane {
+        true => frame::encode(batch, out),
+        false => batch.iter().for_each(|row| entry(row, style, out)),
+    };
+    if style.compress != Compress::Text {
+        let mut plain = Vec::with_capacity(out.capacity());
+        write(&mut plain);
+        let packed = compress(&plain, style.compress).map_err(|error| error.to_string())?;
+        msgpack::write_bin(&packed, out);
+        return Ok(());
+    }
+    // The head of binary data with a length of 32 bits.
+    out.extend_from_slice(&[0xc6, 0, 0, 0, 0]);
+    let start = out.len();
+    write(out);
+    let len = u32::try_from(out.len() - start).map_err(|_| "a message of more than 4 GiB".to_owned())?;
+    out[start - 4..start].copy_from_slice(&len.to_be_bytes());
+    Ok(())
+}
+
 fn mark((epoch, offset): (u32, u64)) -> Value {
     let offset = i64::try_from(offset).map_or(Value::UInt(offset), Value::Int);
     Value::List(vec![Value::Int(epoch.into()), offset])
 }
 
-fn compress(payload: Vec<u8>, how: Compress) -> std::io::Result<Vec<u8>> {
+fn compress(plain: &[u8], how: Compress) -> std::io::Result<Vec<u8>> {
     match how {
-        Compress::Text => Ok(payload),
+        Compress::Text => Ok(plain.to_vec()),
         Compress::Gzip => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(&payload)?;
+            encoder.write_all(plain)?;
             encoder.finish()
         }
-        Compress::Zstd => zstd::bulk::compress(&payload, ZSTD_LEVEL),
+        Compress::Zstd => zstd::bulk::compress(plain, ZSTD_LEVEL),
     }
 }
 
