@@ -1,5 +1,6 @@
 //! Real Fluentd clients send to a real node, and what they sent is searched: `fluent-logger` from PyPI and
-//! `@fluent-org/logger` from npm with acknowledgements. Their scripts stand in `crates/wire/clients/`.
+//! `@fluent-org/logger` and `fluent-logger` from npm with acknowledgements, keys, users and TLS; the server of
+//! `@fluent-org/logger` receives what a node follows. Their scripts stand in `crates/wire/clients/`.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,6 +50,16 @@ fn javascript(root: &Path, node: &Node, tally: &mut Tally) -> Result<()> {
     )?;
     let mut client = Command::new("node");
     client.arg(folder.join("fluent_logger.mjs")).arg(node.forward_port.to_string()).arg(&node.http);
+    tally.check(name, client.status()?.success());
+    let name =
+        "fluent-logger and @fluent-org/logger (npm) with key, user, TLS and ack, as senders and as receiver";
+    if !needs::has("openssl") {
+        tally.skip(name, "there is no openssl to make a certificate with");
+        return Ok(());
+    }
+    let mut client = Command::new("node");
+    client.arg(folder.join("forward_secured.mjs")).arg(&node.binary);
+    client.arg(root.join("target/test-nodes/secured"));
     tally.check(name, client.status()?.success());
     Ok(())
 }

@@ -19,6 +19,20 @@ impl<T> Thread<T> {
     }
 }
 
+/// Lets all threads share one heap from here on; to be called before the first is started. The C library otherwise gives
+/// each thread one of its own, and what is freed in one is not there for the others: a process that passes data from
+/// thread to thread holds half as much again.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "nothing safe sets this")]
+pub fn share_one_heap() {
+    // SAFETY: it sets a number of the allocator, which is made for being called so.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
+/// Other C libraries have one heap.
+#[cfg(not(target_env = "gnu"))]
+pub fn share_one_heap() {}
+
 /// Starts a named thread.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ pub type Target = fn(&[u8]);
 /// All, by the names that they have in `fuzz/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("forward", forward_stream),
+    ("forward_ping", forward_ping),
     ("syslog", syslog_stream),
     ("http_body", http_body),
     ("lines", lines_stream),
@@ -96,6 +97,14 @@ fn stream(protocol: &Protocol, bytes: &[u8]) {
     assert_eq!(end, end_of_parts);
     let same = whole.iter().zip(&parts).all(|(a, b)| a.0 == b.0 && a.1.same(&b.1));
     assert!(whole.len() == parts.len() && same, "other events when cut at {cut}");
+}
+
+/// A peer's part of forward's handshake.
+///
+/// # Panics
+/// Where a PING does not read as it was written.
+pub fn forward_ping(bytes: &[u8]) {
+    forward::check_ping(bytes, &LIMITS);
 }
 
 /// A line of an event: what is read has a line that gives it back.
@@ -244,6 +253,7 @@ mod tests {
             ]
             .map(<[u8]>::to_vec)
             .to_vec(),
+            "forward_ping" => vec![b"\x96\xa4PING\xa3cli\xa1s\xa2d1\xa1u\xa2d2".to_vec()],
             "syslog" => of(&syslog::PROTOCOL),
             "lines" => of(&socket::TCP),
             "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),

@@ -49,7 +49,7 @@ pub(super) fn text(text: impl Into<String>) -> Value {
 }
 
 /// What a client answers to HELO.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Ping {
     /// Its name.
     pub hostname: String,
@@ -64,6 +64,15 @@ pub(super) struct Ping {
 }
 
 impl Ping {
+    /// The message that reads as this.
+    pub(super) fn message(self) -> Vec<u8> {
+        // Old servers put text together with text.
+        let salt = String::from_utf8(self.salt).map_or_else(|salt| Value::Bin(salt.into_bytes()), Value::Str);
+        let parts = [text("PING"), text(self.hostname), salt, text(self.key_digest)];
+        let login = [text(self.user), text(self.password_digest)];
+        message(parts.into_iter().chain(login).collect())
+    }
+
     /// Reads it from a message; `None` where it is not one.
     pub(super) fn read(message: &Value) -> Option<Ping> {
         let Value::List(parts) = message else { return None };

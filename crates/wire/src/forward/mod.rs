@@ -28,3 +28,19 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };
+
+/// A peer's first message, as the fuzzers see it: what is a PING is written so that it reads the same.
+///
+/// # Panics
+/// Where that does not hold.
+pub(crate) fn check_ping(bytes: &[u8], limits: &sawlog_model::Limits) {
+    let read = |bytes: &[u8]| {
+        let (value, _) = crate::shared::msgpack::value(bytes, limits).ok()?;
+        handshake::Ping::read(&value)
+    };
+    if let Some(ping) = read(bytes) {
+        // What was no UTF-8 became longer, which may be too long now.
+        let again = read(&ping.clone().message());
+        assert!(again.is_none_or(|again| again == ping), "a PING that reads otherwise");
+    }
+}

@@ -84,7 +84,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     opt("ack_timeout", OptKind::Duration, "60s", "Output: how long one may take before all is sent again."),
     opt("send_timeout", OptKind::Duration, "60s", "Output: how long the other side may not read."),
     opt("connect_timeout", OptKind::Duration, "10s", "Output: how long connecting may take."),
-    opt("queue", OptKind::Bytes, "4MiB", "Output: memory for what is not acknowledged."),
+    opt("queue", OptKind::Bytes, "2MiB", "Output: memory for what is not acknowledged."),
     opt("keepalive", OptKind::Bool, "true", "Output: keep connections that have nothing to do."),
     opt("keepalive_timeout", OptKind::Duration, "0s", "Output: how long; 0 is for ever."),
     opt("dns_round_robin", OptKind::Bool, "false", "Output: connect to the addresses of a name in turn."),

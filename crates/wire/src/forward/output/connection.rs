@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::heartbeat::Heartbeat;
 use super::queue::{Next, Queue};
 use super::servers::Server;
-use crate::forward::handshake::{bytes_of, key_digest, message, password_digest, same, text};
+use crate::forward::handshake::{Ping, bytes_of, key_digest, password_digest, same, text};
 use crate::shared::msgpack::{self, Scanner};
 use crate::shared::stream::{Reader, Stream, Writer};
 use crate::shared::tls;
@@ -283,8 +283,14 @@ impl Target {
         } else {
             (server.user.clone(), password_digest(auth, &server.user, &server.password))
         };
-        let ping = vec![text("PING"), text(own), text(&salt), text(proof), text(user), text(word)];
-        stream.write_all(&message(ping)).await.map_err(|error| error.to_string())?;
+        let ping = Ping {
+            hostname: own.clone(),
+            salt: salt.clone().into_bytes(),
+            key_digest: proof,
+            user,
+            password_digest: word,
+        };
+        stream.write_all(&ping.message()).await.map_err(|error| error.to_string())?;
         stream.flush().await.map_err(|error| error.to_string())?;
 
         let Some(Value::List(pong)) = answers.next(stream).await? else { return Err("no PONG".to_owned()) };
