@@ -26,7 +26,7 @@ mod tests;
 
 pub use columns::{batch, data_type, schema};
 pub use error::StoreError;
-pub use scan::Scan;
+pub use scan::{CountBy, CountKey, Scan, Tally};
 
 use engine::{Engine, lock};
 use memtable::Memtable;

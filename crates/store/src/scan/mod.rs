@@ -17,11 +17,13 @@ mod gather;
 mod key;
 mod merge;
 mod piece;
+mod tally;
 
 use gather::{Pick, gather};
 use key::Direction;
 use merge::Merge;
 use piece::{Counters, Opened, Piece, Wanted};
+pub use tally::{CountBy, CountKey, Tally};
 
 /// Rows of the first batch: somebody waits for it.
 const FIRST_ROWS: usize = 256;
@@ -97,6 +99,29 @@ impl Scan {
             rows += counted.unwrap_or(0);
         }
         Ok(rows)
+    }
+
+    /// Counts the rows that it would give by the values of fields and by time; `None` where there are more than `most`
+    /// different ones. Only a scan in [`Order::Any`] without a limit counts so: of another, `None`.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn tally(mut self, by: &[CountBy], most: usize) -> Result<Option<Tally>, StoreError> {
+        let unlimited = self.left.load(Ordering::SeqCst) == usize::MAX;
+        let Source::Any(any) = &self.source else { return Ok(None) };
+        let (wanted, counters) = (&self.wanted, &mut self.counters);
+        let mut all = Tally::default();
+        while unlimited && !wanted.stop.requested() {
+            let (tally, more) = any.with_next(wanted, |piece| piece.tally(by, wanted, counters).map(Some))?;
+            if !more {
+                return Ok(Some(all));
+            }
+            all.merge(tally.unwrap_or_default());
+            if all.rows.len() > most {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// Counts rows by reading them.

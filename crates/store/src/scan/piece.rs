@@ -267,6 +267,11 @@ impl Opened {
         self.sorted += part;
     }
 
+    /// The rows that were not taken yet.
+    pub fn rows_left(&self) -> &[u32] {
+        &self.order[self.taken..]
+    }
+
     /// Takes the next row.
     pub fn take(&mut self) -> Option<u32> {
         let row = *self.order.get(self.taken)?;

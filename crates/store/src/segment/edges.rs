@@ -6,10 +6,9 @@ use std::cell::Cell;
 use sawlog_model::Test;
 use sawlog_model::token::is_token_byte;
 
-use super::bits::Bits;
-use super::group::Group;
-use super::needle::Needle;
-use super::shape::ShapeSlot;
+use super::heads::Heads;
+use super::needle::{Needle, Reading};
+use super::shape::{Shape, ShapeSlot};
 use super::skeleton::Item;
 use crate::StoreError;
 
@@ -21,8 +20,6 @@ enum Part<'a> {
 
 /// A way in which a needle can stand across edges.
 pub(super) struct Crossing {
-    /// The shape of the line.
-    pub(super) code: usize,
     /// The slot in which it begins (`None`: in literal text), whose value then ends with `before`.
     pub(super) left: Option<ShapeSlot>,
     pub(super) before: Test,
@@ -39,26 +36,18 @@ struct Phrase<'a> {
 /// A phrase of many like words over many like slots has too many ways to stand in a line to try them all.
 const STEPS: usize = 2_000;
 
-impl Group {
-    /// The ways in which the needle can stand across edges of the parts of lines that `rows` have. No token does: the
-    /// shapes are not [`glued`](super::skeleton::Skeleton::glued).
-    pub(super) fn crossings(&self, needle: &Needle<'_>, rows: &Bits) -> Result<Vec<Crossing>, StoreError> {
+impl Heads {
+    /// The ways in which the needle can stand across edges of the parts of such lines. No token does: the shape is not
+    /// [`glued`](super::skeleton::Skeleton::glued).
+    pub(super) fn crossings(&self, shape: &Shape, needle: &Needle<'_>) -> Result<Vec<Crossing>, StoreError> {
         let mut all = Vec::new();
         let Some((text, fold)) = needle.text() else { return Ok(all) };
-        for code in self.present_shapes(rows) {
-            let phrase = Phrase { text, fold, steps: Cell::new(STEPS) };
-            self.crossings_of(code, &phrase, &mut all)?;
+        let phrase = Phrase { text, fold, steps: Cell::new(STEPS) };
+        if !text.is_ascii() {
+            // A slot may begin within a character, and no text stands for half of one.
+            all.push(Crossing { left: None, before: phrase.part(text) });
+            return Ok(all);
         }
-        Ok(all)
-    }
-
-    fn crossings_of(
-        &self,
-        code: usize,
-        phrase: &Phrase<'_>,
-        all: &mut Vec<Crossing>,
-    ) -> Result<(), StoreError> {
-        let shape = &self.shapes[code];
         let mut slots = shape.slots.iter();
         let mut parts = Vec::new();
         for item in &shape.skeleton.items {
@@ -77,14 +66,14 @@ impl Group {
                     Part::Slot(slot) => (true, Some(*slot)),
                 };
                 if begins
-                    && self.goes_on(&parts[at + 1..], after, phrase)?
-                    && self.may_end(part, before, phrase)?
+                    && self.goes_on(&parts[at + 1..], after, &phrase)?
+                    && self.may_end(part, before, &phrase)?
                 {
-                    all.push(Crossing { code, left, before: phrase.part(before) });
+                    all.push(Crossing { left, before: phrase.part(before) });
                 }
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Whether a part can end with this beginning of the phrase.
@@ -132,15 +121,15 @@ impl Group {
     }
 
     fn may_hold_piece(&self, column: u32, piece: &str, phrase: &Phrase<'_>) -> Result<bool, StoreError> {
-        Ok(!self.cannot_hold(column, &Needle::new(&phrase.part(piece)))?)
+        Ok(!self.cannot_hold(column, &Needle::new(&phrase.part(piece)), Reading::Written)?)
     }
 }
 
 impl Phrase<'_> {
-    /// Whether an edge can stand there: never within a token, nor (for who looks) within a character.
+    /// Whether an edge can stand there: never within a token.
     fn is_cut(&self, at: usize) -> bool {
         let text = self.text.as_bytes();
-        self.text.is_char_boundary(at) && !(at > 0 && is_token_byte(text[at - 1]) && is_token_byte(text[at]))
+        !(at > 0 && is_token_byte(text[at - 1]) && is_token_byte(text[at]))
     }
 
     /// The test for a piece of it.

@@ -11,7 +11,7 @@ use super::cursor::{put_bytes, put_signed, put_varint};
 use super::interner::{IntMap, Interner};
 use super::leaders::{Leaders, Memory};
 use super::template::{self, Cut, Vocabulary};
-use super::{index, ints, tag};
+use super::{counts, index, ints, tag};
 
 /// Bytes of one shared dictionary, at most.
 const DICTIONARY_BYTES: usize = 8 << 20;
@@ -35,9 +35,18 @@ pub(super) struct Bodies {
     pub(super) text: Vec<u8>,
     /// Numbers of templates.
     pub(super) templates: Vec<u8>,
+    /// How often each code or template comes, where that is kept.
+    pub(super) counts: Vec<u8>,
 }
 
 impl Bodies {
+    /// Elements of lists are not counted: they are not one for each row.
+    fn count(&mut self, codes: &[i64], input: &Input<'_>) {
+        if !input.nested {
+            counts::put(codes, &mut self.counts);
+        }
+    }
+
     fn integers(&mut self, values: &[i64]) {
         ints::encode(values, &mut self.head, &mut self.numbers);
     }
@@ -158,7 +167,7 @@ fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
     let first = values[0];
     if values.iter().all(|value| *value == first) {
         constant(first, out);
-        tokens.add(first);
+        tokens.add_text(first);
         return;
     }
     if let Some((numbers, width)) = as_integers(values) {
@@ -176,13 +185,13 @@ fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
             let entries: Vec<&[u8]> = dictionary.iter().collect();
             strings(&entries, out);
             out.integers(&codes);
-            entries.iter().for_each(|entry| tokens.add(entry));
+            entries.iter().for_each(|entry| tokens.add_text(entry));
             return;
         }
     }
     out.head.push(tag::PLAIN);
     strings(values, out);
-    values.iter().for_each(|value| tokens.add(value));
+    values.iter().for_each(|value| tokens.add_text(value));
 }
 
 /// Writes the values of a column whose kind is not a time.
@@ -200,7 +209,7 @@ pub(super) fn encode<'a>(
     if values.iter().all(|value| *value == values[0]) {
         out.head.push(0);
         constant(values[0], out);
-        tokens.add(values[0]);
+        tokens.add_text(values[0]);
     } else if encode_equal(input, leaders, out, tokens) {
         return;
     } else if let Some((numbers, width)) = as_integers(values) {
@@ -282,6 +291,7 @@ fn encode_shared<'a>(
     out.head.push(tag::SHARED);
     led.put(&codes, &mut out.head, &mut out.numbers);
     leaders.add(input, &codes, led.depth());
+    out.count(&codes, input);
     true
 }
 
@@ -374,6 +384,7 @@ fn encode_templates<'a>(
     out.head.push(tag::TEMPLATES);
     led.put(&ids, &mut out.head, &mut out.templates);
     leaders.add(input, &ids, led.depth());
+    out.count(&ids, input);
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
     order.sort_by_key(|index| ids[*index as usize]);
     let mut column: Vec<&[u8]> = Vec::new();

@@ -1,30 +1,25 @@
 //! An open row group: which columns each row has values in, and the columns, read when they are asked for. Knows nothing
 //! of predicates or of Arrow.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use sawlog_model::{Context, Nanos};
 
 use super::cache::{Part, PartKey};
 use super::column::Column;
 use super::cursor::{Cursor, Damage};
 use super::decode::{LedBy, Sources, Stream};
-use super::offsets::OffsetRules;
+use super::heads::Heads;
 use super::reader::{self, Body};
 use super::shape::{Shape, local_shapes};
-use super::skeleton::Skeleton;
-use super::{GroupMeta, fields, follow, ints, stream, tag};
+use super::{GroupMeta, fields, follow, stream, tag};
 use crate::StoreError;
 
 /// An open row group.
 pub struct Group {
     pub(super) body: Arc<Body>,
     pub(super) number: usize,
-    pub(super) heads: Bytes,
-    /// Where in `heads` the head of each column of the group stands.
-    column_heads: HashMap<u32, std::ops::Range<usize>>,
+    pub(super) heads: Heads,
     /// Index into `shapes` of each row.
     pub(super) codes: Vec<u32>,
     /// The skeletons that rows of the group have.
@@ -32,8 +27,6 @@ pub struct Group {
     /// Context of each row; empty where all have the first.
     contexts: Vec<u32>,
     one_context: u32,
-    /// Where in `heads` times, times of arrival and offsets begin.
-    pub(super) row_heads: [usize; 3],
     times: OnceLock<Arc<Vec<Nanos>>>,
     received: OnceLock<Arc<Vec<Nanos>>>,
     pub(super) offsets: OnceLock<Arc<Vec<u64>>>,
@@ -69,77 +62,33 @@ pub(super) fn once<T>(
 }
 
 impl Group {
-    pub(super) fn open(body: Arc<Body>, number: usize) -> Result<Group, StoreError> {
-        let group = number as u32 + 1;
-        let heads = body.stream(stream::HEADS, group)?;
-        let bodies = [body.stream(stream::SHAPES, group)?, body.stream(stream::CONTEXTS, group)?];
-        let skeletons = body.skeletons()?;
-        Group::read(body.clone(), number, heads, &bodies, &skeletons).map_err(|damage| body.damaged(damage))
-    }
-
-    fn read(
-        body: Arc<Body>,
-        number: usize,
-        heads: Bytes,
-        [shapes, contexts]: &[Bytes; 2],
-        skeletons: &[Skeleton],
-    ) -> Result<Group, Damage> {
-        let meta = body.meta.groups.get(number).ok_or(Damage::Bytes("a row group is missing"))?;
-        let rows = meta.rows as usize;
-        let mut head = Cursor::new(&heads);
-        let at = |head: &Cursor<'_>| heads.len() - head.remaining();
-        let ids = ints::decode(rows, &mut head, &mut Cursor::new(shapes))?;
-        let times = at(&head);
-        ints::size(rows, &mut head)?;
-        let received = at(&head);
-        ints::size(rows, &mut head)?;
-        let contexts = ints::decode(rows, &mut head, &mut Cursor::new(contexts))?;
-        if contexts.iter().any(|context| *context < 0 || *context as usize >= body.contexts.len()) {
-            return Err(Damage::Bytes("a row has a context that is not there"));
-        }
-        let row_heads = [times, received, at(&head)];
-        OffsetRules::skip(meta, &mut head)?;
-        let mut column_heads = HashMap::new();
-        while head.remaining() > 0 {
-            let column = head.u32()?;
-            let len = head.bytes()?.len();
-            let end = at(&head);
-            column_heads.insert(column, end - len..end);
-        }
-        let (codes, shapes) = local_shapes(&ids, skeletons)?;
+    pub(super) fn open(heads: Heads) -> Result<Group, StoreError> {
+        let body = heads.body.clone();
+        let ids = heads.integers(heads.places.shapes, stream::SHAPES)?;
+        let contexts = heads.integers(heads.places.contexts, stream::CONTEXTS)?;
+        let (codes, shapes) =
+            local_shapes(&ids, &body.skeletons()?).map_err(|damage| body.damaged(damage))?;
         let one_context = contexts.first().copied().unwrap_or(0) as u32;
+        if contexts.iter().any(|context| *context < 0 || *context as usize >= body.contexts.len()) {
+            return Err(body.damaged(Damage::Bytes("a row has a context that is not there")));
+        }
         let all_one = contexts.iter().all(|context| *context as u32 == one_context);
         let contexts =
             if all_one { Vec::new() } else { contexts.iter().map(|context| *context as u32).collect() };
         let columns = body.fields.iter().map(|_| OnceLock::new()).collect();
         Ok(Group {
             body,
-            number,
-            column_heads,
+            number: heads.number,
             heads,
             codes,
             shapes,
             contexts,
             one_context,
-            row_heads,
             times: OnceLock::new(),
             received: OnceLock::new(),
             offsets: OnceLock::new(),
             columns,
         })
-    }
-
-    /// Integers of the rows, whose head stands at `head`.
-    fn row_integers(&self, head: usize, stream: u32) -> Result<Arc<Vec<i64>>, StoreError> {
-        let body = self.body.stream(stream, self.number as u32 + 1)?;
-        let values =
-            ints::decode(self.rows(), &mut Cursor::new(&self.heads[head..]), &mut Cursor::new(&body));
-        values.map(Arc::new).map_err(|damage| self.body.damaged(damage))
-    }
-
-    /// The head of a column, where any row has a value in it.
-    pub(super) fn head(&self, column: u32) -> Option<&[u8]> {
-        Some(&self.heads[self.column_heads.get(&column)?.clone()])
     }
 
     /// What the footer says of it.
@@ -157,12 +106,16 @@ impl Group {
     /// # Errors
     /// As the disk says.
     pub fn times(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
-        once(&self.times, || self.row_integers(self.row_heads[0], stream::TIMES)).cloned()
+        once(&self.times, || self.heads.integers(self.heads.places.times, stream::TIMES).map(Arc::new))
+            .cloned()
     }
 
     /// When the rows came.
     pub(super) fn received(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
-        once(&self.received, || self.row_integers(self.row_heads[1], stream::RECEIVED)).cloned()
+        once(&self.received, || {
+            self.heads.integers(self.heads.places.received, stream::RECEIVED).map(Arc::new)
+        })
+        .cloned()
     }
 
     /// The number of a row's context.
@@ -217,9 +170,8 @@ impl Group {
             return Ok(column);
         }
         let damaged = |damage| body.damaged(damage);
-        let head =
-            self.column_heads.get(&column).ok_or_else(|| damaged(Damage::Bytes("a column is missing")))?;
-        let mut cursor = Cursor::new(&self.heads[head.clone()]);
+        let head = self.heads.place(column).ok_or_else(|| damaged(Damage::Bytes("a column is missing")))?;
+        let mut cursor = Cursor::new(&self.heads.bytes[head.clone()]);
         let leader = cursor.u32().map_err(damaged)?;
         let tag = cursor.clone().byte().map_err(damaged)?;
         let times = match tag {
@@ -236,7 +188,7 @@ impl Group {
             if used { body.strings(stream::of_column(column, part)) } else { Ok(None) }
         };
         let sources = Sources {
-            head: self.heads.slice(head.end - cursor.remaining()..head.end),
+            head: self.heads.bytes.slice(head.end - cursor.remaining()..head.end),
             numbers: stream(stream::NUMBERS),
             text: stream(stream::TEXT),
             templates: stream(stream::TEMPLATES),

@@ -71,12 +71,22 @@ enum Decode {
     Bool,
 }
 
-/// The tokens of a row group: a set of hashes.
+/// A set of hashes.
 #[derive(Default)]
-pub(super) struct Tokens {
+struct Hashes {
     table: Vec<u32>,
     len: usize,
     has_zero: bool,
+}
+
+/// The tokens of a row group: those of what it shares with others (dictionaries, templates, skeletons) or writes as
+/// numbers, and those of text of its own.
+#[derive(Default)]
+pub(super) struct Tokens {
+    shared: Hashes,
+    text: Hashes,
+    /// What comes next is text.
+    in_text: bool,
     decode: Decode,
     ignore: bool,
     /// The values that come next are numbers of JSON.
@@ -121,6 +131,13 @@ impl Tokens {
         if self.decode == Decode::Both {
             self.add_plain(value);
         }
+    }
+
+    /// Adds the tokens of a value that is written as text.
+    pub(super) fn add_text(&mut self, value: &[u8]) {
+        self.in_text = true;
+        self.add(value);
+        self.in_text = false;
     }
 
     /// Adds values that are integers. Those of JSON, which measure more often than they identify, only widen the range
@@ -207,6 +224,17 @@ impl Tokens {
     }
 
     fn insert(&mut self, hash: u32) {
+        if self.in_text { self.text.insert(hash) } else { self.shared.insert(hash) }
+    }
+
+    /// The hashes of what is shared and those of text, each ascending.
+    pub(super) fn sorted(self) -> [Vec<u32>; 2] {
+        [self.shared.sorted(), self.text.sorted()]
+    }
+}
+
+impl Hashes {
+    fn insert(&mut self, hash: u32) {
         if hash == 0 {
             self.has_zero = true;
             return;
@@ -226,8 +254,7 @@ impl Tokens {
         self.table[slot] = hash;
     }
 
-    /// The hashes, ascending.
-    pub(super) fn sorted(self) -> Vec<u32> {
+    fn sorted(self) -> Vec<u32> {
         let mut all: Vec<u32> = self.table.into_iter().filter(|hash| *hash != 0).collect();
         if self.has_zero {
             all.push(0);
@@ -390,8 +417,18 @@ impl Index {
         Ok(Index { bits, page_bits, rice, ends })
     }
 
-    /// Whether each of `groups` may hold the token of this hash. `pages` is the stream.
-    pub(super) fn groups(&self, pages: &[u8], hash: u32, groups: usize) -> Result<Vec<bool>, Damage> {
+    /// Whether one of `groups` may hold the token of this hash. `pages` is the stream.
+    pub(super) fn may_hold(
+        &self,
+        pages: &[u8],
+        hash: u32,
+        group: usize,
+        groups: usize,
+    ) -> Result<bool, Damage> {
+        Ok(self.groups(pages, hash, groups)?.get(group).copied().unwrap_or(true))
+    }
+
+    fn groups(&self, pages: &[u8], hash: u32, groups: usize) -> Result<Vec<bool>, Damage> {
         let short = u64::from(hash) >> (32 - self.bits);
         let page = (short >> (self.bits - self.page_bits)) as usize;
         let wanted = short & ((1u64 << (self.bits - self.page_bits)) - 1);

@@ -7,6 +7,8 @@ mod bits;
 mod cache;
 mod chunk;
 mod column;
+mod counted;
+mod counts;
 mod cursor;
 mod decode;
 mod dissect;
@@ -16,6 +18,7 @@ mod fields;
 mod follow;
 mod footer;
 mod group;
+mod heads;
 mod index;
 mod interner;
 mod ints;
@@ -31,6 +34,7 @@ mod sift;
 mod skeleton;
 mod stream;
 mod tag;
+mod tally;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -44,7 +48,9 @@ use sawlog_sys::File;
 
 pub use self::cache::Cache;
 pub use self::group::Group;
+use self::heads::Heads;
 use self::reader::Body;
+use self::tally::Tallied;
 pub use self::writer::SegmentWriter;
 
 use crate::{FieldCount, StoreError};
@@ -185,7 +191,31 @@ impl Segment {
         if !self.may_keep(index, predicate)? {
             return Ok(0);
         }
-        self.group(index)?.count(predicate, range)
+        let heads = Heads::open(self.body.clone(), index)?;
+        if range.covers(meta.first_time, meta.last_time)
+            && let Some(counted) = heads.count(predicate)?
+        {
+            return Ok(counted);
+        }
+        Group::open(heads)?.count(predicate, range)
+    }
+
+    /// How many rows of the group have which text in a field, where that is known without looking at rows.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn tally(
+        &self,
+        index: usize,
+        field: &str,
+        predicate: &Predicate,
+        range: TimeRange,
+    ) -> Result<Option<Tallied>, StoreError> {
+        let covered = |meta: &GroupMeta| range.covers(meta.first_time, meta.last_time);
+        if !self.body.meta.groups.get(index).is_some_and(covered) {
+            return Ok(None);
+        }
+        Heads::open(self.body.clone(), index)?.tally(field, predicate)
     }
 
     /// Opens a group; its columns are read when they are asked for.
@@ -193,6 +223,6 @@ impl Segment {
     /// # Errors
     /// As the disk says.
     pub fn group(&self, index: usize) -> Result<Group, StoreError> {
-        Group::open(self.body.clone(), index)
+        Group::open(Heads::open(self.body.clone(), index)?)
     }
 }

@@ -17,6 +17,15 @@ use super::times;
 /// From so many entries on what was found in a dictionary is remembered.
 const LARGE_DICTIONARY: usize = 256;
 
+/// In which form values are tested.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Reading {
+    /// As a value, escapes resolved.
+    Decoded,
+    /// As it stands in the line.
+    Written,
+}
+
 /// What is looked for.
 pub(super) struct Needle<'a> {
     test: &'a Test,
@@ -61,16 +70,15 @@ impl<'a> Needle<'a> {
     /// A part of a token that a matching value must hold, where one is not all digits.
     pub(super) fn probe(&self) -> Option<Probe<'_>> {
         let text = self.text.as_ref()?;
-        let tokens = text.tokens.iter().map(|(token, _)| *token);
-        let wordy = tokens.filter(|token| !token.iter().all(u8::is_ascii_digit));
-        let bytes = wordy.max_by_key(|token| token.len())?;
-        Some(Probe { bytes, search: Search::new(bytes, text.fold) })
+        let wordy = text.tokens.iter().filter(|(token, _)| !token.iter().all(u8::is_ascii_digit));
+        let (bytes, is_token) = wordy.copied().max_by_key(|(token, whole)| (*whole, token.len()))?;
+        Some(Probe { bytes, is_token, search: Search::new(bytes, text.fold) })
     }
 
     /// All of it, as what a matching value must hold in one piece.
     pub(super) fn whole(&self) -> Option<Probe<'_>> {
         let text = self.text.as_ref().filter(|text| !text.bytes.is_empty())?;
-        Some(Probe { bytes: text.bytes, search: Search::new(text.bytes, text.fold) })
+        Some(Probe { bytes: text.bytes, is_token: false, search: Search::new(text.bytes, text.fold) })
     }
 
     /// Whether its probe is this one.
@@ -80,8 +88,10 @@ impl<'a> Needle<'a> {
 
     /// Whether the line that holds it can be told from its parts at all.
     pub(super) fn is_text(&self) -> bool {
-        // A line end may be the terminator, which is not part of the line.
-        self.text.as_ref().is_some_and(|text| memchr::memchr2(b'\n', b'\r', text.bytes).is_none())
+        // A line end may be the terminator, which is not part of the line; nothing is in an empty line, too.
+        self.text
+            .as_ref()
+            .is_some_and(|text| !text.bytes.is_empty() && memchr::memchr2(b'\n', b'\r', text.bytes).is_none())
     }
 
     /// Tests that a text must pass piece by piece if it is to hold a phrase or part of several words.
@@ -241,7 +251,7 @@ impl<'a> Needle<'a> {
     }
 
     /// The same, remembered for the next row group where the dictionary is large.
-    fn find_in_dictionary(&self, entries: &Strings, kind: Kind) -> Arc<Bits> {
+    pub(super) fn find_in_dictionary(&self, entries: &Strings, kind: Kind) -> Arc<Bits> {
         if entries.len() < LARGE_DICTIONARY {
             return Arc::new(self.find_in_strings(entries, kind));
         }
@@ -388,6 +398,8 @@ impl<'a> Needle<'a> {
 /// Part of a token, looked for in text that may be escaped.
 pub(super) struct Probe<'a> {
     pub(super) bytes: &'a [u8],
+    /// It is a token as a whole.
+    pub(super) is_token: bool,
     search: Search<'a>,
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Body {
     /// Integers of each group that are not indexed, least and largest.
     pub(super) ranges: Vec<(u64, u64)>,
     pub(super) index: Index,
+    /// That of what stands in no dictionary and no template.
+    pub(super) text_index: Index,
     chunks: Vec<ChunkMeta>,
     places: Vec<(StreamKey, Place)>,
 }
@@ -95,6 +97,7 @@ impl Body {
         let ranges = meta.groups.iter().map(|_| Ok((cursor.varint()?, cursor.varint()?)));
         let ranges = ranges.collect::<Result<Vec<_>, Damage>>()?;
         let index = Index::read(&mut cursor)?;
+        let text_index = Index::read(&mut cursor)?;
         let (chunks, places) = chunk::read_table(&mut cursor, footer::HEAD as u64)?;
         let sources = meta
             .sources
@@ -117,6 +120,7 @@ impl Body {
             time_shapes,
             ranges,
             index,
+            text_index,
             chunks,
             places,
         })

@@ -8,7 +8,7 @@ use super::column::Column;
 use super::fields::Role;
 use super::group::{Group, Values};
 use super::literal;
-use super::needle::Needle;
+use super::needle::{Needle, Reading};
 use super::reader::Body;
 use super::row::Taken;
 use super::shape::{Shape, ShapeSlot};
@@ -16,7 +16,7 @@ use super::{index, stream};
 use crate::StoreError;
 
 /// Fields that are computed and stand in no column.
-const OWN: [&str; 7] = ["_line", "_time", "_received", "_source", "_epoch", "_offset", "_tenant"];
+pub(super) const OWN: [&str; 7] = ["_line", "_time", "_received", "_source", "_epoch", "_offset", "_tenant"];
 
 impl Group {
     /// The rows that the predicate keeps and whose time is in the range, ascending: exactly those for which
@@ -176,7 +176,7 @@ impl Group {
         }
         let rows = narrowed.as_ref().unwrap_or(rows);
         let needle = Needle::new(test);
-        if self.cannot_hold(column, &needle)? {
+        if self.heads.cannot_hold(column, &needle, Reading::Decoded)? {
             return Ok(kept);
         }
         let values = self.values(column)?;
@@ -261,7 +261,7 @@ impl Group {
         columns.dedup();
         for (column, reading) in columns {
             let kind = self.body.fields[column as usize].role.kind();
-            if self.cannot_hold(column, needle)? {
+            if self.heads.cannot_hold(column, needle, reading)? {
                 continue;
             }
             if kind == Kind::Null && reading == Reading::Decoded && !needle.keeps(kind, b"null") {
@@ -333,16 +333,18 @@ impl Group {
         let mut left = rows;
         left.subtract(&found);
         let mut maybe = Bits::none(self.rows());
-        let (from_slots, from_text): (Vec<_>, Vec<_>) =
-            self.crossings(needle, &left)?.into_iter().partition(|crossing| crossing.left.is_some());
-        for crossing in from_slots {
-            let here = self.of_shapes(&left, |code, _| code == crossing.code);
-            if let Some(slot) = crossing.left {
+        let mut from_text = Vec::new();
+        for code in self.present_shapes(&left) {
+            for crossing in self.heads.crossings(&self.shapes[code], needle)? {
+                let Some(slot) = crossing.left else {
+                    from_text.push(code);
+                    continue;
+                };
+                let here = self.of_shapes(&left, |other, _| other == code);
                 maybe.or(&self.slot_holds(slot, &Needle::new(&crossing.before), &here)?);
             }
         }
-        let mut with_words =
-            self.of_shapes(&left, |code, _| from_text.iter().any(|other| other.code == code));
+        let mut with_words = self.of_shapes(&left, |code, _| from_text.contains(&code));
         for word in needle.words() {
             if !with_words.is_empty() {
                 with_words = self.in_parts(&Needle::new(&word), &with_words)?;
@@ -394,15 +396,6 @@ impl Group {
         kept.or(&self.any_value(needle, &left, |_, printed| printed.then_some(Reading::Written))?);
         Ok(kept)
     }
-}
-
-/// In which form values are tested.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reading {
-    /// As a value, escapes resolved.
-    Decoded,
-    /// As it stands in the line.
-    Written,
 }
 
 impl Body {
@@ -476,10 +469,20 @@ impl Body {
         if self.time_shapes.contains(&index::shape(token)) {
             return Ok(true);
         }
-        let pages = self.stream(stream::INDEX, 0)?;
-        let groups =
-            self.index.groups(&pages, hash, self.meta.groups.len()).map_err(|damage| self.damaged(damage))?;
-        Ok(groups.get(group).copied().unwrap_or(true))
+        let in_index = |index, pages| {
+            let pages = self.stream(pages, 0)?;
+            index::Index::may_hold(index, &pages, hash, group, self.meta.groups.len())
+                .map_err(|damage| self.damaged(damage))
+        };
+        Ok(in_index(&self.index, stream::INDEX)? || in_index(&self.text_index, stream::TEXT_INDEX)?)
+    }
+
+    /// Whether the text of the group (what stands in no dictionary and no template) may have the token, not all digits.
+    pub(super) fn may_be_in_text(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
+        let Some(hash) = index::hash(token) else { return Ok(true) };
+        let pages = self.stream(stream::TEXT_INDEX, 0)?;
+        let groups = self.meta.groups.len();
+        self.text_index.may_hold(&pages, hash, group, groups).map_err(|damage| self.damaged(damage))
     }
 }
 

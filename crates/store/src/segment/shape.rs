@@ -51,7 +51,7 @@ impl Shape {
         self.slots.iter().filter(|slot| slot.column == column).count()
     }
 
-    fn new(skeleton: &Skeleton) -> Shape {
+    pub(super) fn new(skeleton: &Skeleton) -> Shape {
         let mut seen: HashMap<u32, u32> = HashMap::new();
         let slots = skeleton
             .items

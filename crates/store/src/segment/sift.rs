@@ -5,16 +5,22 @@ use sawlog_model::Kind;
 use sawlog_model::time::Layout;
 
 use super::cursor::{Cursor, Damage};
-use super::group::Group;
-use super::needle::{Needle, Probe};
+use super::fields::Role;
+use super::heads::Heads;
+use super::needle::{Needle, Probe, Reading};
 use super::{fields, index, stream, tag, times};
 use crate::StoreError;
 
-impl Group {
-    /// Whether no value of the column can hold the needle, be it as it is written or as it is read.
-    pub(super) fn cannot_hold(&self, column: u32, needle: &Needle<'_>) -> Result<bool, StoreError> {
+impl Heads {
+    /// Whether no value of the column, read so, can hold the needle.
+    pub(super) fn cannot_hold(
+        &self,
+        column: u32,
+        needle: &Needle<'_>,
+        reading: Reading,
+    ) -> Result<bool, StoreError> {
         let kind = self.body.fields[column as usize].role.kind();
-        let Some(head) = self.head(column) else { return Ok(true) };
+        let Some(head) = self.of_column(column) else { return Ok(true) };
         let Some(whole) = needle.whole() else { return Ok(false) };
         // What is written as anything but true reads as false.
         if kind == Kind::Bool {
@@ -23,6 +29,7 @@ impl Group {
         let escaped = matches!(kind, Kind::Json | Kind::JsonText);
         let looks = Looks {
             kind,
+            reading,
             word: needle.probe(),
             whole: Some(whole).filter(|whole| !escaped || whole.is_never_escaped()),
             number: needle.may_be_number(),
@@ -35,8 +42,15 @@ impl Group {
         let mut cursor = Cursor::new(head);
         let leader = cursor.varint().map_err(damaged)?;
         let tag = cursor.byte().map_err(damaged)?;
-        let in_text = || self.body.stream(stream::of_column(column, stream::TEXT), self.number as u32 + 1);
-        let no_text = |probe: &Probe<'_>| Ok::<bool, StoreError>(!probe.may_be_in(looks.kind, &in_text()?));
+        let in_text = || self.stream(stream::of_column(column, stream::TEXT));
+        let no_text = |probe: &Probe<'_>| {
+            if let Some(word) = &looks.word
+                && self.is_in_no_index(column, word, looks.reading)?
+            {
+                return Ok(true);
+            }
+            Ok::<bool, StoreError>(!probe.may_be_in(looks.kind, &in_text()?))
+        };
         let none_of = |probe: &Probe<'_>, column, part| {
             let strings = self.body.strings(stream::of_column(column, part))?;
             Ok::<bool, StoreError>(strings.is_none_or(|all| !probe.may_be_in_any(looks.kind, &all)))
@@ -60,12 +74,38 @@ impl Group {
             (tag::EQUAL, word, Some(piece)) if word.is_some() || !looks.number => {
                 let base = leader.checked_sub(2).filter(|base| *base < u64::from(column));
                 let base = base.ok_or_else(|| damaged(Damage::Bytes("a base is missing")))? as u32;
-                let head = self.head(base).ok_or_else(|| damaged(Damage::Bytes("a base is missing")))?;
+                let head = self.of_column(base).ok_or_else(|| damaged(Damage::Bytes("a base is missing")))?;
                 no_text(piece)? && self.cannot_look_so(base, head, looks)?
             }
             (tag::CONSTANT | tag::DICTIONARY | tag::PLAIN, _, Some(piece)) => no_text(piece)?,
             _ => false,
         })
+    }
+
+    /// Whether the text of a column (what stands in no dictionary and no template) cannot hold the probe.
+    pub(super) fn is_in_no_text(
+        &self,
+        column: u32,
+        probe: &Probe<'_>,
+        reading: Reading,
+    ) -> Result<bool, StoreError> {
+        if self.is_in_no_index(column, probe, reading)? {
+            return Ok(true);
+        }
+        let kind = self.body.fields[column as usize].role.kind();
+        Ok(!probe.may_be_in(kind, &self.stream(stream::of_column(column, stream::TEXT))?))
+    }
+
+    /// Whether the index says that the group's text does not have the probe as a token. It knows the tokens of values as
+    /// they are read; times and whole rows are not its business.
+    fn is_in_no_index(&self, column: u32, probe: &Probe<'_>, reading: Reading) -> Result<bool, StoreError> {
+        let field = &self.body.fields[column as usize];
+        let known = match field.role {
+            Role::Field(Kind::Text) | Role::Line => true,
+            Role::Field(Kind::JsonText) => reading == Reading::Decoded,
+            _ => false,
+        };
+        Ok(known && probe.is_token && !self.body.may_be_in_text(self.number, probe.bytes)?)
     }
 
     /// Whether a time may hold the probe: its digits and letters look like part of a token of a time.
@@ -78,6 +118,7 @@ impl Group {
 /// What a value must look like.
 struct Looks<'a> {
     kind: Kind,
+    reading: Reading,
     /// A part of a token, not all digits.
     word: Option<Probe<'a>>,
     /// All of the needle, where values hold it as it is.

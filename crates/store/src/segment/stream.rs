@@ -31,10 +31,15 @@ pub(super) const CONTEXTS: u32 = 16;
 /// Per group: heads of all its columns.
 pub(super) const HEADS: u32 = 3;
 
+/// Per group: how often each skeleton and each code comes.
+pub(super) const COUNTS: u32 = 11;
+
 /// Once per segment: skeletons.
 pub(super) const SKELETONS: u32 = 7;
-/// Once per segment: pages of the index.
+/// Once per segment: pages of the index of what dictionaries, templates and skeletons say.
 pub(super) const INDEX: u32 = 2;
+/// Once per segment: pages of the index of text.
+pub(super) const TEXT_INDEX: u32 = 6;
 
 /// What people call a stream.
 pub(super) fn name(stream: u32, global: bool, fields: &[Field]) -> String {
@@ -43,6 +48,8 @@ pub(super) fn name(stream: u32, global: bool, fields: &[Field]) -> String {
         (HEADS, false) => "heads".to_owned(),
         (SKELETONS, true) => "skeletons".to_owned(),
         (INDEX, true) => "index".to_owned(),
+        (TEXT_INDEX, true) => "index of text".to_owned(),
+        (COUNTS, false) => "counts".to_owned(),
         (0..COLUMNS, _) => rows.get((stream / PARTS) as usize).copied().unwrap_or("?").to_owned(),
         (_, global) => {
             let (column, part) = ((stream - COLUMNS) / PARTS, (stream - COLUMNS) % PARTS);

@@ -13,7 +13,9 @@ use super::encode::{self, Bodies, Input, Shared};
 use super::fields::{self, Role};
 use super::interner::Interner;
 use super::leaders::Leaders;
-use super::{Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, footer, index, ints, stream};
+use super::{
+    Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, stream,
+};
 use crate::FieldCount;
 
 /// Makes a segment, one row group after the other.
@@ -30,7 +32,8 @@ pub struct SegmentWriter {
     context_ids: HashMap<Arc<Context>, u32>,
     sources: Vec<SourceRange>,
     groups: Vec<GroupMeta>,
-    tokens: Vec<Vec<u32>>,
+    /// Tokens of each group: of what it shares, and of text.
+    tokens: [Vec<Vec<u32>>; 2],
     /// Integers of each group that are not indexed, least and largest.
     ranges: Vec<Option<(u64, u64)>>,
     time_shapes: BTreeSet<Vec<u8>>,
@@ -51,7 +54,7 @@ impl SegmentWriter {
             context_ids: HashMap::new(),
             sources: Vec::new(),
             groups: Vec::new(),
-            tokens: Vec::new(),
+            tokens: Default::default(),
             ranges: Vec::new(),
             time_shapes: BTreeSet::new(),
         }
@@ -88,6 +91,12 @@ impl SegmentWriter {
         let contexts = self.context_codes(rows);
         self.put_integers(group, stream::CONTEXTS, &contexts, &mut heads);
         self.put_offsets(group, rows, &meta.runs, &mut heads);
+        let mut counts = Vec::new();
+        put_varint(&mut counts, u64::from(counts::SKELETONS));
+        counts::put(&shapes, &mut counts);
+        if counts.len() == 1 {
+            counts.clear();
+        }
         let mut tokens = index::Tokens::default();
         let rest: Vec<&[u8]> = values.rest.iter().map(Vec::as_slice).collect();
         let mut leaders = Leaders::new(rows.len());
@@ -99,17 +108,24 @@ impl SegmentWriter {
                 let kind = if role == Role::Raw { Kind::Json } else { role.kind() };
                 let input =
                     Input { number: number as u32, kind, values: list, rows, times: &times, nested: false };
-                self.put_column(group, &input, &mut leaders, &mut heads, &mut tokens);
+                let counted = self.put_column(group, &input, &mut leaders, &mut heads, &mut tokens);
+                if !counted.is_empty() {
+                    put_varint(&mut counts, number as u64 + 1);
+                    counts.extend_from_slice(&counted);
+                }
             }
         }
         self.dissector.add_literals(&shapes, &mut tokens);
         for (kind, value) in &values.loose {
-            tokens.of_kind(*kind).add(value);
+            tokens.of_kind(*kind).add_text(value);
         }
         self.chunks.put(stream::HEADS, StreamKey { stream: stream::HEADS, group }, &heads);
+        self.chunks.put(stream::COUNTS, StreamKey { stream: stream::COUNTS, group }, &counts);
         self.time_shapes.extend(tokens.shapes().map(<[u8]>::to_vec));
         self.ranges.push(tokens.range());
-        self.tokens.push(tokens.sorted());
+        let [shared, text] = tokens.sorted();
+        self.tokens[0].push(shared);
+        self.tokens[1].push(text);
         self.groups.push(meta);
     }
 
@@ -130,8 +146,10 @@ impl SegmentWriter {
             }
         }
         let mut index = Vec::new();
-        let pages = index::write(&self.tokens, &mut index);
-        self.chunks.put(stream::INDEX, global(stream::INDEX), &pages);
+        for (tokens, pages) in self.tokens.iter().zip([stream::INDEX, stream::TEXT_INDEX]) {
+            let bytes = index::write(tokens, &mut index);
+            self.chunks.put(pages, global(pages), &bytes);
+        }
         let meta = self.meta();
         let mut body = Vec::new();
         footer::put_meta(&meta, &mut body);
@@ -186,6 +204,7 @@ impl SegmentWriter {
         list
     }
 
+    /// Writes a column; gives how often each code comes, where that is kept.
     fn put_column<'a>(
         &mut self,
         group: u32,
@@ -193,7 +212,7 @@ impl SegmentWriter {
         leaders: &mut Leaders<'a>,
         heads: &mut Vec<u8>,
         tokens: &mut index::Tokens,
-    ) {
+    ) -> Vec<u8> {
         let column = input.number;
         let (role, layout) = (
             self.dissector.fields.list()[column as usize].role,
@@ -221,6 +240,7 @@ impl SegmentWriter {
             let key = stream::of_column(column, part);
             self.chunks.put(key, StreamKey { stream: key, group }, bytes);
         }
+        bodies.counts
     }
 
     fn put_integers(&mut self, group: u32, stream: u32, values: &[i64], heads: &mut Vec<u8>) {

@@ -1,0 +1,219 @@
+//! Counts rows by the values of fields and by time, without making rows of them. Knows nothing of how segments find values.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray};
+use sawlog_model::Nanos;
+
+use super::piece::{Counters, Opened, Piece, Rows, Wanted};
+use crate::{Column, StoreError, columns};
+
+/// What rows are counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CountBy {
+    /// The first of these columns (of text) that a row has.
+    First(Vec<Column>),
+    /// `_time`, rounded down to a multiple of so many nanoseconds.
+    Time(Nanos),
+}
+
+/// What a row is counted under.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CountKey {
+    /// The text of a field; `None` where the row has none.
+    Text(Option<String>),
+    /// A time.
+    Time(Nanos),
+}
+
+/// Rows by their keys, in the order of what they are counted by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many rows have which keys.
+    pub rows: HashMap<Vec<CountKey>, u64>,
+}
+
+impl Tally {
+    /// Adds what another part counted.
+    pub fn merge(&mut self, other: Tally) {
+        for (keys, rows) in other.rows {
+            self.add(keys, rows);
+        }
+    }
+
+    fn add(&mut self, keys: Vec<CountKey>, rows: u64) {
+        *self.rows.entry(keys).or_default() += rows;
+    }
+}
+
+/// One key of some rows: for each row the index of its value.
+pub(crate) struct Keyed {
+    pub codes: Vec<u32>,
+    pub values: Vec<CountKey>,
+}
+
+impl Keyed {
+    /// Rounds times down.
+    fn by_time(times: impl Iterator<Item = Nanos>, step: Nanos) -> Keyed {
+        let mut known: HashMap<Nanos, u32> = HashMap::new();
+        let mut values = Vec::new();
+        let mut last = (Nanos::MAX, 0);
+        let codes = times
+            .map(|time| {
+                let start = time.saturating_sub(time.rem_euclid(step));
+                if values.is_empty() || start != last.0 {
+                    let code = *known.entry(start).or_insert_with(|| {
+                        values.push(CountKey::Time(start));
+                        values.len() as u32 - 1
+                    });
+                    last = (start, code);
+                }
+                last.1
+            })
+            .collect();
+        Keyed { codes, values }
+    }
+
+    /// The texts of an array.
+    fn by_text(array: &dyn Array) -> Keyed {
+        let mut known: HashMap<Option<&str>, u32> = HashMap::new();
+        let mut values = Vec::new();
+        let texts = array.as_string_view();
+        let code = |text: Option<&'_ str>| -> Option<String> { text.map(str::to_owned) };
+        let codes = (0..texts.len())
+            .map(|row| {
+                let text = texts.is_valid(row).then(|| texts.value(row));
+                *known.entry(text).or_insert_with(|| {
+                    values.push(CountKey::Text(code(text)));
+                    values.len() as u32 - 1
+                })
+            })
+            .collect();
+        Keyed { codes, values }
+    }
+
+    /// Takes from `next` where there is no text yet.
+    fn or_else(self, next: Keyed) -> Keyed {
+        let nothing = CountKey::Text(None);
+        if !self.values.contains(&nothing) {
+            return self;
+        }
+        let (mut known, mut values): (HashMap<CountKey, u32>, Vec<CountKey>) = (HashMap::new(), Vec::new());
+        let mut places = |from: &[CountKey]| -> Vec<u32> {
+            let place = |value: &CountKey| {
+                *known.entry(value.clone()).or_insert_with(|| {
+                    values.push(value.clone());
+                    values.len() as u32 - 1
+                })
+            };
+            from.iter().map(place).collect()
+        };
+        let (first, second) = (places(&self.values), places(&next.values));
+        let chosen =
+            self.codes.iter().zip(&next.codes).map(|(a, b)| match self.values[*a as usize] == nothing {
+                true => second[*b as usize],
+                false => first[*a as usize],
+            });
+        let codes = chosen.collect();
+        Keyed { codes, values }
+    }
+}
+
+impl Piece {
+    /// Counts the rows of a group or batch that are wanted.
+    ///
+    /// # Errors
+    /// As [`Piece::open`].
+    pub fn tally(
+        self,
+        by: &[CountBy],
+        wanted: &Wanted,
+        counters: &mut Counters,
+    ) -> Result<Tally, StoreError> {
+        let mut tally = Tally::default();
+        if let (Piece::Group { segment, group, rows: None, .. }, [CountBy::First(names)]) = (&self, by)
+            && let [name] = &names[..]
+            && let Some(counted) = segment.tally(*group, name, &wanted.predicate, wanted.range)?
+        {
+            counted.into_iter().for_each(|(text, rows)| tally.add(vec![CountKey::Text(text)], rows));
+            return Ok(tally);
+        }
+        let Some(opened) = self.open(wanted, None, counters)? else { return Ok(tally) };
+        let keyed = by.iter().map(|by| opened.keyed(by)).collect::<Result<Vec<_>, _>>()?;
+        // A number for each combination of keys that occurs, one key after the other.
+        let mut combined: Vec<u32> = vec![0; opened.rows_left().len()];
+        let mut combinations: Vec<Vec<u32>> = vec![Vec::new()];
+        for key in &keyed {
+            let mut known: HashMap<(u32, u32), u32> = HashMap::new();
+            let mut next: Vec<Vec<u32>> = Vec::new();
+            let mut last = ((u32::MAX, u32::MAX), 0);
+            for (place, code) in combined.iter_mut().zip(&key.codes) {
+                let pair = (*place, *code);
+                if pair != last.0 {
+                    let number = *known.entry(pair).or_insert_with(|| {
+                        let mut combination = combinations[pair.0 as usize].clone();
+                        combination.push(pair.1);
+                        next.push(combination);
+                        next.len() as u32 - 1
+                    });
+                    last = (pair, number);
+                }
+                *place = last.1;
+            }
+            combinations = next;
+        }
+        let mut counts = vec![0u64; combinations.len()];
+        combined.iter().for_each(|combination| counts[*combination as usize] += 1);
+        for (combination, rows) in combinations.iter().zip(counts) {
+            let value = |(key, code): (&Keyed, &u32)| key.values[*code as usize].clone();
+            tally.add(keyed.iter().zip(combination).map(value).collect(), rows);
+        }
+        Ok(tally)
+    }
+}
+
+impl Opened {
+    fn keyed(&self, by: &CountBy) -> Result<Keyed, StoreError> {
+        let rows = self.rows_left();
+        match (by, &self.rows) {
+            (CountBy::Time(step), Rows::Group(group)) => {
+                let times = group.group.times()?;
+                Ok(Keyed::by_time(rows.iter().map(|row| times[*row as usize]), *step))
+            }
+            (CountBy::Time(step), Rows::Memory(entry)) => {
+                Ok(Keyed::by_time(rows.iter().map(|row| entry.batch.rows[*row as usize].time), *step))
+            }
+            (CountBy::First(names), _) => {
+                let mut keyed: Option<Keyed> = None;
+                for name in names {
+                    let nothing = CountKey::Text(None);
+                    if keyed.as_ref().is_some_and(|keyed| !keyed.values.contains(&nothing)) {
+                        break;
+                    }
+                    let next = self.keyed_by_column(name, rows)?;
+                    keyed = Some(match keyed {
+                        Some(keyed) => keyed.or_else(next),
+                        None => next,
+                    });
+                }
+                Ok(keyed.unwrap_or(Keyed { codes: vec![0; rows.len()], values: vec![CountKey::Text(None)] }))
+            }
+        }
+    }
+
+    fn keyed_by_column(&self, name: &str, rows: &[u32]) -> Result<Keyed, StoreError> {
+        match &self.rows {
+            Rows::Group(group) => {
+                if let Some((codes, values)) = group.group.texts(name, rows)? {
+                    return Ok(Keyed { codes, values: values.into_iter().map(CountKey::Text).collect() });
+                }
+                let arrays = group.group.columns(&[name.to_owned()], rows)?;
+                Ok(Keyed::by_text(&arrays[0]))
+            }
+            Rows::Memory(entry) => {
+                let rows: Vec<_> = rows.iter().map(|row| entry.batch.row(*row as usize)).collect();
+                Ok(Keyed::by_text(&columns::arrays(&[name.to_owned()], &rows)[0]))
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Counts the rows that a predicate keeps from what a group says of itself (its heads, and how often each code comes),
+//! where that is enough: no row is looked at. Gives exactly what [`super::Group::count`] gives, or nothing.
+
+use sawlog_model::{Kind, Predicate, Test};
+
+use super::counts::{self, Counts};
+use super::cursor::Cursor;
+use super::fields::{self, Role};
+use super::heads::Heads;
+use super::needle::{Needle, Reading};
+use super::shape::Shape;
+use super::template::VARIABLE;
+use super::{select, stream, tag};
+use crate::StoreError;
+
+/// A skeleton of the group, and how many rows have it.
+struct Counted {
+    shape: Shape,
+    rows: u64,
+}
+
+/// The counts of a group, and columns with how many rows have a value in each.
+pub(super) type ColumnsNamed = (Counts, Vec<(u32, u64)>);
+
+impl Heads {
+    /// How many rows of the group the predicate keeps; `None` where rows must be looked at to know.
+    pub(super) fn count(&self, predicate: &Predicate) -> Result<Option<u64>, StoreError> {
+        match predicate {
+            Predicate::All => Ok(Some(u64::from(self.meta().rows))),
+            Predicate::Not(one) => {
+                Ok(self.count(one)?.map(|kept| u64::from(self.meta().rows).saturating_sub(kept)))
+            }
+            Predicate::And(_) | Predicate::Or(_) => Ok(None),
+            Predicate::Any(test) => match self.counted()? {
+                Some((counts, shapes)) => self.count_any(test, &counts, &shapes),
+                None => Ok(None),
+            },
+            Predicate::Field(name, test) => match self.columns_named(name)? {
+                Some((counts, columns)) => self.count_field(test, &counts, columns),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The counts of the group and its skeletons; `None` where there are too many, or rows that are kept whole.
+    fn counted(&self) -> Result<Option<(Counts, Vec<Counted>)>, StoreError> {
+        let damaged = |damage| self.body.damaged(damage);
+        let counts = Counts::read(&self.stream(stream::COUNTS)?).map_err(damaged)?;
+        let Some(list) = counts.of(counts::SKELETONS) else { return Ok(None) };
+        let skeletons = self.body.skeletons()?;
+        let mut shapes = Vec::with_capacity(list.len());
+        for (code, rows) in list {
+            match skeletons.get(*code as usize) {
+                Some(skeleton) if !skeleton.whole => {
+                    shapes.push(Counted { shape: Shape::new(skeleton), rows: u64::from(*rows) });
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some((counts, shapes)))
+    }
+
+    /// The columns of a field with how many rows have a value in each, where no row has two, and nothing but columns says
+    /// what the field is.
+    pub(super) fn columns_named(&self, name: &str) -> Result<Option<ColumnsNamed>, StoreError> {
+        if select::OWN.contains(&name) || self.body.contexts.iter().any(|context| context.get(name).is_some())
+        {
+            return Ok(None);
+        }
+        let Some((counts, shapes)) = self.counted()? else { return Ok(None) };
+        let is_named = |column: u32| {
+            let field = &self.body.fields[column as usize];
+            matches!(field.role, Role::Field(_)) && &*field.name == name
+        };
+        let mut columns: Vec<(u32, u64)> = Vec::new();
+        for Counted { shape, rows } in &shapes {
+            let mut named = shape.slots.iter().filter(|slot| is_named(slot.column));
+            let Some(slot) = named.next() else { continue };
+            if named.next().is_some() {
+                return Ok(None);
+            }
+            match columns.iter_mut().find(|(column, _)| *column == slot.column) {
+                Some((_, all)) => *all += rows,
+                None => columns.push((slot.column, *rows)),
+            }
+        }
+        Ok(Some((counts, columns)))
+    }
+
+    /// [`Predicate::Field`].
+    fn count_field(
+        &self,
+        test: &Test,
+        counts: &Counts,
+        columns: Vec<(u32, u64)>,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut total = 0;
+        for (column, rows) in columns {
+            let kind = self.body.fields[column as usize].role.kind();
+            total += match (test, kind) {
+                (Test::Null, Kind::Null) => rows,
+                (Test::Null, _) | (_, Kind::Null) => 0,
+                (Test::Exists, _) => rows,
+                _ => match self.passing(column, &Needle::new(test), Reading::Decoded, rows, counts)? {
+                    Some(passing) => passing,
+                    None => return Ok(None),
+                },
+            };
+        }
+        Ok(Some(total))
+    }
+
+    /// [`Predicate::Any`].
+    fn count_any(&self, test: &Test, counts: &Counts, shapes: &[Counted]) -> Result<Option<u64>, StoreError> {
+        let needle = Needle::new(test);
+        let tagged = |tag: Option<&str>| tag.is_some_and(|tag| test.keeps_text(tag.as_bytes()));
+        if !needle.is_text()
+            || shapes.iter().any(|counted| counted.shape.skeleton.glued)
+            || self.body.contexts.iter().any(|context| tagged(context.get("_tag")))
+        {
+            return Ok(None);
+        }
+        let mut total = 0;
+        let mut open: Vec<&Counted> = Vec::new();
+        for counted in shapes {
+            let skeleton = &counted.shape.skeleton;
+            if !skeleton.is_by_value() && skeleton.literals().any(|text| needle.is_in(text)) {
+                total += counted.rows;
+            } else {
+                open.push(counted);
+            }
+        }
+        let mut with_hits = 0;
+        let columns = columns_of(&open);
+        if columns.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Ok(None);
+        }
+        for (column, reading) in columns {
+            if self.cannot_hold(column, &needle, reading)? {
+                continue;
+            }
+            // A column is counted as a whole, so it must be one value of each row that is still open, and of no other.
+            let single = |counted: &Counted| counted.shape.count(column) == 1;
+            let has = |counted: &Counted| counted.shape.count(column) > 0;
+            let rows = open.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
+            let all: u64 = shapes.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
+            if all != rows || open.iter().any(|counted| has(counted) && !single(counted)) {
+                return Ok(None);
+            }
+            match self.passing(column, &needle, reading, rows, counts)? {
+                Some(0) => {}
+                // Rows with hits in two columns would count twice.
+                Some(_) if with_hits > 0 => return Ok(None),
+                Some(hits) => {
+                    with_hits += 1;
+                    total += hits;
+                }
+                None => return Ok(None),
+            }
+        }
+        if !needle.is_single() {
+            for counted in open.iter().filter(|counted| !counted.shape.skeleton.is_by_value()) {
+                if !self.crossings(&counted.shape, &needle)?.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(total))
+    }
+
+    /// How many of the `rows` values of a column pass.
+    fn passing(
+        &self,
+        column: u32,
+        needle: &Needle<'_>,
+        reading: Reading,
+        rows: u64,
+        counts: &Counts,
+    ) -> Result<Option<u64>, StoreError> {
+        if self.cannot_hold(column, needle, reading)? {
+            return Ok(Some(0));
+        }
+        let kind = self.body.fields[column as usize].role.kind();
+        let Some(head) = self.of_column(column) else { return Ok(None) };
+        let mut cursor = Cursor::new(head);
+        let damaged = |damage| self.body.damaged(damage);
+        cursor.varint().map_err(damaged)?;
+        let tag = cursor.byte().map_err(damaged)?;
+        if reading == Reading::Written && kind != Kind::Text {
+            return Ok(None);
+        }
+        let counted = counts
+            .of_column(column)
+            .filter(|list| list.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() == rows);
+        match (tag, counted) {
+            (tag::CONSTANT, _) => {
+                let value = self.stream(stream::of_column(column, stream::TEXT))?;
+                Ok(Some(if needle.keeps(kind, &value) { rows } else { 0 }))
+            }
+            (tag::SHARED, Some(list)) => {
+                let owner = fields::dictionary(&self.body.fields, column);
+                let Some(entries) = self.body.strings(stream::of_column(owner, stream::DICTIONARY))? else {
+                    return Ok(None);
+                };
+                let found = needle.find_in_dictionary(&entries, kind);
+                if list.iter().any(|(code, _)| *code as usize >= entries.len()) {
+                    return Ok(None);
+                }
+                let hits = list.iter().filter(|(code, _)| found.has(*code as usize));
+                Ok(Some(hits.map(|(_, count)| u64::from(*count)).sum()))
+            }
+            (tag::TEMPLATES, Some(list)) if kind == Kind::Text => {
+                self.passing_templates(column, needle, reading, list)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// How many texts pass because of their templates, where no variable holds anything of the needle.
+    fn passing_templates(
+        &self,
+        column: u32,
+        needle: &Needle<'_>,
+        reading: Reading,
+        list: &[(u32, u32)],
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(word) = needle.probe() else { return Ok(None) };
+        let Some(table) = self.body.strings(stream::of_column(column, stream::TABLE))? else {
+            return Ok(None);
+        };
+        if !self.is_in_no_text(column, &word, reading)? {
+            return Ok(None);
+        }
+        let mut total = 0;
+        for (template, count) in list {
+            if *template as usize >= table.len() {
+                return Ok(None);
+            }
+            let mut literals = table.get(*template as usize).split(|byte| *byte == VARIABLE);
+            if literals.clone().any(|literal| needle.is_in(literal)) {
+                total += u64::from(*count);
+            } else if !needle.is_single() && literals.any(|literal| word.may_be_in(Kind::Text, literal)) {
+                // The rest of it may be a variable.
+                return Ok(None);
+            }
+        }
+        Ok(Some(total))
+    }
+}
+
+/// The columns of the shapes with how they are read.
+fn columns_of(shapes: &[&Counted]) -> Vec<(u32, Reading)> {
+    let mut columns: Vec<(u32, Reading)> = Vec::new();
+    for Counted { shape, .. } in shapes {
+        let by_value = shape.skeleton.is_by_value();
+        columns.extend(shape.slots.iter().map(|slot| {
+            let decoded = by_value || !slot.printed;
+            (slot.column, if decoded { Reading::Decoded } else { Reading::Written })
+        }));
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}

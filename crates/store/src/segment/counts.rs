@@ -1,0 +1,101 @@
+//! How many rows of a group have which skeleton, and how many values of a column which code: where these are few they
+//! are written once, so that rows can be counted without being looked at. Knows nothing of what codes stand for.
+
+use std::ops::Range;
+
+use super::cursor::{Cursor, Damage, put_varint};
+
+/// Most different codes that are counted, beside a share of the rows.
+const MOST: usize = 32;
+/// One more for so many rows.
+const ROWS_PER_CODE: usize = 128;
+
+/// The number of the skeletons among what is counted; columns are their number plus one.
+pub(super) const SKELETONS: u32 = 0;
+
+/// Appends how often each code comes, unless there are too many different ones.
+pub(super) fn put(codes: &[i64], out: &mut Vec<u8>) {
+    let most = MOST + codes.len() / ROWS_PER_CODE;
+    let largest = codes.iter().copied().max().unwrap_or(0);
+    let mut counts = vec![0u32; usize::try_from(largest).unwrap_or(0) + 1];
+    let mut different = 0;
+    for code in codes {
+        let count = &mut counts[usize::try_from(*code).unwrap_or(0)];
+        different += usize::from(*count == 0);
+        *count += 1;
+        if different > most {
+            return;
+        }
+    }
+    put_varint(out, different as u64);
+    let mut before = 0;
+    for (code, _) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        put_varint(out, (code - before) as u64);
+        before = code;
+    }
+    counts.iter().filter(|count| **count > 0).for_each(|count| put_varint(out, u64::from(*count)));
+}
+
+/// The counts of one group.
+pub(super) struct Counts {
+    lists: Vec<(u32, Range<usize>)>,
+    entries: Vec<(u32, u32)>,
+}
+
+impl Counts {
+    /// Reads the stream: what is counted ascends.
+    pub(super) fn read(bytes: &[u8]) -> Result<Counts, Damage> {
+        let mut cursor = Cursor::new(bytes);
+        let (mut lists, mut entries): (Vec<(u32, Range<usize>)>, Vec<(u32, u32)>) = (Vec::new(), Vec::new());
+        while cursor.remaining() > 0 {
+            let what = cursor.u32()?;
+            if lists.last().is_some_and(|(last, _)| *last >= what) {
+                return Err(Damage::Bytes("counts are not in order"));
+            }
+            let start = entries.len();
+            let mut code = 0u32;
+            for _ in 0..cursor.count()? {
+                code = code.checked_add(cursor.u32()?).ok_or(Damage::Bytes("a counted code is too large"))?;
+                entries.push((code, 0));
+            }
+            for (_, count) in &mut entries[start..] {
+                *count = cursor.u32()?;
+            }
+            lists.push((what, start..entries.len()));
+        }
+        Ok(Counts { lists, entries })
+    }
+
+    /// Codes with how often each comes.
+    pub(super) fn of(&self, what: u32) -> Option<&[(u32, u32)]> {
+        let at = self.lists.binary_search_by_key(&what, |(what, _)| *what).ok()?;
+        Some(&self.entries[self.lists[at].1.clone()])
+    }
+
+    /// The same of a column.
+    pub(super) fn of_column(&self, column: u32) -> Option<&[(u32, u32)]> {
+        self.of(column.checked_add(1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_come_back_where_they_are_few() {
+        let mut bytes = Vec::new();
+        put_varint(&mut bytes, 0);
+        put(&[5, 3, 5, 5, 0], &mut bytes);
+        put_varint(&mut bytes, 7);
+        put(&[2, 2], &mut bytes);
+        let counts = Counts::read(&bytes).unwrap();
+        assert_eq!(counts.of(SKELETONS), Some(&[(0, 1), (3, 1), (5, 3)][..]));
+        assert_eq!(counts.of_column(6), Some(&[(2, 2)][..]));
+        assert_eq!(counts.of_column(0), None);
+        let many: Vec<i64> = (0..1000).collect();
+        let mut bytes = Vec::new();
+        put(&many, &mut bytes);
+        assert!(bytes.is_empty());
+    }
+}

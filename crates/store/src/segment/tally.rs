@@ -1,0 +1,156 @@
+//! The values of a field by number, for counting: each value is made text once. Knows nothing of what is counted by what.
+
+use std::collections::HashMap;
+
+use sawlog_model::{FieldValue, Kind, Predicate};
+
+use super::column::Column;
+use super::cursor::{Cursor, Damage};
+use super::fields::{self, Role};
+use super::group::Group;
+use super::heads::Heads;
+use super::{select, stream, tag};
+use crate::StoreError;
+
+/// For each row the index of its text, and the texts (`None`: the row has no such field).
+pub(crate) type Texts = (Vec<u32>, Vec<Option<String>>);
+
+/// A value's text as columns show it.
+fn text(kind: Kind, bytes: &[u8]) -> Option<String> {
+    let value = FieldValue::read(kind, bytes.into());
+    value.text().map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+/// Texts that were met, by number.
+#[derive(Default)]
+struct Met {
+    numbers: HashMap<Option<String>, u32>,
+    texts: Vec<Option<String>>,
+}
+
+impl Met {
+    fn number(&mut self, text: Option<String>) -> u32 {
+        if let Some(number) = self.numbers.get(&text) {
+            return *number;
+        }
+        self.texts.push(text.clone());
+        let number = self.texts.len() as u32 - 1;
+        self.numbers.insert(text, number);
+        number
+    }
+}
+
+impl Group {
+    /// The texts of a field of the line in these rows; `None` where the field is of another sort, or in rows that are kept
+    /// whole.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn texts(&self, name: &str, rows: &[u32]) -> Result<Option<Texts>, StoreError> {
+        let is_named = |column: u32| {
+            let field = &self.body.fields[column as usize];
+            matches!(field.role, Role::Field(_)) && &*field.name == name
+        };
+        if select::OWN.contains(&name)
+            || self.shapes.iter().any(|shape| shape.skeleton.whole)
+            || self.body.contexts.iter().any(|context| context.get(name).is_some())
+        {
+            return Ok(None);
+        }
+        let last = |shape: &super::shape::Shape| {
+            shape.slots.iter().rev().find(|slot| is_named(slot.column)).map(|slot| (slot.column, slot.which))
+        };
+        let places: Vec<Option<(u32, u32)>> = self.shapes.iter().map(last).collect();
+        let mut met = Met::default();
+        let mut by_value: HashMap<(u32, u64), u32> = HashMap::new();
+        let mut bytes = Vec::new();
+        let mut numbers = Vec::with_capacity(rows.len());
+        let mut before = ((u32::MAX, 0), 0);
+        for row in rows.iter().map(|row| *row as usize) {
+            let Some((column, which)) = places[self.codes[row] as usize] else {
+                numbers.push(met.number(None));
+                continue;
+            };
+            let kind = self.body.fields[column as usize].role.kind();
+            let values = self.values(column)?;
+            let index = values.start(row) + which as usize;
+            // What equal values have in common, where the column has such a thing.
+            let same = match &*values.column {
+                Column::Constant { .. } => Some(0),
+                Column::Integers(values) | Column::Padded { values, .. } => Some(values[index] as u64),
+                Column::Dictionary { codes, .. } => Some(u64::from(codes[index])),
+                _ => None,
+            };
+            if let Some(same) = same
+                && before.0 == (column, same)
+            {
+                numbers.push(before.1);
+                continue;
+            }
+            if let Some(number) = same.and_then(|same| by_value.get(&(column, same))) {
+                before = ((column, same.unwrap_or(0)), *number);
+                numbers.push(*number);
+                continue;
+            }
+            bytes.clear();
+            self.append(values, index, &mut bytes)?;
+            let number = met.number(text(kind, &bytes));
+            if let Some(same) = same {
+                by_value.insert((column, same), number);
+                before = ((column, same), number);
+            }
+            numbers.push(number);
+        }
+        Ok(Some((numbers, met.texts)))
+    }
+}
+
+impl Heads {
+    /// How many rows of the group have which text in a field, where counts tell.
+    pub(super) fn tally(&self, name: &str, predicate: &Predicate) -> Result<Option<Tallied>, StoreError> {
+        if *predicate != Predicate::All {
+            return Ok(None);
+        }
+        let Some((counts, columns)) = self.columns_named(name)? else { return Ok(None) };
+        let mut tallied: HashMap<Option<String>, u64> = HashMap::new();
+        let mut without = u64::from(self.meta().rows);
+        for (column, rows) in columns {
+            without = without.saturating_sub(rows);
+            let kind = self.body.fields[column as usize].role.kind();
+            let Some(head) = self.of_column(column) else { return Ok(None) };
+            let mut cursor = Cursor::new(head);
+            let tag =
+                cursor.varint().and_then(|_| cursor.byte()).map_err(|damage| self.body.damaged(damage))?;
+            match (tag, counts.of_column(column)) {
+                (tag::CONSTANT, _) => {
+                    let value = self.stream(stream::of_column(column, stream::TEXT))?;
+                    *tallied.entry(text(kind, &value)).or_default() += rows;
+                }
+                (tag::SHARED, Some(list)) => {
+                    let owner = fields::dictionary(&self.body.fields, column);
+                    let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
+                    let missing = || self.body.damaged(Damage::Bytes("a dictionary is missing"));
+                    let entries = entries.ok_or_else(missing)?;
+                    let mut all = 0;
+                    for (code, count) in list {
+                        let entry = (*code as usize) < entries.len();
+                        let bytes = entry.then(|| entries.get(*code as usize)).ok_or_else(missing)?;
+                        *tallied.entry(text(kind, bytes)).or_default() += u64::from(*count);
+                        all += u64::from(*count);
+                    }
+                    if all != rows {
+                        return Ok(None);
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+        if without > 0 {
+            *tallied.entry(None).or_default() += without;
+        }
+        Ok(Some(tallied.into_iter().collect()))
+    }
+}
+
+/// Texts of a field with how many rows have each.
+pub(crate) type Tallied = Vec<(Option<String>, u64)>;
