@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
@@ -16,11 +16,12 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
-use sawlog_store::{Order, ScanRequest, Store};
+use sawlog_store::{CountBy, CountKey, Order, ScanRequest, Store};
 
+use crate::count;
 use crate::parse::{self, Query};
 use crate::pipe::{self, Setting, Step, Top};
-use crate::session::{PARTS, Session};
+use crate::session::Session;
 use crate::sql;
 use crate::stream::StreamError;
 use crate::table::{self, Logs, OWN};
@@ -31,6 +32,9 @@ pub(crate) const RECORD: [&str; 6] = ["_time", "_source", "_epoch", "_offset", "
 
 /// Fields in which rows say how grave they are; the first that a row has counts.
 const LEVELS: [&str; 4] = ["level", "severity", "loglevel", "log.level"];
+
+/// Memory that is spared for each different key of a question that only counts.
+const BYTES_PER_KEY: usize = 4_096;
 
 /// Most bars of a histogram.
 const MAX_BARS: usize = 20_000;
@@ -115,27 +119,18 @@ impl Engine {
         if step <= 0 {
             return Err(QueryError::Failed("the length of a bar must be more than 0".into()));
         }
-        let columns = ["_time"].into_iter().chain(LEVELS).map(str::to_owned).collect();
-        let wanted = scan_request(&request, &query, columns, Order::Any, None);
-        let store = self.store.clone();
-        let scans = tokio::task::spawn_blocking(move || store.scan_parts(&wanted, PARTS));
-        let scans = scans.await.map_err(failed)?.map_err(failed)?;
-        let parts = scans.into_iter().map(|scan| {
-            let batches = crate::stream::scan(move || Ok(Some(scan)));
-            async move {
-                let mut bars = Bars::new(step);
-                let mut batches = std::pin::pin!(batches);
-                while let Some(batch) = batches.try_next().await? {
-                    bars.add(&batch)?;
-                }
-                Ok::<_, QueryError>(bars)
+        let wanted = scan_request(&request, &query, Vec::new(), Order::Any, None);
+        let by = vec![CountBy::Time(step), CountBy::First(LEVELS.map(str::to_owned).into())];
+        let tally = count::tally(&self.store, wanted, by, MAX_BARS * MAX_LEVELS).await?;
+        let mut bars = Bars::new();
+        let mut counted: Vec<_> = tally.ok_or_else(too_many_bars)?.rows.into_iter().collect();
+        counted.sort();
+        for (keys, rows) in counted {
+            if let [CountKey::Time(time), CountKey::Text(level)] = &keys[..] {
+                bars.count(*time, level.as_deref().unwrap_or_default(), rows);
             }
-        });
-        let mut all = Bars::new(step);
-        for part in futures::future::try_join_all(parts).await? {
-            all.merge(part);
         }
-        Ok(all.finish())
+        bars.finish()
     }
 
     /// Most frequent values of a field among the rows of the query, the most frequent first. Pipes of the query are
@@ -176,6 +171,11 @@ impl Engine {
 
     /// Plans a query with pipes and starts it.
     async fn plan(&self, request: &Request, query: &Query) -> Result<Answer, QueryError> {
+        if let Some(batch) = self.counted(request, query).await? {
+            let schema = batch.schema();
+            let batches = futures::stream::iter([Ok(batch)]).boxed();
+            return Ok(Answer { schema, records: false, batches });
+        }
         let mut fields: Vec<String> = Vec::new();
         let mut columns = None;
         for pipe in &query.pipes {
@@ -198,6 +198,25 @@ impl Engine {
         execute(Planned::new(frame).await?, records)
     }
 
+    /// The answer where the question only counts, and not too many different things: it needs no plan.
+    async fn counted(&self, request: &Request, query: &Query) -> Result<Option<RecordBatch>, QueryError> {
+        let [step] = &query.pipes[..] else { return Ok(None) };
+        let Some(counting) = step.counts(&self.setting(request, query)) else { return Ok(None) };
+        let by = counting.by.iter().map(|(_, by)| by.clone()).collect();
+        let wanted = scan_request(request, query, Vec::new(), Order::Any, None);
+        let most = (self.memory / BYTES_PER_KEY).max(1);
+        let Some(tally) = count::tally(&self.store, wanted, by, most).await? else { return Ok(None) };
+        let batch = count::batch(&counting, tally).map_err(failed)?;
+        Ok(Some(batch.slice(0, request.limit.unwrap_or(usize::MAX).min(batch.num_rows()))))
+    }
+
+    /// What pipes need to know of the question.
+    fn setting(&self, request: &Request, query: &Query) -> Setting {
+        let stats = self.store.stats();
+        let range = request.range.intersect(&query.range);
+        Setting { span: (range.start.max(stats.first_time), range.end.min(stats.last_time)) }
+    }
+
     fn frame(
         &self,
         state: SessionState,
@@ -213,9 +232,7 @@ impl Engine {
         if first != Some(pipe::Order::Drops) {
             frame = frame.sort(vec![pipe::column("_time").sort(false, false)])?;
         }
-        let stats = self.store.stats();
-        let range = request.range.intersect(&query.range);
-        let setting = Setting { span: (range.start.max(stats.first_time), range.end.min(stats.last_time)) };
+        let setting = self.setting(request, query);
         for step in &query.pipes {
             frame = step.plan(frame, &setting)?;
         }
@@ -291,9 +308,13 @@ impl From<DataFusionError> for QueryError {
     }
 }
 
+fn too_many_bars() -> QueryError {
+    let message = "this histogram would have more than 20,000 bars; ask for longer bars or a shorter time";
+    QueryError::Budget(message.into())
+}
+
 /// A histogram as it grows.
 struct Bars {
-    step: Nanos,
     /// By start of the bar and index of the level.
     counts: HashMap<Nanos, Vec<u64>>,
     /// The first is that of rows without.
@@ -301,24 +322,8 @@ struct Bars {
 }
 
 impl Bars {
-    fn new(step: Nanos) -> Self {
-        Bars { step, counts: HashMap::new(), levels: vec![String::new()] }
-    }
-
-    fn add(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
-        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
-        let levels: Vec<_> = (1..batch.num_columns()).map(|at| batch.column(at).as_string_view()).collect();
-        for (row, time) in times.values().iter().enumerate() {
-            let level = levels.iter().find(|level| level.is_valid(row)).map_or("", |level| level.value(row));
-            let level = self.level(level);
-            self.count(time.saturating_sub(time.rem_euclid(self.step)), level, 1);
-        }
-        if self.counts.len() > MAX_BARS {
-            let message =
-                "this histogram would have more than 20,000 bars; ask for longer bars or a shorter time";
-            return Err(QueryError::Budget(message.into()));
-        }
-        Ok(())
+    fn new() -> Self {
+        Bars { counts: HashMap::new(), levels: vec![String::new()] }
     }
 
     /// The index of a level; upper and lower case are one.
@@ -333,7 +338,8 @@ impl Bars {
         self.levels.len() - 1
     }
 
-    fn count(&mut self, time: Nanos, level: usize, rows: u64) {
+    fn count(&mut self, time: Nanos, level: &str, rows: u64) {
+        let level = self.level(level);
         let counts = self.counts.entry(time).or_default();
         if counts.len() <= level {
             counts.resize(level + 1, 0);
@@ -341,16 +347,10 @@ impl Bars {
         counts[level] += rows;
     }
 
-    fn merge(&mut self, other: Bars) {
-        let levels: Vec<usize> = other.levels.iter().map(|level| self.level(level)).collect();
-        for (time, counts) in other.counts {
-            for (level, rows) in counts.into_iter().enumerate() {
-                self.count(time, levels[level], rows);
-            }
+    fn finish(self) -> Result<Vec<Bar>, QueryError> {
+        if self.counts.len() > MAX_BARS {
+            return Err(too_many_bars());
         }
-    }
-
-    fn finish(self) -> Vec<Bar> {
         let levels = self.levels;
         let mut bars: Vec<Bar> = self
             .counts
@@ -363,6 +363,6 @@ impl Bars {
             })
             .collect();
         bars.sort_by_key(|bar| bar.time);
-        bars
+        Ok(bars)
     }
 }

@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 use futures::Stream;
 use sawlog_model::{Nanos, Tenant, TimeRange};
 
+mod count;
 mod engine;
 mod keeps;
 mod ndjson;

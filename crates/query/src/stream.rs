@@ -46,6 +46,26 @@ where
     .boxed()
 }
 
+/// What `work` makes of each scan, on threads of their own. Dropping the future ends the scans.
+pub(crate) async fn each<T, F>(scans: Vec<Scan>, work: F) -> Result<Vec<T>, StreamError>
+where
+    T: Send + 'static,
+    F: Fn(Scan) -> Result<T, StoreError> + Clone + Send + 'static,
+{
+    let working = scans.into_iter().map(|scan| {
+        let ended = Ended::default();
+        ended.0.follow(&scan);
+        let work = work.clone();
+        let thread = tokio::task::spawn_blocking(move || work(scan));
+        async move {
+            let made = thread.await.map_err(|died| StreamError::Died(died.to_string()))?;
+            drop(ended);
+            made.map_err(StreamError::Store)
+        }
+    });
+    futures::future::try_join_all(working).await
+}
+
 /// What is left of a scan on its thread.
 struct Reader {
     receiver: mpsc::Receiver<Result<RecordBatch, StreamError>>,

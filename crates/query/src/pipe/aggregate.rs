@@ -5,8 +5,9 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn;
 use datafusion::prelude::{Expr, lit};
 use sawlog_model::Nanos;
+use sawlog_store::CountBy;
 
-use super::{column, numeric};
+use super::{Counted, Counting, column, numeric, text_key};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -150,6 +151,20 @@ impl Key {
         let epoch = lit(ScalarValue::TimestampNanosecond(Some(0), Some("UTC".into())));
         datafusion::functions::datetime::expr_fn::date_bin(step, column("_time"), epoch).alias("_time")
     }
+}
+
+/// How rows are counted where that is all that is asked.
+pub(super) fn counting(keys: &[Key], all: &[Aggregate]) -> Option<Counting> {
+    let [Aggregate { function: Function::Count, of: None, name }] = all else { return None };
+    let by = |key: &Key| {
+        let by = match key {
+            Key::Column(name) => text_key(name)?,
+            Key::Bucket(nanos) => CountBy::Time(*nanos),
+        };
+        Some((key.name().to_owned(), by))
+    };
+    let by = keys.iter().map(by).collect::<Option<Vec<_>>>()?;
+    Some(Counting { by, name: name.clone(), result: Counted::ByKey })
 }
 
 impl Aggregate {

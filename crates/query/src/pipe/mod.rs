@@ -1,5 +1,5 @@
 //! Pipes: what a query does with the rows that its search found. A pipe is one file here and one line in [`PIPES`].
-//! Knows nothing of the store.
+//! Knows of the store only by what it can count.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use datafusion::common::{Column, DataFusionError};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::Expr;
 use sawlog_model::{Nanos, Predicate};
+use sawlog_store::CountBy;
 
 use crate::QueryError;
 use crate::number;
@@ -85,6 +86,37 @@ pub(crate) trait Step: Debug + Send + Sync {
     fn limit(&self) -> Option<usize> {
         None
     }
+
+    /// Where it only counts the rows that come: how. It then need not see them.
+    fn counts(&self, _setting: &Setting) -> Option<Counting> {
+        None
+    }
+}
+
+/// How a pipe counts rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Counting {
+    /// What rows are counted by, with the names of the result's columns.
+    pub(crate) by: Vec<(String, CountBy)>,
+    /// The name of the column that says how many.
+    pub(crate) name: String,
+    /// How the result is ordered and cut.
+    pub(crate) result: Counted,
+}
+
+/// What becomes of counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// A row for each key, by keys; where there is no key, one row even if nothing was found.
+    ByKey,
+    /// So many rows: those with a value that come most often, then by value.
+    Top(usize),
+}
+
+/// The column as a key to count by, where it is the text of a field.
+pub(crate) fn text_key(name: &str) -> Option<CountBy> {
+    let own = name.starts_with('_') && !["_tag", "_host", "_path", "_source"].contains(&name);
+    (!own && number::is_text(&sawlog_store::data_type(name))).then(|| CountBy::First(vec![name.to_owned()]))
 }
 
 /// What a pipe does with the order of rows.

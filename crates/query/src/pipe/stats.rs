@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
-use super::aggregate::{Aggregate, Key, aggregates, columns, group, keys};
-use super::{Order, Pipe, Setting, Step};
+use super::aggregate::{Aggregate, Key, aggregates, columns, counting, group, keys};
+use super::{Counting, Order, Pipe, Setting, Step};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -47,5 +47,9 @@ impl Step for Stats {
 
     fn order(&self) -> Order {
         Order::Drops
+    }
+
+    fn counts(&self, _setting: &Setting) -> Option<Counting> {
+        counting(&self.keys, &self.all)
     }
 }

@@ -8,8 +8,8 @@ use datafusion::dataframe::DataFrame;
 use sawlog_model::Nanos;
 use sawlog_model::time::SECOND;
 
-use super::aggregate::{Aggregate, Key, aggregates, columns, group, keys};
-use super::{Order, Pipe, Setting, Step, column};
+use super::aggregate::{Aggregate, Key, aggregates, columns, counting, group, keys};
+use super::{Counting, Order, Pipe, Setting, Step, column};
 use crate::QueryError;
 use crate::parse::cursor::Cursor;
 
@@ -53,6 +53,15 @@ pub(super) fn usual_step(span: (Nanos, Nanos)) -> Nanos {
     usual.unwrap_or_else(|| (least / (86_400 * SECOND) + 1) * 86_400 * SECOND)
 }
 
+impl Timechart {
+    /// The keys with the length of a step.
+    fn keys_of(&self, setting: &Setting) -> Vec<Key> {
+        let mut keys = self.keys.clone();
+        keys[0] = Key::Bucket(self.step.unwrap_or_else(|| usual_step(setting.span)));
+        keys
+    }
+}
+
 impl Step for Timechart {
     fn reads(&self) -> Vec<String> {
         columns(&self.keys, &self.all).0
@@ -63,14 +72,17 @@ impl Step for Timechart {
     }
 
     fn plan(&self, frame: DataFrame, setting: &Setting) -> Result<DataFrame, DataFusionError> {
-        let mut keys = self.keys.clone();
-        keys[0] = Key::Bucket(self.step.unwrap_or_else(|| usual_step(setting.span)));
+        let keys = self.keys_of(setting);
         let frame = group(frame, &keys, &self.all)?;
         frame.sort(keys.iter().map(|key| column(key.name()).sort(true, false)).collect())
     }
 
     fn order(&self) -> Order {
         Order::Drops
+    }
+
+    fn counts(&self, setting: &Setting) -> Option<Counting> {
+        counting(&self.keys_of(setting), &self.all)
     }
 }
 

@@ -7,7 +7,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::lit;
 
-use super::{Order, Pipe, Setting, Step, column};
+use super::{Counted, Counting, Order, Pipe, Setting, Step, column, text_key};
 use crate::QueryError;
 use crate::parse::cursor::{Cursor, is_name};
 
@@ -58,5 +58,10 @@ impl Step for Top {
 
     fn order(&self) -> Order {
         Order::Drops
+    }
+
+    fn counts(&self, _setting: &Setting) -> Option<Counting> {
+        let by = vec![(self.field.clone(), text_key(&self.field)?)];
+        Some(Counting { by, name: "count".into(), result: Counted::Top(self.limit) })
     }
 }

@@ -203,3 +203,65 @@ async fn times_bound_a_search() {
     let few = super::lines(fixture.engine.search(narrower).await.unwrap()).await.unwrap();
     assert_eq!(few.len(), wanted.len().min(3));
 }
+
+/// The number of rows at each time by a plan, as hits tell it without levels.
+async fn by_time(fixture: &Fixture, query: &str) -> Vec<String> {
+    search(&fixture.engine, &format!("{query} | limit 1000000 | stats count() by (10s) | sort _time")).await
+}
+
+#[tokio::test]
+async fn counts_are_what_a_plan_counts() {
+    let mut dice = Dice(17);
+    let mut fixture = Fixture::new();
+    let batches: Vec<Batch> = (1..=3)
+        .map(|source| {
+            // Few different lines, so that segments keep how often each comes.
+            let kinds: Vec<Line> = (0..8).map(|_| line(&mut dice)).collect();
+            let lines: Vec<Line> = (0..90)
+                .map(|_| Line { time: START + dice.roll(50) as i64 * SECOND, ..kinds[dice.roll(8)].clone() })
+                .collect();
+            batch(source, 0, &lines)
+        })
+        .collect();
+    let pipes = [
+        "stats count()",
+        "stats count() as n by (level)",
+        "stats count() by (user.name, 10s)",
+        "stats count() by (tags, _host, absent)",
+        "timechart 5s count() by status",
+        "top 3 ip",
+        "top level",
+    ];
+    let queries: Vec<String> =
+        std::iter::once("*".to_owned()).chain((0..25).map(|_| query(&mut dice, 1))).collect();
+    for stage in ["memtable", "both", "segments", "compacted"] {
+        match stage {
+            "memtable" => batches[..2].iter().for_each(|batch| fixture.append(batch.clone())),
+            "both" => {
+                fixture.store.flush().unwrap();
+                fixture.append(batches[2].clone());
+            }
+            "segments" => fixture.store.flush().unwrap(),
+            _ => fixture.store.compact(&mut |_, _| {}).unwrap(),
+        }
+        for query in &queries {
+            for pipe in pipes {
+                let mut counted = search(&fixture.engine, &format!("{query} | {pipe}")).await;
+                // The limit keeps all rows, and the question from being one that only counts.
+                let mut planned = search(&fixture.engine, &format!("{query} | limit 1000000 | {pipe}")).await;
+                if pipe.starts_with("stats") {
+                    counted.sort();
+                    planned.sort();
+                }
+                assert_eq!(counted, planned, "{stage}: {query} | {pipe}");
+            }
+            let bars = fixture.engine.hits(request(query), 10 * SECOND).await.unwrap();
+            let counts = bars.iter().map(|bar| bar.counts.iter().map(|(_, rows)| rows).sum::<u64>());
+            let planned = by_time(&fixture, query).await;
+            let wanted = planned
+                .iter()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap()["count"].as_u64().unwrap());
+            assert_eq!(counts.collect::<Vec<_>>(), wanted.collect::<Vec<_>>(), "{stage}: {query}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Bounds: little is read where little is wanted, and what is too much is refused.
 
+use std::time::Duration;
+
 use sawlog_model::{Predicate, Tenant};
 use sawlog_store::{Order, ScanRequest};
 
@@ -77,27 +79,46 @@ async fn a_limit_is_kept_though_several_threads_read() {
     assert_eq!(newest, [r#"{"n":"47"}"#, r#"{"n":"46"}"#]);
 }
 
-#[test]
-fn dropping_an_answer_ends_its_scan() {
-    let runtime = sawlog_sys::task::runtime("test", 1).unwrap();
-    let fixture = many_segments(40, 2_000);
-    let clock = sawlog_sys::Sys::real().clock;
-    // A search that finds nothing, has no literal to look for and is slow: nothing but the reader's end stops it.
-    let slow = r"/([a-m]?[n-z]?){60}[^\x00-\x7e]/";
-    let search = |query| {
-        let answer = runtime.block_on(fixture.engine.search(request(query))).unwrap();
-        let started = clock.monotonic();
-        (answer, started)
+#[tokio::test]
+async fn dropping_an_answer_stops_its_scan() {
+    let fixture = many_segments(4, 100);
+    let (predicate, range) = crate::predicate("nowhere", 0).unwrap();
+    let wanted = ScanRequest {
+        tenant: Tenant::DEFAULT,
+        range,
+        predicate,
+        columns: vec!["_line".into()],
+        order: Order::Newest,
+        limit: None,
     };
-    let (answer, started) = search(slow);
-    assert!(runtime.block_on(lines(answer)).unwrap().is_empty());
-    let whole = clock.monotonic() - started;
-    let (answer, started) = search(slow);
-    drop(answer);
-    // A runtime ends only when its threads have.
-    drop(runtime);
-    let dropped = clock.monotonic() - started;
-    assert!(dropped < whole / 3, "a dropped search took {dropped:?} of {whole:?}");
+    // The answer is dropped before its scan begins, or perhaps after that: either way the scan is told.
+    for begins_late in [true, false] {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let (store, wanted) = (fixture.store.clone(), wanted.clone());
+        let answer = crate::stream::scan(move || {
+            let scan = store.scan(&wanted)?;
+            tell.send(scan.stopper()).unwrap();
+            // Ends at once where nobody holds the other end any more.
+            let _ = wait.recv();
+            Ok(Some(scan))
+        });
+        let stopper = tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
+        let go = begins_late.then_some(go);
+        assert!(!stopper.requested());
+        drop(answer);
+        drop(go);
+        let stopped = tokio::task::spawn_blocking(move || stopper.wait(Duration::from_secs(60))).await;
+        assert!(stopped.unwrap(), "nobody told the scan");
+    }
+    // And a scan that was told reads nothing more.
+    for order in [Order::Newest, Order::Any] {
+        let everything = ScanRequest { order, predicate: Predicate::All, ..wanted.clone() };
+        let mut scan = fixture.store.scan(&everything).unwrap();
+        scan.stopper().request();
+        assert!(scan.next().is_none());
+        assert_eq!(scan.read().0, 0);
+    }
 }
 
 #[tokio::test]
