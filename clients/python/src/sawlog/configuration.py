@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import atexit
 import os
-import platform
 import ssl
 import threading
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import context as _context
-from .context import Context, new_id
+from .context import Context
 from .encoding import COMPRESSORS, Encoder, Fallback, as_text
 from .forward import Receiver
 from .sender import Entry, Options, Sender, Stats
@@ -33,42 +32,24 @@ class Recorder:
     """Makes a record of a finished context and queues it."""
 
     def __init__(self, receiver: Receiver, options: Options, fallback: Fallback) -> None:
-        self._host = platform.node()
         self._encoder = Encoder(fallback)
         self.sender = Sender(receiver, options, self._drop_report)
         self._put = self.sender.put
         self._pack = self._encoder.entry
-        self.pid = os.getpid()
 
     def __call__(self, context: Context) -> None:
         """Never raises and never waits for the network."""
-        parent, end = context.parent, context.end_time or 0.0
-        record: Dict[str, Any] = {"type": context.name, "id": context.id, "span": context.span}
-        if parent is not None:
-            record["parent"] = parent.span
-        record["host"] = self._host
-        record["pid"] = self.pid
-        record["start"] = context.start_time
-        record["end"] = end
-        record["body"] = context.body
-        self._put(context.name, self._pack(end, record))
+        self._put(context.name, self._pack(context.end_time, context.to_dict()))
 
     def log(self, tag: str, at: float, record: Dict[str, Any]) -> None:
         """Queues a record that is no event of a context."""
         self._put(tag, self._pack(at, record))
 
     def _drop_report(self, count: int) -> Entry:
-        now = time.time()
-        record = {
-            "type": "sawlog.dropped",
-            "id": new_id(now),
-            "host": self._host,
-            "pid": self.pid,
-            "start": now,
-            "end": now,
-            "body": {"count": count},
-        }
-        return "sawlog.dropped", self._pack(now, record)
+        event = Context("sawlog.dropped")
+        event.start_time = event.end_time = time.time()
+        event.body["count"] = count
+        return event.name, self._pack(event.end_time, event.to_dict())
 
 
 def configure(
@@ -172,8 +153,6 @@ def _install(recorder: Optional[Recorder], timeout: Optional[float] = None) -> i
 def _in_child() -> None:
     global _lock
     _lock = threading.Lock()
-    if _recorder is not None:
-        _recorder.pid = os.getpid()
 
 
 atexit.register(shutdown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import random
 import time
 from contextvars import ContextVar
@@ -22,6 +23,9 @@ Sample = Tuple[str, float]
 
 _current: ContextVar[Optional["Context"]] = ContextVar("sawlog_context", default=None)
 _recorder: Optional[Callable[["Context"], None]] = None
+
+HOST = platform.node()
+_pid = os.getpid()
 
 # Its own generator: a program that seeds the one of the module must not get the same ids again.
 _random = random.Random()
@@ -135,6 +139,19 @@ class Context:
             self._state = _SENT
             if self.enabled and _recorder is not None:
                 _recorder(self)
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The record of it, as it is sent."""
+        parent = self.parent
+        record: Dict[str, Any] = {"type": self.name, "id": self.id, "span": self.span}
+        if parent is not None:
+            record["parent"] = parent.span
+        record["host"] = HOST
+        record["pid"] = _pid
+        record["start"] = self.start_time
+        record["end"] = self.end_time
+        record["body"] = self.body
+        return record
 
     def __enter__(self) -> Context:
         # The usual case of start(), without its questions.
@@ -290,6 +307,8 @@ def set_recorder(recorder: Optional[Callable[[Context], None]]) -> None:
 
 def _in_child() -> None:
     """A forked process needs other random numbers, and leaves it to its parent to send what was begun there."""
+    global _pid
+    _pid = os.getpid()
     _random.seed()
     context = _current.get()
     while context is not None:

@@ -11,7 +11,7 @@ import enum
 import struct
 import threading
 import uuid
-from typing import Any, Callable, List, Mapping
+from typing import Any, Callable, List, Mapping, Optional
 
 import msgpack
 
@@ -42,9 +42,9 @@ class Encoder:
         # A packer keeps its buffer between calls and is not to be shared between threads.
         self._packers = threading.local()
 
-    def entry(self, at: float, record: Mapping[str, Any]) -> bytes:
-        """`[EventTime, record]`; `at` in seconds since 1970."""
-        return entry_time(at) + self.pack(record)
+    def entry(self, at: Optional[float], record: Mapping[str, Any]) -> bytes:
+        """`[EventTime, record]`; `at` in seconds since 1970; the receiver takes its own time where there is none."""
+        return entry_time(at or 0.0) + self.pack(record)
 
     def pack(self, value: Any) -> bytes:
         """MessagePack of `value`; what cannot be packed is replaced within it."""

@@ -1,0 +1,1 @@
+"""`blueox.contrib`: Django, Flask and Celery under BlueOx's names."""

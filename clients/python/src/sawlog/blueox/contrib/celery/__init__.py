@@ -1,0 +1,1 @@
+"""`blueox.contrib.celery`: its signals are connected by importing `celery_signals`."""

@@ -1,0 +1,1 @@
+"""`blueox.contrib.django`."""

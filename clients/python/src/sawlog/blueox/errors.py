@@ -1,0 +1,5 @@
+"""`blueox.errors`."""
+
+
+class Error(Exception):
+    """What BlueOx raises for a configuration that cannot be."""

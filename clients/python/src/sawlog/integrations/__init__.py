@@ -1,0 +1,1 @@
+"""One module per framework, each imported by those who use it: asgi, wsgi, flask, django, celery, tornado."""
