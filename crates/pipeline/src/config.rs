@@ -12,6 +12,7 @@ use crate::{Opt, OptKind, Options, Protocol, TagPattern};
 
 mod element;
 pub mod fluent;
+mod ini;
 mod load;
 mod sections;
 mod write;

@@ -57,7 +57,9 @@ struct Maker<'a> {
 impl Parts for Maker<'_> {
     fn filter(&mut self, section: &Section, name: &str) -> Result<Arc<dyn Filter>, String> {
         let kind = &section.kind;
-        let make = protocol(self.protocols, kind, |protocol| protocol.filter.is_some())?.filter.ok_or_else(|| format!("`{kind}` is no filter"))?;
+        let make = protocol(self.protocols, kind, |protocol| protocol.filter.is_some())?
+            .filter
+            .ok_or_else(|| format!("`{kind}` is no filter"))?;
         Ok(make(&section.options, &self.env.named(name)).map_err(|error| error.to_string())?.into())
     }
 
@@ -66,7 +68,9 @@ impl Parts for Maker<'_> {
         if let Some(made) = (self.builtin)(section, &env) {
             return made;
         }
-        let make = protocol(self.protocols, kind, |protocol| protocol.output.is_some())?.output.ok_or_else(|| format!("`{kind}` is no output"))?;
+        let make = protocol(self.protocols, kind, |protocol| protocol.output.is_some())?
+            .output
+            .ok_or_else(|| format!("`{kind}` is no output"))?;
         Ok(make(&section.options, &env).map_err(|error| error.to_string())?.into())
     }
 }

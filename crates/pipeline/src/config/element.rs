@@ -39,6 +39,11 @@ pub struct Pair {
 }
 
 impl Element {
+    /// Its name as it is written: `<source>`, or `[section]`.
+    fn shown(&self) -> String {
+        if self.name.starts_with('[') { self.name.clone() } else { format!("<{}>", self.name) }
+    }
+
     /// The value of `key`, the last one where it stands several times.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.pairs.iter().rev().find(|pair| pair.key == key).map(|pair| pair.value.as_str())
@@ -126,8 +131,8 @@ impl<'a> ElementReader<'a> {
     pub fn required(&mut self, key: &'static str) -> &'a str {
         let found = self.text(key);
         if found.is_none() {
-            let (name, line) = (&self.element.name, self.element.line);
-            let message = format!("this <{name}> needs `{key}`");
+            let (name, line) = (self.element.shown(), self.element.line);
+            let message = format!("this {name} needs `{key}`");
             self.findings.push(Finding { file: self.element.file.clone(), line, message, note: false });
         }
         found.unwrap_or_default()
@@ -284,7 +289,7 @@ impl<'a> ElementReader<'a> {
             let message = format!("{what}{}", suggestion(name, known.iter().copied()));
             findings.push(Finding { file: file.clone(), line, message, note: false });
         };
-        let of = format!("<{}>", element.name);
+        let of = element.shown();
         for pair in element.pairs.iter().filter(|pair| !known.contains(&pair.key.as_str())) {
             unknown(&pair.file, pair.line, format!("{of} has no option `{}`", pair.key), &pair.key);
         }

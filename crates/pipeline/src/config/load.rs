@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sawlog_sys::Sys;
 
 use super::fluent::{self, Surroundings};
-use super::{Compat, Config, Finding, Known, Problem};
+use super::{Compat, Config, Finding, Known, Problem, ini};
 
 /// A configuration that can be used, and what is worth knowing of it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub(super) enum Dialect {
     Toml,
     /// Fluentd's and ik's
     Fluent,
+    /// Flosculus's ini
+    Flosculus,
+    /// Beaver's ini
+    Beaver,
 }
 
 impl Dialect {
@@ -38,7 +42,17 @@ impl Dialect {
         let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
         let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';'])).unwrap_or_default();
         let includes = ["@include ", "include "].iter().any(|word| first.starts_with(word));
-        if first.starts_with('<') || includes { Dialect::Fluent } else { Dialect::Toml }
+        if first.starts_with('<') || includes {
+            return Dialect::Fluent;
+        }
+        let has = |name: &str| text.lines().any(|line| line.trim_end().eq_ignore_ascii_case(name));
+        if has("[flosculus]") || first.starts_with("[log:") {
+            Dialect::Flosculus
+        } else if has("[beaver]") {
+            Dialect::Beaver
+        } else {
+            Dialect::Toml
+        }
     }
 }
 
@@ -63,6 +77,8 @@ pub fn load(
                 (Config::default(), problems.into_iter().map(|problem| found(&file, problem)).collect())
             }
         },
+        Dialect::Flosculus => ini::read_flosculus(path, &text, known),
+        Dialect::Beaver => ini::read_beaver(&*sys.fs, path, &text, known),
         Dialect::Fluent => {
             let around = Surroundings::default();
             fluent::read(&*sys.fs, path, &text, known, compat.unwrap_or_default(), &around)

@@ -1,0 +1,343 @@
+//! Beaver: files that are followed and shipped as Logstash has them. Positions are bytes here, so what it did wrong after a
+//! rotation or a restart does not happen.
+
+use std::path::{Path, PathBuf};
+
+use sawlog_model::value::{self, Value};
+use sawlog_sys::Fs;
+
+use super::{Comments, elements, is_file, name, section, told};
+use crate::TagPattern;
+use crate::config::{
+    Action, Config, Element, ElementReader, Finding, Known, Section, Step, Target, suggestion,
+};
+
+/// Where further sections lie unless the file says otherwise.
+const CONF_D: &str = "/etc/beaver/conf.d";
+/// Ways out that it had and that there are not here.
+const OTHER_TRANSPORTS: &[&str] =
+    &["redis", "rabbitmq", "zmq", "kafka", "mqtt", "stomp", "sns", "sqs", "kinesis", "tcp", "udp", "http"];
+
+/// Global keys that other ways out had, and a tunnel.
+const OF_TRANSPORTS: &[&str] = &[
+    "tcp_",
+    "udp_",
+    "redis_",
+    "rabbitmq_",
+    "zeromq_",
+    "kafka_",
+    "mqtt_",
+    "stomp_",
+    "sns_",
+    "sqs_",
+    "kinesis_",
+    "http_",
+    "ssh_",
+];
+
+/// Reads a file and those of its `conf.d`.
+pub(in crate::config) fn read(
+    fs: &dyn Fs,
+    path: &Path,
+    text: &str,
+    known: Known<'_>,
+) -> (Config, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut sections = elements(path, text, Comments::Inline, &mut findings);
+    let at = sections.iter().position(|section| name(section) == "beaver");
+    let global = match at {
+        Some(at) => sections.remove(at),
+        None => Element {
+            name: "[beaver]".to_owned(),
+            file: std::sync::Arc::new(path.to_owned()),
+            line: 1,
+            ..Element::default()
+        },
+    };
+    let (globals, output) = global_keys(&global, known, &mut findings);
+    for file in conf_d(fs, &globals.confd) {
+        more_sections(fs, &file, &mut sections, &mut findings);
+    }
+    if sections.is_empty() {
+        let paths = if globals.files.is_empty() {
+            vec![format!("{}/*.log", globals.path)]
+        } else {
+            globals.files.clone()
+        };
+        sections
+            .extend(paths.into_iter().map(|path| Element { name: format!("[{path}]"), ..global.clone() }));
+        sections.iter_mut().for_each(|section| section.pairs.clear());
+    }
+    let mut config = Config { only_listed: true, ..Config::default() };
+    for element in &sections {
+        match input(element, &globals, known, &mut findings) {
+            Ok((input, fields)) if fields.is_empty() => config.inputs.push(input),
+            Ok((input, fields)) => {
+                let label = format!("@{}", name(element));
+                match section(known, "record_transformer", vec![("set", fields)], element.line) {
+                    Ok(filter) => config.steps.extend(in_label(&label, filter)),
+                    Err(message) => findings.push(told(element, message, false)),
+                }
+                config.inputs.push(Section { label, ..input });
+            }
+            Err(message) => findings.push(told(element, message, false)),
+        }
+    }
+    if let Some(output) = output {
+        config.push_output(output);
+    }
+    (config, findings)
+}
+
+/// Rows of the label get the filter, and go on with those of no label.
+fn in_label(label: &str, filter: Section) -> [Step; 2] {
+    let step = |action| Step { label: label.to_owned(), tags: TagPattern::all(), action };
+    [step(Action::Filter(filter)), step(Action::Send { to: Target::Label(String::new()), last: true })]
+}
+
+/// What holds for all files.
+struct Globals {
+    confd: String,
+    path: String,
+    files: Vec<String>,
+    host: String,
+    format: String,
+}
+
+fn conf_d(fs: &dyn Fs, dir: &str) -> Vec<PathBuf> {
+    let entries = fs.list(Path::new(dir)).unwrap_or_default();
+    entries.into_iter().map(|entry| entry.path).filter(|path| is_file(fs, path)).collect()
+}
+
+/// A section of a later file stands for the one of the same name before it; `[beaver]` is only read in the first file.
+fn more_sections(fs: &dyn Fs, file: &Path, sections: &mut Vec<Element>, findings: &mut Vec<Finding>) {
+    let text = match crate::config::fluent::read_text(fs, file) {
+        Ok(text) => text,
+        Err(message) => {
+            let at = Element { file: std::sync::Arc::new(file.to_owned()), line: 1, ..Element::default() };
+            return findings.push(told(&at, message, false));
+        }
+    };
+    for element in elements(file, &text, Comments::Inline, findings) {
+        if name(&element) == "beaver" {
+            findings.push(told(&element, "[beaver] has no effect in a file of conf.d".to_owned(), true));
+            continue;
+        }
+        match sections.iter_mut().find(|have| have.name == element.name) {
+            Some(have) => *have = element,
+            None => sections.push(element),
+        }
+    }
+}
+
+fn global_keys(
+    global: &Element,
+    known: Known<'_>,
+    findings: &mut Vec<Finding>,
+) -> (Globals, Option<Section>) {
+    // Keys of ways out that are not taken say nothing.
+    let mut own = global.clone();
+    own.pairs.retain(|pair| !OF_TRANSPORTS.iter().any(|prefix| pair.key.starts_with(prefix)));
+    let mut reader = ElementReader::new(&own, findings);
+    let globals = Globals {
+        confd: reader.text("confd_path").unwrap_or(CONF_D).to_owned(),
+        path: reader.text("path").unwrap_or("/var/log").trim_end_matches('/').to_owned(),
+        files: reader.list("files").unwrap_or_default(),
+        host: reader.text("hostname").unwrap_or_default().to_owned(),
+        format: reader.text("format").unwrap_or("json").to_owned(),
+    };
+    let transport = reader.text("transport").unwrap_or("stdout").to_owned();
+    let file = reader.text("output").map(str::to_owned);
+    match reader.text("logstash_version") {
+        None | Some("0" | "1") => {}
+        Some(other) => reader.wrong("logstash_version", &format!("`{other}` is not 0 or 1")),
+    }
+    reader.without_effect(
+        &[
+            "queue_timeout",
+            "max_queue_size",
+            "wait_timeout",
+            "refresh_worker_process",
+            "number_of_consumer_processes",
+            "respawn_delay",
+            "max_failure",
+            "subprocess_poll_sleep",
+        ],
+        "one process does all, and its journal is the queue",
+    );
+    reader.without_effect(
+        &[
+            "discover_interval",
+            "update_file_mapping_time",
+            "ignore_old_files",
+            "sincedb_path",
+            "sincedb_write_interval",
+        ],
+        "files are found as they appear, and positions are kept in the node's data",
+    );
+    reader.without_effect(
+        &["fqdn", "pid", "debug", "daemonize", "logfile"],
+        "it is said where the program is started",
+    );
+    reader.finish();
+    let text = |text: &str| vec![text.to_owned()];
+    let output = match (transport.as_str(), file) {
+        ("stdout", None) => section(known, "stdout", Vec::new(), own.line),
+        ("stdout", Some(path)) => {
+            section(known, "file", vec![("path", text(&path)), ("append", text("true"))], own.line)
+        }
+        (other, _) if OTHER_TRANSPORTS.contains(&other) => Err(format!(
+            "there is no transport `{other}` yet; send to a sawlog or a Fluentd with an [[output]] of type \"forward\" \
+             in a sawlog.toml, or write to stdout or a file"
+        )),
+        (other, _) => {
+            let known = OTHER_TRANSPORTS.iter().copied().chain(["stdout"]);
+            Err(format!("there is no transport `{other}`{}", suggestion(other, known)))
+        }
+    };
+    match output {
+        Ok(output) => (globals, Some(output)),
+        Err(message) => {
+            findings.push(told(&own, message, false));
+            (globals, None)
+        }
+    }
+}
+
+fn input(
+    element: &Element,
+    globals: &Globals,
+    known: Known<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<(Section, Vec<String>), String> {
+    let text = |text: &str| vec![text.to_owned()];
+    let mut reader = ElementReader::new(element, findings);
+    let mut given = vec![("paths", text(name(element)))];
+    given.push(("tag", text(reader.text("type").unwrap_or("file"))));
+    if !globals.host.is_empty() {
+        given.push(("host", text(&globals.host)));
+    }
+    if let Some(expression) = reader.text("exclude").filter(|expression| !expression.is_empty()) {
+        match glob_of(expression) {
+            Some(glob) => given.push(("exclude", vec![glob])),
+            None => reader.wrong(
+                "exclude",
+                &format!("`{expression}` cannot be written as a pattern of paths; run `sawlog convert` without it and add one"),
+            ),
+        }
+    }
+    let beginning = match reader.text("start_position") {
+        None | Some("end" | "") => "false",
+        Some("beginning") => "true",
+        Some(other) => {
+            reader.wrong("start_position", &format!("`{other}`: only end and beginning are known here"));
+            "false"
+        }
+    };
+    given.push(("from_beginning", text(beginning)));
+    let kind = match reader.text("format").unwrap_or(&globals.format) {
+        "rawjson" => "json",
+        "json" | "raw" | "string" | "msgpack" | "gelf" => "none",
+        other => {
+            let all = ["json", "rawjson", "raw", "string", "msgpack", "gelf"];
+            reader.wrong(
+                "format",
+                &format!("there is no format `{other}`{}", suggestion(other, all.into_iter())),
+            );
+            "none"
+        }
+    };
+    given.push(("parse.type", text(kind)));
+    if reader.text("encoding").is_some_and(|encoding| !matches!(encoding, "utf_8" | "utf-8" | "utf8" | "")) {
+        reader.note("encoding", "`encoding` has no effect: bytes that are not UTF-8 are kept as they are");
+    }
+    if reader.text("delimiter").is_some_and(|delimiter| !matches!(delimiter, "\\n" | "\n" | "")) {
+        reader.wrong("delimiter", "only lines are read; leave it away");
+    }
+    let fields = fields(&mut reader);
+    reader.without_effect(
+        &["multiline_regex_before", "multiline_regex_after"],
+        "lines that belong together are told by what they look like",
+    );
+    reader.without_effect(
+        &[
+            "ignore_empty",
+            "ignore_truncate",
+            "size_limit",
+            "tail_lines",
+            "sincedb_write_interval",
+            "stat_interval",
+        ],
+        "every line is read once, whatever becomes of its file",
+    );
+    reader.without_effect(
+        &["redis_namespace", "discover_interval", "debug", "message_format"],
+        "it did nothing, or of a transport that is not here",
+    );
+    reader.finish();
+    Ok((section(known, "tail", given, element.line)?, fields))
+}
+
+/// Fields that every row gets, as `record_transformer` sets them: those of the file itself are lists of one text.
+fn fields(reader: &mut ElementReader<'_>) -> Vec<String> {
+    let mut fields = Vec::new();
+    if let Some(tags) = reader.list("tags").filter(|tags| !tags.is_empty()) {
+        fields.push(format!("tags={}", json(&tags)));
+    }
+    for key in ["add_field", "add_field_env"] {
+        let words = reader.list(key).unwrap_or_default();
+        if words.len() % 2 == 1 {
+            reader.wrong(key, "it takes names and values by turns: name,value,name,value");
+        }
+        for pair in words.chunks_exact(2) {
+            let value = match key {
+                "add_field" => json(&pair[1..]),
+                _ => std::env::var(&pair[1]).unwrap_or_default(),
+            };
+            fields.push(format!("{}={value}", pair[0]));
+        }
+    }
+    fields
+}
+
+fn json(texts: &[String]) -> String {
+    let mut line = Vec::new();
+    value::render(&Value::List(texts.iter().cloned().map(Value::Str).collect()), &mut line);
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+/// A pattern of paths that fits where the expression is found in a path; such that have no more than literals, `.`, `.*`,
+/// groups of alternatives and an end.
+fn glob_of(expression: &str) -> Option<String> {
+    let (mut glob, mut depth) = (String::new(), 0_usize);
+    let (body, ends) = match expression.strip_suffix('$') {
+        Some(body) if !body.ends_with('\\') => (body, true),
+        _ => (expression, false),
+    };
+    let mut characters = body.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next()? {
+                escaped if escaped.is_ascii_punctuation() && !"*?[]{}".contains(escaped) => {
+                    glob.push(escaped)
+                }
+                _ => return None,
+            },
+            '.' if characters.next_if_eq(&'*').is_some() => glob.push('*'),
+            '.' => glob.push('?'),
+            '(' => {
+                depth += 1;
+                glob.push('{');
+            }
+            '|' if depth > 0 => glob.push(','),
+            ')' => {
+                depth = depth.checked_sub(1)?;
+                glob.push('}');
+            }
+            // A `/` would have to be told from the directories of the pattern.
+            '/' | '^' | '|' | '*' | '+' | '?' | '[' | ']' | '{' | '}' | ',' | '$' => return None,
+            other => glob.push(other),
+        }
+    }
+    (depth == 0).then(|| format!("/**/*{glob}{}", if ends { "" } else { "*" }))
+}

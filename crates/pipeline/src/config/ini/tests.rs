@@ -1,0 +1,197 @@
+//! What the ini files of both may hold, and what becomes of it.
+
+use sawlog_sys::{Open, Sys};
+
+use super::*;
+use crate::config::{Action, Config, Known, Target, lines, load};
+use crate::{ConfigError, Opt, OptKind, Protocol};
+
+const fn opt(name: &'static str, kind: OptKind) -> Opt {
+    Opt { name, kind, default: "", help: "" }
+}
+
+const TAIL: Protocol = Protocol {
+    name: "tail",
+    options: &[
+        opt("paths", OptKind::List),
+        opt("exclude", OptKind::List),
+        opt("tag", OptKind::Text),
+        opt("host", OptKind::Text),
+        opt("from_beginning", OptKind::Bool),
+        opt("parse.type", OptKind::Text),
+        opt("parse.expression", OptKind::Text),
+        opt("parse.time_type", OptKind::Text),
+        opt("parse.time_format", OptKind::Text),
+        opt("parse.time_format_fallbacks", OptKind::List),
+        opt("parse.timezone", OptKind::Text),
+        opt("parse.keep_time_key", OptKind::Bool),
+        opt("parse.unmatched", OptKind::Text),
+    ],
+    input: Some(|_| Err(ConfigError(String::new()))),
+    ..Protocol::EMPTY
+};
+const FORWARD: Protocol = Protocol {
+    name: "forward",
+    options: &[opt("to", OptKind::Address), opt("lane", OptKind::Bool)],
+    output: Some(|_, _| Err(ConfigError(String::new()))),
+    ..Protocol::EMPTY
+};
+const STDOUT: Protocol =
+    Protocol { name: "stdout", output: Some(|_, _| Err(ConfigError(String::new()))), ..Protocol::EMPTY };
+const SET: Protocol = Protocol {
+    name: "record_transformer",
+    options: &[opt("set", OptKind::List)],
+    filter: Some(|_, _| Err(ConfigError(String::new()))),
+    ..Protocol::EMPTY
+};
+const KNOWN: Known<'static> = Known { protocols: &[&TAIL, &FORWARD, &STDOUT, &SET], settings: &[] };
+
+struct Dir(tempfile::TempDir);
+
+impl Dir {
+    fn new(files: &[(&str, &str)]) -> Dir {
+        let (dir, fs) = (tempfile::tempdir().unwrap(), Sys::real().fs);
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs.create_dir_all(path.parent().unwrap()).unwrap();
+            let text = text.replace("DIR", dir.path().to_str().unwrap());
+            fs.open(&path, Open::Create).unwrap().write_at(text.as_bytes(), 0).unwrap();
+        }
+        Dir(dir)
+    }
+
+    fn load(&self) -> Result<(Config, Vec<Finding>), Vec<Finding>> {
+        let loaded = load(&Sys::real(), &self.0.path().join("main.ini"), KNOWN, None)?;
+        // What is converted is read back as the same, but for its lines.
+        let text = crate::config::write(&loaded.config, KNOWN);
+        let back =
+            crate::config::read(&text, KNOWN.protocols, &[]).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        assert_eq!(crate::config::write(&back, KNOWN), text);
+        Ok((loaded.config, loaded.notes))
+    }
+}
+
+#[test]
+fn flosculus_sends_each_file_to_its_own_or_the_inherited_remote() {
+    let dir = Dir::new(&[(
+        "main.ini",
+        "; comment\n[flosculus]\nremote_host = hub\nremote_port = 24225\n\n[log:/var/log/nginx/a:b.log]\ntag = .app.x.\nformat = nginx\n\
+         [log:/b]\ntag: b\nformat: (?P<a>[^ ;]*) ;(?P<time>[^\\]]*)\nremote_host: other\n\
+         [log:/c]\ntag: c\nformat: (?P<a>.*)\n",
+    )]);
+    let (config, notes) = dir.load().unwrap();
+    assert_eq!(notes, []);
+    let [a, b, c] = &config.inputs[..] else { panic!("{:?}", config.inputs) };
+    assert_eq!((a.options.text("paths"), a.options.text("tag")), ("/var/log/nginx/a:b.log", "app.x"));
+    assert_eq!((a.options.text("parse.type"), a.options.text("from_beginning")), ("nginx", "false"));
+    assert_eq!(a.options.text("parse.keep_time_key"), "true");
+    assert_eq!(b.options.text("parse.expression"), "(?<a>[^ ;]*) ;(?<time>[^\\]]*)");
+    assert_eq!(b.options.text("parse.time_format"), "%d/%b/%Y:%H:%M:%S %z");
+    assert_eq!(b.options.list("parse.time_format_fallbacks"), ["%d/%b/%Y:%H:%M:%S"]);
+    assert_eq!(c.options.text("parse.time_format"), "", "without a time there is nothing to read it by");
+    assert_eq!([&*a.label, &*b.label, &*c.label], ["@hub:24225", "@other:24225", "@hub:24225"]);
+    let to: Vec<_> = config.steps.iter().map(|step| (&*step.label, config_target(&step.action))).collect();
+    assert_eq!(to, [("@hub:24225", "hub:24225"), ("@other:24225", "other:24225")]);
+}
+
+fn config_target(action: &Action) -> &str {
+    match action {
+        Action::Send { to: Target::Output(output), last: true } => output.section.options.text("to"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn flosculus_files_tell_all_that_is_wrong() {
+    let dir = Dir::new(&[(
+        "main.ini",
+        "[log:/a]\ntag = a\nremote_port = x\n[other]\n[log:/b]\nformat = nginx\ntga = b\nnonsense\n",
+    )]);
+    let told = lines(&dir.load().unwrap_err(), true);
+    for (line, part) in [
+        (1, "no [flosculus] section"),
+        (1, "needs `format`"),
+        (3, "`x` is not a whole number"),
+        (4, "[log:/path"),
+        (5, "this [log:/b] needs `tag`"),
+        (7, "did you mean `tag`"),
+        (8, "key = value"),
+    ] {
+        assert!(
+            told.lines().any(|told| told.contains(&format!("main.ini:{line}: ")) && told.contains(part)),
+            "{line} {part}: {told}"
+        );
+    }
+}
+
+#[test]
+fn beaver_follows_its_sections_and_those_of_conf_d() {
+    let dir = Dir::new(&[
+        (
+            "main.ini",
+            "[beaver]\nconfd_path: DIR/conf.d\nlogstash_version: 1\nhostname: web01\nrespawn_delay = 3 ; seconds\n\n\
+             [/var/log/**/*.log]\ntype: sys\ntags: a,b\nadd_field: env,prod\nexclude: \\.(gz|bz2)$\n\n\
+             [/srv/[ab].log]\nstart_position: beginning\nformat: rawjson\n",
+        ),
+        ("conf.d/2", "[beaver]\nx: y\n[/srv/c.log]\n"),
+        ("conf.d/1", "[/srv/[ab].log]\ntype: over\n"),
+    ]);
+    let (config, notes) = dir.load().unwrap();
+    let told: Vec<_> =
+        notes.iter().map(|note| (note.file.file_name().unwrap().to_str().unwrap(), note.line)).collect();
+    assert_eq!(told, [("main.ini", 5), ("2", 1)], "{notes:#?}");
+    let [log, ab, c] = &config.inputs[..] else { panic!("{:?}", config.inputs) };
+    assert_eq!(
+        (log.options.text("paths"), log.options.text("tag"), log.options.text("host")),
+        ("/var/log/**/*.log", "sys", "web01")
+    );
+    assert_eq!(
+        (log.options.text("exclude"), log.options.text("from_beginning")),
+        ("/**/*.{gz,bz2}", "false")
+    );
+    assert_eq!(log.options.text("parse.type"), "none");
+    assert_eq!(
+        (ab.options.text("tag"), ab.options.text("parse.type")),
+        ("over", "none"),
+        "conf.d stands for the section"
+    );
+    assert_eq!((c.options.text("paths"), &*c.label), ("/srv/c.log", ""));
+    let [set, on, out] = &config.steps[..] else { panic!("{:?}", config.steps) };
+    assert_eq!((&*set.label, &*on.label, &*out.label), ("@/var/log/**/*.log", "@/var/log/**/*.log", ""));
+    let Action::Filter(set) = &set.action else { panic!("{set:?}") };
+    assert_eq!(set.options.list("set"), ["tags=[\"a\",\"b\"]", "env=[\"prod\"]"]);
+    assert_eq!(on.action, Action::Send { to: Target::Label(String::new()), last: true });
+    assert_eq!(config.outputs()[0].section.kind, "stdout");
+}
+
+#[test]
+fn beaver_without_sections_follows_its_files_or_its_directory() {
+    let of = |text: &str| Dir::new(&[("main.ini", text)]).load().unwrap().0;
+    let paths = |config: &Config| -> Vec<String> {
+        config.inputs.iter().map(|input| input.options.text("paths").to_owned()).collect()
+    };
+    assert_eq!(paths(&of("[beaver]\npath: /srv/\nconfd_path: /none\n")), ["/srv/*.log"]);
+    assert_eq!(paths(&of("[beaver]\nfiles: /a,/b*\nconfd_path: /none\n")), ["/a", "/b*"]);
+}
+
+#[test]
+fn what_beaver_had_and_is_not_here_is_refused() {
+    let dir = Dir::new(&[(
+        "main.ini",
+        "[beaver]\ntransport: redis\nredis_url: redis://x\nformat: jsn\nconfd_path: /none\n[/a]\nexclude: ^/a/[0-9]+\ndelimiter: x\nstart_position: 5\nadd_field: a\n",
+    )]);
+    let told = lines(&dir.load().unwrap_err(), true);
+    for (line, part) in [
+        (1, "no transport `redis` yet"),
+        (6, "did you mean `json`"),
+        (7, "cannot be written as a pattern"),
+        (8, "only lines are read"),
+        (9, "only end and beginning"),
+        (10, "by turns"),
+    ] {
+        assert!(
+            told.lines().any(|told| told.contains(&format!("main.ini:{line}: ")) && told.contains(part)),
+            "{line} {part}: {told}"
+        );
+    }
+}
