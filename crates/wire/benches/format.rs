@@ -1,11 +1,14 @@
 //! How fast line formats are read: MB/s of raw bytes on one core, for each set of unpacked logs under `SAWLOG_DATA`.
-//! `cargo bench -p sawlog-wire --bench format [-- SET …]`
+//! `cargo bench -p sawlog-wire --bench format [-- [--parse=TYPE] SET …]`; with a type (`nginx`, `syslog`, …) lines are read by
+//! that configured parser, and the lines that do not match are left out.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sawlog_model::Limits;
+use sawlog_pipeline::Options;
 use sawlog_sys::Sys;
+use sawlog_wire::format::parse::Spec;
 use sawlog_wire::format::{More, Parser, Settings};
 
 /// Bytes given to a parser at once.
@@ -20,16 +23,22 @@ fn main() {
         return;
     };
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let parse =
+        std::env::args().find_map(|word| word.strip_prefix("--parse=").map(str::to_owned)).map(|name| {
+            let given = [("parse.type", name.as_str()), ("parse.unmatched", "drop")];
+            let given = given.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+            Spec::from_options(&Options(given.into())).expect("a parser")
+        });
     println!("{:<20} {:>8} {:>9} {:>10} {:>8}", "set", "MB", "rows", "slots", "MB/s");
     for set in sys.fs.list(&data).expect("the directory of logs can be listed") {
         let name = set.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if wanted.is_empty() || wanted.contains(&name) {
-            bench(&sys, &name, &set.path);
+            bench(&sys, &name, &set.path, parse.as_ref());
         }
     }
 }
 
-fn bench(sys: &Sys, name: &str, dir: &Path) {
+fn bench(sys: &Sys, name: &str, dir: &Path, parse: Option<&Spec>) {
     let mut files = Vec::new();
     collect(sys, dir, &mut files);
     let mut best = f64::MAX;
@@ -39,7 +48,7 @@ fn bench(sys: &Sys, name: &str, dir: &Path) {
         let mut seconds = 0.0;
         for bytes in &files {
             let start = sys.clock.monotonic();
-            let (some_rows, some_slots) = read(bytes);
+            let (some_rows, some_slots) = read(bytes, parse);
             seconds += (sys.clock.monotonic() - start).as_secs_f64();
             total += bytes.len();
             rows += some_rows;
@@ -64,8 +73,9 @@ fn collect(sys: &Sys, dir: &Path, files: &mut Vec<Bytes>) {
 }
 
 /// Rows and slots of a whole file.
-fn read(bytes: &Bytes) -> (usize, usize) {
-    let settings = Settings { reference: 1_700_000_000_000_000_000, ..Settings::default() };
+fn read(bytes: &Bytes, parse: Option<&Spec>) -> (usize, usize) {
+    let reference = 1_700_000_000_000_000_000;
+    let settings = Settings { reference, parse: parse.cloned(), ..Settings::default() };
     let mut parser = Parser::new(settings, Limits::default());
     let (mut done, mut end, mut rows, mut slots) = (0, 0, 0, 0);
     while done < bytes.len() {

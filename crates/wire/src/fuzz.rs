@@ -29,6 +29,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frame", batch_frame),
     ("format", format_lines),
     ("template", templates),
+    ("expression", expressions),
+    ("strptime", time_formats),
 ];
 
 const LIMITS: Limits = Limits { event: 64 << 10, message: 256 << 10, depth: 64, fields: 200, names: 200 };
@@ -231,6 +233,28 @@ pub fn format_lines(bytes: &[u8]) {
     assert_eq!(at, parsed.consumed);
 }
 
+/// An expression, a line break, a text: what it was lowered to finds what the general engine finds.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn expressions(bytes: &[u8]) {
+    let Some(end) = memchr::memchr(b'\n', bytes).filter(|end| *end < 200) else { return };
+    if let Ok(expression) = std::str::from_utf8(&bytes[..end]) {
+        crate::format::parse::engines_agree(expression, &bytes[end + 1..]);
+    }
+}
+
+/// A time format, a line break, a text: no text breaks reading.
+///
+/// # Panics
+/// Where one does.
+pub fn time_formats(bytes: &[u8]) {
+    let Some(end) = memchr::memchr(b'\n', bytes) else { return };
+    if let Ok(format) = std::str::from_utf8(&bytes[..end]) {
+        crate::format::parse::read_time(format, &bytes[end + 1..]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -270,6 +294,19 @@ mod tests {
                 "{\"a\":[[1,2],3]}\n$.a[0][-1]",
                 "{\"a\":1}\nx ${record[\"a\"]['b']} ${tag_parts[-1]} ${time} ${hostname} %Y-%m-%d %3N %:z %-e",
                 "{\"a\":\"b\"}\n/^(?<x>[^ ]*) \\h{2,}[[:alpha:]]$/im",
+            ]
+            .map(|text| text.as_bytes().to_vec())
+            .to_vec(),
+            "expression" => [
+                "^(?<a>[^ ]*) (?<b>[^ ]*?)(?: +(?<c>\\S*))?$\na b c d\n",
+                "(?<x>a|b+|(?:c[ab]){2,3})*?(?<y>.*)c\nabacabcacabb c",
+                "\"(?<q>(?:[^\"\\\\]|\\\\.)*)\" (?<n>\\d+)\\b\n\"a\\\"b\" 17",
+            ]
+            .map(|text| text.as_bytes().to_vec())
+            .to_vec(),
+            "strptime" => [
+                "%d/%b/%Y:%H:%M:%S %z\n03/Dec/2013:16:29:19 +0700",
+                "%a %y%m%e %I.%M %p %s%L%j%Z\nTue 13123 4.29 PM 1386088159123366EST",
             ]
             .map(|text| text.as_bytes().to_vec())
             .to_vec(),

@@ -18,9 +18,9 @@ use crate::shared::{msgpack, ruby_regex};
 
 /// How the fields of a text are found.
 enum Body {
-    Expression { groups: Vec<Group>, searcher: Searcher },
-    Syslog { groups: [Vec<Group>; 2], searchers: [Searcher; 2] },
-    Apache2 { groups: Vec<Group>, searcher: Searcher },
+    Expression { groups: Vec<Group>, searcher: Box<Searcher> },
+    Syslog { groups: [Vec<Group>; 2], searchers: Box<[Searcher; 2]> },
+    Apache2 { groups: Vec<Group>, searcher: Box<Searcher> },
     Json(Box<Json>),
     Logfmt(Logfmt),
     Labelled,
@@ -66,14 +66,14 @@ impl Configured {
         let zone = plan.zone.as_deref().or(zone);
         let body = match &plan.kind {
             Type::Regexp(expression) | Type::Multiline { expression, .. } => {
-                Body::Expression { groups: groups(expression, names), searcher: Searcher::default() }
+                Body::Expression { groups: groups(expression, names), searcher: Box::default() }
             }
             Type::Syslog { plain, structured, .. } => Body::Syslog {
                 groups: [plain, structured].map(|one| groups(one, names)),
                 searchers: Default::default(),
             },
             Type::Apache2(expression) => {
-                Body::Apache2 { groups: groups(expression, names), searcher: Searcher::default() }
+                Body::Apache2 { groups: groups(expression, names), searcher: Box::default() }
             }
             Type::Json => Body::Json(Box::new(Json::plain())),
             Type::Logfmt => Body::Logfmt(Logfmt),

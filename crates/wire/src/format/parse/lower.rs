@@ -149,7 +149,7 @@ fn settle(at: usize, ops: &mut [Op]) -> Option<()> {
     match &ops[at] {
         Op::Split { first, second, .. } => {
             let (a, b) = (follow(*first, ops)?, follow(*second, ops)?);
-            let way = |a: bool, b: bool| u8::from(a) * FIRST | u8::from(b) * SECOND;
+            let way = |a: bool, b: bool| (u8::from(a) * FIRST) | (u8::from(b) * SECOND);
             let mut ways = Box::new([0; 257]);
             for byte in 0..256 {
                 ways[byte] = way(a.set[byte], b.set[byte]);

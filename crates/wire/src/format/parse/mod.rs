@@ -112,6 +112,29 @@ pub(super) enum Gathering {
     UntilMatch,
 }
 
+/// For fuzzing: an expression finds in a text by the program that it was lowered to what the general engine finds.
+///
+/// # Panics
+/// Where it does not.
+pub(crate) fn engines_agree(expression: &str, text: &[u8]) {
+    let Ok(expression) = Expression::new(expression, false) else { return };
+    let (mut one, mut other) = (expression::Searcher::default(), expression::Searcher::default());
+    let found = expression.search(text, &mut one);
+    assert_eq!(found, expression.search_generally(text, &mut other));
+    for (name, number) in expression.groups.iter().filter(|_| found) {
+        assert_eq!(expression.group(*number, &one), expression.group(*number, &other), "group {name}");
+    }
+}
+
+/// For fuzzing: reads a time by a format.
+pub(crate) fn read_time(format: &str, text: &[u8]) {
+    if let Ok(format) = strptime::Format::new(format)
+        && let Some(told) = format.read(text)
+    {
+        let _ = told.wall(0);
+    }
+}
+
 impl Spec {
     /// Whether formats are detected: nothing is configured.
     pub fn is_auto(&self) -> bool {

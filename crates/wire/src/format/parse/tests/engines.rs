@@ -93,3 +93,31 @@ fn what_is_not_lowered_is_searched_all_the_same() {
     assert!(expression.search(b"- one aa", &mut searcher));
     assert_eq!(expression.group(1, &searcher), Some((2, 5)));
 }
+
+#[test]
+fn on_lines_of_real_logs() {
+    let Some(data) = std::env::var_os("SAWLOG_DATA") else {
+        println!("SKIPPED on_lines_of_real_logs: SAWLOG_DATA names no directory of unpacked logs");
+        return;
+    };
+    let sys = sawlog_sys::Sys::real();
+    let (mut lines, mut matched) = (0, 0);
+    for set in ["zanbil", "nginx_m5it", "tomcat_japanese"] {
+        for entry in sys.fs.list(&std::path::Path::new(&data).join(set)).unwrap_or_default() {
+            let Ok(bytes) = sys.fs.read(&entry.path) else { continue };
+            for expression in &EXPRESSIONS[..2] {
+                let compiled = Expression::new(expression, false).unwrap();
+                let (mut one, mut other) = (Searcher::default(), Searcher::default());
+                for line in bytes.split(|byte| *byte == b'\n').step_by(37) {
+                    let found = compiled.search(line, &mut one);
+                    assert_eq!(found, compiled.search_generally(line, &mut other));
+                    for (_, number) in compiled.groups.iter().filter(|_| found) {
+                        assert_eq!(compiled.group(*number, &one), compiled.group(*number, &other));
+                    }
+                    (lines, matched) = (lines + 1, matched + u32::from(found));
+                }
+            }
+        }
+    }
+    assert!(lines == 0 || matched > 0, "none of {lines} lines matches");
+}
