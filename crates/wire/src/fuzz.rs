@@ -12,7 +12,7 @@ use crate::format::{More, Parser, Settings};
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::{msgpack, ruby_regex};
-use crate::{forward, http_in, socket, syslog};
+use crate::{forward, gelf, http_in, logstash, socket, syslog};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -22,6 +22,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("forward", forward_stream),
     ("forward_ping", forward_ping),
     ("syslog", syslog_stream),
+    ("logstash", logstash_stream),
+    ("gelf", gelf_stream),
     ("http_body", http_body),
     ("lines", lines_stream),
     ("value_parse", value_parse),
@@ -78,6 +80,22 @@ pub fn http_body(bytes: &[u8]) {
         let back = parse(&line, &Limits::default()).expect("its own line is read");
         assert!(back.same(&event), "{event:?} is read back as {back:?}");
     }
+}
+
+/// Connections of gelf: as [`forward_stream`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn gelf_stream(bytes: &[u8]) {
+    stream(&gelf::PROTOCOL, bytes);
+}
+
+/// Connections of logstash: as [`forward_stream`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn logstash_stream(bytes: &[u8]) {
+    stream(&logstash::PROTOCOL, bytes);
 }
 
 fn stream(protocol: &Protocol, bytes: &[u8]) {
@@ -279,6 +297,8 @@ mod tests {
             .to_vec(),
             "forward_ping" => vec![b"\x96\xa4PING\xa3cli\xa1s\xa2d1\xa1u\xa2d2".to_vec()],
             "syslog" => of(&syslog::PROTOCOL),
+            "logstash" => of(&logstash::PROTOCOL),
+            "gelf" => of(&gelf::PROTOCOL),
             "lines" => of(&socket::TCP),
             "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),
             "value_parse" => [

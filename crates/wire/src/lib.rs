@@ -7,8 +7,10 @@ pub mod format;
 pub mod forward;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod gelf;
 pub mod http;
 pub mod http_in;
+pub mod logstash;
 pub mod null;
 pub mod sample;
 pub mod shared;

@@ -20,6 +20,8 @@ pub(crate) const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::forward::PROTOCOL,
     &sawlog_wire::stdout::PROTOCOL,
     &sawlog_wire::syslog::PROTOCOL,
+    &sawlog_wire::logstash::PROTOCOL,
+    &sawlog_wire::gelf::PROTOCOL,
     &sawlog_wire::http_in::PROTOCOL,
     &sawlog_wire::sample::PROTOCOL,
     &sawlog_wire::socket::TCP,

@@ -16,6 +16,8 @@ pub enum Framing {
     Delimiter(Box<[u8]>),
     /// Each has its length in front, as digits and a blank.
     Octets,
+    /// Each is a JSON object that ends with a byte 0, or with a line break outside of its braces.
+    Objects,
     /// [`Framing::Octets`] where the first byte of the connection is a digit, else the delimiter.
     Told(Box<[u8]>),
 }
@@ -49,6 +51,8 @@ pub struct Cutter {
     inside: bool,
     /// Bytes at the start of the buffer that hold no delimiter.
     looked: usize,
+    /// Braces that are open in these bytes, where objects are cut, and whether they end inside of a string.
+    open: (usize, bool),
     /// Bytes cut so far.
     at: u64,
     limits: Limits,
@@ -58,7 +62,7 @@ impl Cutter {
     /// A cutter at the start of a connection; a message longer than `longest` is cut to pieces.
     pub fn new(framing: Framing, longest: usize, limits: Limits) -> Self {
         let longest = longest.min(limits.event).max(1);
-        Cutter { framing, longest, missing: None, inside: false, looked: 0, at: 0, limits }
+        Cutter { framing, longest, missing: None, inside: false, looked: 0, open: (0, false), at: 0, limits }
     }
 
     /// The next message that is whole in `buffer`, or as much of one as the limit allows.
@@ -84,7 +88,8 @@ impl Cutter {
                     piece
                 }))
             }
-            _ => self.counted(buffer),
+            Framing::Objects => Ok(self.object(buffer)),
+            Framing::Octets | Framing::Told(_) => self.counted(buffer),
         }
     }
 
@@ -105,6 +110,46 @@ impl Cutter {
         let piece = Piece { bytes: buffer.split_to(len).freeze(), inside: self.inside, goes_on };
         self.inside = goes_on;
         piece
+    }
+
+    /// An object, without what ends it.
+    fn object(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+        let blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0;
+        if self.looked == 0 && !self.inside {
+            let blanks = buffer.iter().take_while(blank).count();
+            self.at += blanks as u64;
+            buffer.advance(blanks);
+        }
+        let (mut braces, mut string) = self.open;
+        let mut escaped = false;
+        for at in self.looked..buffer.len().min(self.longest) {
+            let byte = buffer[at];
+            // What is no JSON may never close its string: a line break, which no string may hold, ends it.
+            if byte == 0 || (byte == b'\n' && (string || braces == 0)) {
+                self.open = (0, false);
+                let piece = self.take(buffer, at, false);
+                buffer.advance(1);
+                return Some(piece);
+            }
+            match (string, byte) {
+                (true, b'\\') => escaped = !escaped,
+                (true, b'"') if !escaped => string = false,
+                (true, _) => escaped = false,
+                (false, b'"') => string = true,
+                (false, b'{') => braces += 1,
+                (false, b'}') => braces = braces.saturating_sub(1),
+                (false, _) => {}
+            }
+        }
+        if buffer.len() >= self.longest {
+            self.open = (0, false);
+            return Some(self.take(buffer, self.longest, true));
+        }
+        // The next look begins before a backslash, since it says what the byte behind it is.
+        let back = usize::from(escaped);
+        self.looked = buffer.len() - back;
+        self.open = (braces, string);
+        None
     }
 
     fn counted(&mut self, buffer: &mut BytesMut) -> Result<Option<Piece>, DecodeError> {
@@ -239,6 +284,19 @@ mod tests {
             pieces(end(), 9, &[b"a\r", b"\nb\nc\r\n\r", b"\n"]).0,
             whole(&["a\r\n", "b\nc\r\n", "\r\n"])
         );
+    }
+
+    #[test]
+    fn objects_end_with_a_zero_or_a_line_break_outside_of_braces() {
+        let text = b"{\"a\":\"}\\\"{\"}\0\n{\n \"b\": {}\n}\n{\"c\":1}\0garbage\n\"open\n{\"d\":";
+        let wanted =
+            whole(&["{\"a\":\"}\\\"{\"}", "{\n \"b\": {}\n}", "{\"c\":1}", "garbage", "\"open", "{\"d\":"]);
+        assert_eq!(pieces(Framing::Objects, 50, &[text]).0, wanted);
+        let single: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(pieces(Framing::Objects, 50, &single).0, wanted);
+        let piece = |text: &str, inside, goes_on| (text.to_owned(), inside, goes_on);
+        let long = [piece("{\"a\"", false, true), piece(":1}", true, false)];
+        assert_eq!(pieces(Framing::Objects, 4, &[b"{\"a\":1}\0"]).0, long);
     }
 
     #[test]

@@ -88,15 +88,11 @@ struct SyslogInput {
 /// # Errors
 /// [`ConfigError`] where they cannot be.
 pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
-    let transports = options.list("transports");
-    if let Some(other) = transports.iter().find(|name| !matches!(name.as_str(), "udp" | "tcp")) {
-        return Err(ConfigError(format!("`transports`: there are udp and tcp, but no `{other}`")));
-    }
-    let has = |name: &str| transports.is_empty() || transports.iter().any(|given| given == name);
+    let [udp, tcp] = door::transports(options, ["udp", "tcp"])?;
     Ok(Box::new(SyslogInput {
         listen: options.listen("listen")?,
-        udp: has("udp"),
-        tcp: has("tcp"),
+        udp,
+        tcp,
         settings: Arc::new(Settings::read(options)?),
         door: door::Settings::read(options),
     }))

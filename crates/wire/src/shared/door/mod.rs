@@ -18,7 +18,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sawlog_model::{Nanos, Right, Tenant};
-use sawlog_pipeline::{DecodeError, Env, Intake, Opt, OptKind, Options, Running};
+use sawlog_pipeline::{ConfigError, DecodeError, Env, Intake, Opt, OptKind, Options, Running};
 use sawlog_sys::net::{self, TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -155,6 +155,18 @@ impl Settings {
             tls: options.clone(),
         }
     }
+}
+
+/// Which of these the option `transports` names; all where it names none.
+///
+/// # Errors
+/// [`ConfigError`] for another one.
+pub fn transports<const N: usize>(options: &Options, known: [&str; N]) -> Result<[bool; N], ConfigError> {
+    let given = options.list("transports");
+    if let Some(other) = given.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(ConfigError(format!("`transports`: there is no `{other}`, but {}", known.join(", "))));
+    }
+    Ok(known.map(|name| given.is_empty() || given.iter().any(|have| have == name)))
 }
 
 /// What all connections of an input share.
