@@ -10,11 +10,13 @@ use std::time::Duration;
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
 use sawlog_model::{KnownSource, SourceId};
 use sawlog_sys::Sys;
+use sawlog_sys::task::Thread;
 use tokio::sync::Semaphore;
 
 use crate::config::Overflow;
 use crate::count::Counters;
-use crate::graph::{Graphs, Route};
+use crate::gate::Gate;
+use crate::graph::{Graph, Graphs, Route};
 use crate::known::Known;
 use crate::lane::Lane;
 use crate::payload::{self, Item, Saved};
@@ -38,6 +40,8 @@ pub(crate) enum Job {
     Settle { source: SourceId, done: Done },
     /// Journal positions.
     Record { sources: Vec<KnownSource>, done: Done },
+    /// Journal what is pending, and let another graph hold from then on.
+    Reload { graph: Arc<Graph>, done: Done },
 }
 
 /// What waits for the writer.
@@ -56,6 +60,9 @@ pub(crate) struct Core {
     pub options: PipelineOptions,
     pub graphs: Arc<Graphs>,
     pub lanes: RwLock<Arc<Vec<Arc<Lane>>>>,
+    /// Of lanes, also of those that have ended.
+    pub threads: Mutex<Vec<Thread<()>>>,
+    pub straight: Gate,
     pub inbox: Mutex<Inbox>,
     /// Wakes the writer.
     pub wake: Condvar,
@@ -229,13 +236,15 @@ impl Core {
             keepers.filter_map(|lane| lane.output.committed(source)).max()
         };
         let due = lock(&self.known).due(cursor, held);
-        let cursors: Vec<_> =
-            lanes.iter().filter(|lane| !lane.keeps).map(|lane| (lane, lane.cursor())).collect();
+        // Those of outputs that keep their own, too: they tell that the output is no new one.
+        let staying = lanes.iter().filter(|lane| !lane.is_retired());
+        let cursors: Vec<_> = staying.map(|lane| (lane, lane.cursor())).collect();
         let keys = lock(&self.seen).due(cursor);
         if !due.is_empty() || !cursors.is_empty() || !keys.is_empty() {
             self.append_saved(due, &cursors, keys)?;
         }
         self.journal.trim(cursor)?;
+        self.graphs.trim(cursor);
         *trimmed = cursor;
         Ok(())
     }
@@ -244,9 +253,10 @@ impl Core {
 impl Job {
     pub(crate) fn fail(self, error: &DeliveryError) {
         match self {
-            Job::Rows { done, .. } | Job::Settle { done, .. } | Job::Record { done, .. } => {
-                done(Err(error.clone()))
-            }
+            Job::Rows { done, .. }
+            | Job::Settle { done, .. }
+            | Job::Record { done, .. }
+            | Job::Reload { done, .. } => done(Err(error.clone())),
         }
     }
 }

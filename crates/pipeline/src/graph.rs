@@ -1,7 +1,7 @@
 //! What a node does with rows, ready to run: steps by label, with the filters and outputs made. Built from a configuration's
 //! steps, it says for each label and tag which way rows go. Knows nothing of lanes, nor of how parts are made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use sawlog_model::Batch;
@@ -303,7 +303,7 @@ fn check_labels(steps: &[Step]) -> Result<(), String> {
     };
     // What counts as a filter's way into `@ERROR` is known from here on.
     lengths.clear();
-    let labels: HashSet<&str> = steps.iter().map(|step| step.label.as_str()).collect();
+    let labels: BTreeSet<&str> = steps.iter().map(|step| step.label.as_str()).collect();
     for label in labels {
         let length = length_of(steps, label, error, &mut Vec::new(), &mut lengths)?;
         if length > LONGEST {

@@ -122,7 +122,12 @@ impl Intake {
             label: self.label.clone(),
             key: None,
         };
-        if let Some(taker) = self.offer_straight(&item, &position)? {
+        let passage = self.core.straight.enter();
+        let taker = match &passage {
+            Some(_) => self.offer_straight(&item, &position)?,
+            None => None,
+        };
+        if let Some(taker) = taker {
             self.core.taps.show(&item.batch);
             self.counters.passed(&item.batch);
             if self.core.options.late_after.is_some() {
@@ -131,6 +136,7 @@ impl Intake {
             }
             return Ok(());
         }
+        drop(passage);
         let items = vec![item];
         while self.has_to_wait(&items)? {
             task::sleep(FULL_RETRY);
@@ -165,7 +171,7 @@ impl Intake {
             if lock(&self.core.inbox).closed {
                 return Err(DeliveryError::Stopping);
             }
-            if !lane.is_straight() {
+            if !lane.is_straight() || self.core.straight.is_closed() {
                 return Ok(None);
             }
             if lane.take(item, &walk, Origin::Replayable(position.clone())) {

@@ -17,6 +17,7 @@ use crate::graph::{Graphs, OutputPart, Walk, without_rows};
 use crate::payload::{self, Item};
 use crate::{Origin, Output, OutputError, lock};
 
+mod ending;
 mod given_up;
 mod retry;
 
@@ -78,6 +79,10 @@ struct State {
     /// The output said "later" to something from the journal.
     refused_replay: bool,
     closed: bool,
+    /// Since when the output is taken out: what is journaled from then on is not for it.
+    retired: Option<Duration>,
+    /// The thread has ended.
+    ended: bool,
 }
 
 /// What became of a frame that was read back.
@@ -110,6 +115,8 @@ pub(crate) struct Lane {
     /// all the same, beside the one that holds its rows again.
     replayed: Mutex<HashMap<SourceId, (u32, u64)>>,
     queue_bytes: usize,
+    /// The lane that it takes the place of, until that has ended.
+    before: Mutex<Option<Arc<Lane>>>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -164,6 +171,7 @@ impl Lane {
             tries: Mutex::default(),
             run_start: end,
             replayed: Mutex::default(),
+            before: Mutex::default(),
             state: Mutex::new(state),
             wake: Condvar::new(),
         }
@@ -172,6 +180,10 @@ impl Lane {
     /// Hands over a frame; never waits.
     pub(crate) fn push(&self, frame: &Arc<Delivered>) {
         let mut state = lock(&self.state);
+        if state.retired.is_some() {
+            drop(state);
+            return self.mark(frame);
+        }
         state.horizon = state.horizon.max(frame.next);
         let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
         let full = state.bytes > 0 && state.bytes + weight > self.queue_bytes;
@@ -190,7 +202,9 @@ impl Lane {
     /// Says that all frames of rows below `end` were handed over. Only the writer knows that.
     pub(crate) fn pass(&self, end: Lsn) {
         let mut state = lock(&self.state);
-        state.horizon = state.horizon.max(end);
+        if state.retired.is_none() {
+            state.horizon = state.horizon.max(end);
+        }
     }
 
     /// Whether a file's rows may go straight to the output: nothing of a file waits before them.
@@ -201,6 +215,9 @@ impl Lane {
 
     /// Journal position below which the output needs nothing any more.
     pub(crate) fn cursor(&self) -> Lsn {
+        if let Some(before) = &*lock(&self.before) {
+            return before.cursor();
+        }
         let state = lock(&self.state);
         let own = self.output.cursor().max(state.saved);
         let waiting = state.queue.front().map(|frame| frame.at);
@@ -243,6 +260,14 @@ impl Lane {
 
     /// The thread.
     pub(crate) fn run(&self) {
+        self.take_over();
+        self.work();
+        self.drain();
+        lock(&self.state).ended = true;
+        self.wake.notify_all();
+    }
+
+    fn work(&self) {
         loop {
             let mut state = lock(&self.state);
             if let Some(frame) = state.queue.pop_front() {
@@ -256,6 +281,8 @@ impl Lane {
                 self.counters.set_waiting(true);
                 self.feed(at, index);
                 self.counters.set_waiting(false);
+            } else if state.retired.is_some() {
+                return;
             } else {
                 drop(state);
                 self.wait_for_work();
@@ -270,7 +297,7 @@ impl Lane {
             self.hand_over_if_stuck();
         }
         let state = lock(&self.state);
-        if !state.queue.is_empty() || state.closed || state.behind.is_some() {
+        if !state.queue.is_empty() || state.closed || state.behind.is_some() || state.retired.is_some() {
             return;
         }
         match watch {

@@ -19,7 +19,7 @@ use crate::known::Known;
 use crate::lane::{self, Lane};
 use crate::payload;
 use crate::seen::Seen;
-use crate::{Graph, Intake, Tap, lock, writer};
+use crate::{DeliveryError, Graph, Intake, Tap, lock, reload, writer};
 
 /// Sizes and times of a pipeline.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Default for PipelineOptions {
 #[derive(Clone)]
 pub struct Pipeline {
     core: Arc<Core>,
-    threads: Arc<Mutex<Vec<Thread<()>>>>,
+    writer: Arc<Mutex<Option<Thread<()>>>>,
 }
 
 /// What the journal says at the start.
@@ -102,7 +102,9 @@ impl Pipeline {
         let outputs = graph.outputs().iter();
         let lanes: Vec<_> = outputs
             .map(|part| {
-                let saved = found.cursors.get(&*part.name).copied().unwrap_or_default();
+                // A new output of a node that has run before begins with what comes now.
+                let first = if found.cursors.is_empty() { journal.start() } else { end };
+                let saved = found.cursors.get(&*part.name).copied().unwrap_or(first);
                 let cursor = if part.output.keeps_positions() { part.output.cursor() } else { saved };
                 let cursor = cursor.max(journal.start());
                 Arc::new(Lane::new(part, &shared, cursor, end))
@@ -122,6 +124,8 @@ impl Pipeline {
             options,
             graphs,
             lanes: RwLock::new(Arc::new(lanes)),
+            threads: Mutex::default(),
+            straight: Default::default(),
             own,
             inbox: Mutex::default(),
             wake: Default::default(),
@@ -130,7 +134,8 @@ impl Pipeline {
             inputs: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
-        let pipeline = Pipeline { core, threads: Arc::default() };
+        let pipeline = Pipeline { core, writer: Arc::default() };
+        pipeline.register(&found.cursors)?;
         pipeline.start_threads()?;
         for lane in pipeline.core.lanes().iter().filter(|lane| lane.keeps) {
             lane.wait_for_replay();
@@ -141,14 +146,36 @@ impl Pipeline {
     fn start_threads(&self) -> Result<(), JournalError> {
         let failed =
             |error| JournalError::Io { dir: "a thread of the pipeline".to_owned(), source: Arc::new(error) };
-        let mut threads = lock(&self.threads);
         let core = self.core.clone();
-        threads.push(task::spawn("journal", move || writer::run(&core)).map_err(failed)?);
-        for lane in self.core.lanes().iter() {
-            let (name, lane) = (format!("to {}", lane.name), lane.clone());
-            threads.push(task::spawn(&name, move || lane.run()).map_err(failed)?);
+        *lock(&self.writer) = Some(task::spawn("journal", move || writer::run(&core)).map_err(failed)?);
+        self.core.lanes().iter().try_for_each(|lane| self.core.start_lane(lane)).map_err(failed)
+    }
+
+    /// Says in the journal which outputs there are, before rows are accepted for them: by that a new one is known.
+    fn register(&self, known: &HashMap<String, Lsn>) -> Result<(), JournalError> {
+        let lanes = self.core.lanes();
+        if lanes.iter().all(|lane| known.contains_key(&*lane.name)) {
+            return Ok(());
         }
-        Ok(())
+        let cursors: Vec<_> = lanes.iter().map(|lane| (lane, lane.cursor())).collect();
+        self.core.append_saved(Vec::new(), &cursors, Vec::new())
+    }
+
+    /// Lets another graph hold: rows that are journaled from now on go by it. What was journaled before still goes the way
+    /// that held then. An output of the graph before that stands in this one (the same, not one made alike) goes on as it
+    /// is; one that has the name of another takes its place and gets what that has not got; a new one begins with what comes
+    /// now; one that is gone gets what waits for it, for half a minute. Blocks until the graph holds, not until outputs have
+    /// ended.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; then all is as before.
+    pub fn reload(&self, graph: impl Into<Graph>) -> Result<(), DeliveryError> {
+        reload::reload(&self.core, Arc::new(graph.into()))
+    }
+
+    /// The graph that holds now.
+    pub fn graph(&self) -> Arc<Graph> {
+        self.core.graphs.current()
     }
 
     /// An entrance for the input `name` (protocol and address, path or the like), under which it is counted.
@@ -197,12 +224,13 @@ impl Pipeline {
         self.core.wake.notify_all();
         self.core.room.notify_all();
         self.core.permits.close();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        for (index, thread) in threads.into_iter().enumerate() {
+        if let Some(writer) = lock(&self.writer).take() {
+            writer.join();
+        }
+        self.core.lanes().iter().for_each(|lane| lane.close());
+        let threads = std::mem::take(&mut *lock(&self.core.threads));
+        for thread in threads {
             thread.join();
-            if index == 0 {
-                self.core.lanes().iter().for_each(|lane| lane.close());
-            }
         }
         self.core.stopped.store(true, Ordering::Release);
         self.core.taps.close();

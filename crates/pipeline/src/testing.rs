@@ -32,6 +32,8 @@ struct State {
     rows: Vec<TakenRow>,
     committed_rows: usize,
     committed: HashMap<SourceId, KnownSource>,
+    /// What it says of `committed`: one that keeps none knows only what came since its start.
+    known: HashMap<SourceId, KnownSource>,
     taken: HashMap<SourceId, KnownSource>,
     cursor: Lsn,
     seen: Lsn,
@@ -73,6 +75,7 @@ impl Collect {
         let mut state = lock(&self.state);
         state.committed_rows = state.rows.len();
         let taken = std::mem::take(&mut state.taken);
+        state.known.extend(taken.clone());
         state.committed.extend(taken);
         state.cursor = state.seen;
     }
@@ -84,6 +87,7 @@ impl Collect {
         state.taken.clear();
         if !self.keeps {
             (state.cursor, state.seen) = (Lsn(0), Lsn(0));
+            state.known.clear();
         }
         (state.later, state.refuse, state.seen) = (false, false, state.cursor);
         let (name, keeps) = (self.name.clone(), self.keeps);
@@ -202,7 +206,7 @@ impl Output for Collect {
     }
 
     fn known_sources(&self) -> Vec<KnownSource> {
-        if self.keeps { lock(&self.state).committed.values().cloned().collect() } else { Vec::new() }
+        lock(&self.state).known.values().cloned().collect()
     }
 
     fn keeps_positions(&self) -> bool {

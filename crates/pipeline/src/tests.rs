@@ -15,6 +15,7 @@ use crate::{DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
 mod once;
 mod random;
+mod reloads;
 mod retries;
 mod routed;
 

@@ -10,7 +10,7 @@ use sawlog_journal::{FrameKind, JournalError, Lsn};
 use sawlog_model::{KnownSource, SourceId};
 
 use crate::core::{Core, Done, Inbox, Job};
-use crate::graph::Walk;
+use crate::graph::{Graph, Walk};
 use crate::lane::{Ack, Delivered};
 use crate::payload::{self, Item};
 use crate::pending::Pending;
@@ -34,6 +34,7 @@ struct Round {
     settle: Vec<SourceId>,
     record: Vec<KnownSource>,
     recorded: Vec<Done>,
+    reload: Option<(Arc<Graph>, Done)>,
     /// An input gave something, now or lately.
     moves: bool,
     last: bool,
@@ -52,8 +53,13 @@ pub(crate) fn run(core: &Core) {
         // What was offered of a source before stands before what is journaled of it now: positions only grow.
         let late = take_pending(core, &round);
         round.items.splice(0..0, late);
-        commit_rows(core, &mut round);
+        let failed = commit_rows(core, &mut round).err();
         commit_positions(core, &mut round);
+        if let Some((graph, done)) = round.reload.take() {
+            let saved = failed.map_or(Ok(()), Err).and_then(|()| core.save());
+            done(saved.and_then(|()| core.change_graph(graph)).map_err(DeliveryError::from));
+        }
+        core.reap();
         let now = core.sys.clock.monotonic();
         if last || now >= saved_at + every {
             (saved_at, moved) = (now, false);
@@ -89,7 +95,7 @@ fn gather(core: &Core, save_at: Duration, moved: bool) -> Round {
             break;
         }
         let late = late_at(core, &inbox).map(|at| at.saturating_sub(now));
-        let save = moved || core.lanes().iter().any(|lane| lane.is_unsettled());
+        let save = moved || core.lanes().iter().any(|lane| lane.is_unsettled() || lane.is_retired());
         let save = save.then(|| save_at.saturating_sub(now));
         match late.into_iter().chain(save).min() {
             Some(time) if time.is_zero() => break,
@@ -100,7 +106,7 @@ fn gather(core: &Core, save_at: Duration, moved: bool) -> Round {
     let moves = !inbox.jobs.is_empty() || inbox.pending.oldest().is_some();
     let mut round = Round { moves, ..Round::default() };
     let mut bytes = 0;
-    while bytes < core.options.frame_bytes {
+    while bytes < core.options.frame_bytes && round.reload.is_none() {
         let Some(job) = inbox.jobs.pop_front() else { break };
         bytes += add(&mut round, job);
     }
@@ -130,6 +136,10 @@ fn add(round: &mut Round, job: Job) -> usize {
             round.synced.push(done);
             0
         }
+        Job::Reload { graph, done } => {
+            round.reload = Some((graph, done));
+            0
+        }
         Job::Record { sources, done } => {
             round.record.extend(sources);
             round.recorded.push(done);
@@ -150,14 +160,14 @@ fn take_pending(core: &Core, round: &Round) -> Vec<Item> {
     let over = inbox.pending.bytes() > core.options.pending_bytes;
     let mut settle: HashSet<SourceId> = round.settle.iter().copied().collect();
     settle.extend(round.items.iter().filter(|item| item.position.is_some()).map(|item| item.batch.source.id));
-    if !(due || over || round.last || !settle.is_empty()) {
+    let all = round.last || round.reload.is_some();
+    if !(due || over || all || !settle.is_empty()) {
         return Vec::new();
     }
     let mut pending: Pending = std::mem::take(&mut inbox.pending);
     drop(inbox);
     pending.forget_committed(|item| core.lane(item.late.as_deref()?)?.output.committed(item.batch.source.id));
-    let until =
-        if round.last { Some(now) } else { core.options.late_after.map(|age| now.saturating_sub(age)) };
+    let until = if all { Some(now) } else { core.options.late_after.map(|age| now.saturating_sub(age)) };
     let late = pending.take_due(until, &settle, core.options.pending_bytes / 2);
     lock(&core.inbox).pending.prepend(pending);
     core.room.notify_all();
@@ -165,15 +175,18 @@ fn take_pending(core: &Core, round: &Round) -> Vec<Item> {
 }
 
 /// Journals the round's rows and hands them on.
-fn commit_rows(core: &Core, round: &mut Round) {
+fn commit_rows(core: &Core, round: &mut Round) -> Result<(), JournalError> {
     if round.items.is_empty() {
         for done in round.synced.drain(..).chain(round.taken.drain(..)) {
             done(Ok(()));
         }
-        return;
+        return Ok(());
     }
     match append(core, &mut round.items) {
-        Ok((at, next)) => hand_on(core, round, at, next),
+        Ok((at, next)) => {
+            hand_on(core, round, at, next);
+            Ok(())
+        }
         Err(error) => {
             core.own.error("journal", &error.to_string());
             let late: Vec<Item> = round.items.drain(..).filter(|item| item.late.is_some()).collect();
@@ -182,6 +195,7 @@ fn commit_rows(core: &Core, round: &mut Round) {
             for done in round.synced.drain(..).chain(round.taken.drain(..)) {
                 done(Err(error.clone().into()));
             }
+            Err(error)
         }
     }
 }

@@ -212,7 +212,7 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 /// Steps outside of labels, steps of `@L`, steps of `@ERROR`.
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn graph_steps() -> impl Strategy<Value = Vec<Step>> {
     let tags = || prop_oneof![3 => Just("**"), 1 => Just("t0"), 1 => Just("{t1,t2}"), 1 => Just("t*")];
     let rule = || prop_oneof![Just("drop 1"), Just("drop 3"), Just("fail 2"), Just("fail 0")];
     let outer = prop_oneof![
@@ -232,7 +232,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// The outputs that a row comes to, told slowly: each entry is a set of which it comes to one.
-fn destinations(steps: &[Step], label: &str, tag: &str, row: &str, found: &mut Vec<HashSet<String>>) {
+pub(super) fn destinations(
+    steps: &[Step],
+    label: &str,
+    tag: &str,
+    row: &str,
+    found: &mut Vec<HashSet<String>>,
+) {
     for step in steps.iter().filter(|step| step.label == label && step.tags.matches(tag)) {
         match &step.action {
             Action::Filter(section) => {
@@ -399,7 +405,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn each_output_has_exactly_its_rows_once_and_in_order(steps in steps(), moves in moves()) {
+    fn each_output_has_exactly_its_rows_once_and_in_order(steps in graph_steps(), moves in moves()) {
         let mut world = World::new(steps);
         moves.into_iter().for_each(|step| world.go(step));
         world.settle();
