@@ -16,7 +16,9 @@ import sawlog
 def clean_slate(monkeypatch):
     for name in ("SAWLOG_HOST", "BLUEOX_HOST", "BLUEOX_CLIENT_HOST"):
         monkeypatch.delenv(name, raising=False)
+    level = logging.getLogger().level
     yield
+    logging.getLogger().setLevel(level)
     sawlog.shutdown(0)
     sawlog.clear_contexts()
     for handler in list(logging.getLogger().handlers):

@@ -433,6 +433,22 @@ def test_agent_with_a_shared_key(receiver, tmp_path):
         agent.stop()
 
 
+def test_agent_over_tls(receiver, tmp_path, certificate):
+    from agent import Agent, binary
+
+    if not binary().is_file():
+        pytest.skip(f"there is no {binary()}")
+    cert, key = certificate / "cert.pem", certificate / "key.pem"
+    agent = Agent(tmp_path, receiver.port, f'tls_cert = "{cert}"\ntls_key = "{key}"\nshared_key = "k"')
+    try:
+        sawlog.configure(agent.address, tls=True, ca_file=str(cert), shared_key="k")
+        send(20)
+        assert sawlog.flush()
+        receiver.wait(20)
+    finally:
+        agent.stop()
+
+
 def test_interrupted_program(receiver):
     """SIGINT ends a program through its exit handlers."""
     program = textwrap.dedent(

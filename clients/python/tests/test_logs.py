@@ -46,7 +46,6 @@ def test_own_loggers_and_unsampled_contexts_are_left_out(recorded, logger):
 
 def test_another_type(recorded):
     logger = logging.getLogger("other")
-    logger.setLevel(logging.INFO)
     handler = sawlog.LogHandler("notes")
     logger.addHandler(handler)
     with sawlog.Context("request"):

@@ -15,8 +15,9 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from . import context as _context
 from .context import Context
 from .encoding import COMPRESSORS, Encoder, Fallback, as_text
-from .forward import Receiver
+from .forward import Forward, Receiver
 from .sender import Entry, Options, Sender, Stats
+from .transport import Transport
 
 DEFAULT_PORT = 24224
 
@@ -31,19 +32,15 @@ _recorder: Optional[Recorder] = None
 class Recorder:
     """Makes a record of a finished context and queues it."""
 
-    def __init__(self, receiver: Receiver, options: Options, fallback: Fallback) -> None:
+    def __init__(self, transport: Transport, options: Options, fallback: Fallback) -> None:
         self._encoder = Encoder(fallback)
-        self.sender = Sender(receiver, options, self._drop_report)
+        self.sender = Sender(transport, options, self._drop_report)
         self._put = self.sender.put
         self._pack = self._encoder.entry
 
     def __call__(self, context: Context) -> None:
         """Never raises and never waits for the network."""
         self._put(context.name, self._pack(context.end_time, context.to_dict()))
-
-    def log(self, tag: str, at: float, record: Dict[str, Any]) -> None:
-        """Queues a record that is no event of a context."""
-        self._put(tag, self._pack(at, record))
 
     def _drop_report(self, count: int) -> Entry:
         event = Context("sawlog.dropped")
@@ -100,8 +97,8 @@ def configure(
     if tls is True:
         tls = ssl.create_default_context(cafile=ca_file)
     receiver = Receiver(host, port, shared_key, user, password, tls or None, hostname)
-    options = Options(queue_bytes, chunk_bytes, interval, ack_timeout, exit_timeout, compress)
-    _install(Recorder(receiver, options, fallback))
+    options = Options(queue_bytes, chunk_bytes, interval, ack_timeout, exit_timeout)
+    _install(Recorder(Forward(receiver, compress), options, fallback))
 
 
 def split_address(address: str, default_port: int) -> Tuple[str, int]:

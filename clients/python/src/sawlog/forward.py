@@ -11,16 +11,15 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import msgpack
 
+from .encoding import message
+from .transport import LinkError
+
 # What a receiver says is small: more than this without the end of one answer is not the forward protocol.
 _ANSWER_MOST = 64 * 1024
-
-
-class ForwardError(Exception):
-    """The receiver does not speak the protocol, refuses, or does not answer. Trying again may help."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,25 @@ class Receiver:
     timeout: float = 10.0
 
 
+class Forward:
+    """The forward protocol with one receiver; chunks are PackedForward, compressed where `compress` says how."""
+
+    def __init__(self, receiver: Receiver, compress: str = "") -> None:
+        self._receiver = receiver
+        self._compress = compress
+        self.name = f"{receiver.host}:{receiver.port}"
+
+    def message(self, tag: str, entries: List[bytes], chunk: str) -> bytes:
+        """A message that asks for an acknowledgement of `chunk`."""
+        return message(tag, entries, chunk, self._compress)
+
+    def connect(self, patience: float) -> Connection:
+        """A connection that may be written to."""
+        return Connection(self._receiver, patience)
+
+
 class Connection:
-    """An open connection that may be written to. Raises OSError or ForwardError where it cannot be made."""
+    """An open connection that may be written to. Raises OSError or LinkError where it cannot be made."""
 
     def __init__(self, receiver: Receiver, patience: float) -> None:
         """`patience` bounds each wait in seconds, as the receiver's `timeout` does."""
@@ -63,13 +79,13 @@ class Connection:
         self._socket.sendall(message)
 
     def ack(self, timeout: float) -> str:
-        """The next acknowledged chunk. Raises ForwardError where none comes in time, OSError where the connection ends."""
+        """The next acknowledged chunk. Raises LinkError where none comes in time, OSError where the connection ends."""
         answer = self._answer(timeout)
         if isinstance(answer, dict) and isinstance(answer.get("ack"), str):
             return str(answer["ack"])
         if isinstance(answer, list) and answer[:1] == ["HELO"]:
-            raise ForwardError("the receiver wants a shared key")
-        raise ForwardError(f"the receiver answered {answer!r}, which is no acknowledgement")
+            raise LinkError("the receiver wants a shared key")
+        raise LinkError(f"the receiver answered {answer!r}, which is no acknowledgement")
 
     def close(self) -> None:
         """Closes this process's end, without any word to the other."""
@@ -83,27 +99,27 @@ class Connection:
             except StopIteration:
                 pass
             except (ValueError, msgpack.exceptions.UnpackException) as error:
-                raise ForwardError(f"the receiver's answer is no MessagePack: {error}") from error
+                raise LinkError(f"the receiver's answer is no MessagePack: {error}") from error
             left = deadline - time.monotonic()
             if left <= 0:
-                raise ForwardError(f"no answer within {timeout:g} s")
+                raise LinkError(f"no answer within {timeout:g} s")
             self._socket.settimeout(left)
             try:
                 received = self._socket.recv(16 * 1024)
             except socket.timeout:
                 continue
             if not received:
-                raise ForwardError("the receiver closed the connection")
+                raise LinkError("the receiver closed the connection")
             try:
                 self._unpacker.feed(received)
             except msgpack.exceptions.BufferFull as error:
-                raise ForwardError("the receiver's answer has no end") from error
+                raise LinkError("the receiver's answer has no end") from error
 
     def _shake_hands(self, shared_key: str) -> None:
         receiver = self._receiver
         helo = self._answer(self._timeout)
         if not (isinstance(helo, list) and len(helo) == 2 and helo[0] == "HELO" and isinstance(helo[1], dict)):
-            raise ForwardError("the receiver did not begin with HELO")
+            raise LinkError("the receiver did not begin with HELO")
         nonce, auth = _bytes(helo[1].get("nonce")), _bytes(helo[1].get("auth"))
         key = shared_key.encode()
         salt = os.urandom(16).hex()
@@ -113,11 +129,11 @@ class Connection:
         self.send(msgpack.packb(ping))
         pong = self._answer(self._timeout)
         if not (isinstance(pong, list) and len(pong) == 5 and pong[0] == "PONG"):
-            raise ForwardError("the receiver did not answer with PONG")
+            raise LinkError("the receiver did not answer with PONG")
         if pong[1] is not True:
-            raise ForwardError(f"the receiver refuses: {pong[2]}")
+            raise LinkError(f"the receiver refuses: {pong[2]}")
         if _bytes(pong[4]) != _digest(salt.encode(), _bytes(pong[3]), nonce, key).encode():
-            raise ForwardError("the receiver does not know the shared key")
+            raise LinkError("the receiver does not know the shared key")
 
 
 def _bytes(value: Any) -> bytes:

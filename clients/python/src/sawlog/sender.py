@@ -1,7 +1,7 @@
 """The queue between the application and the receiver: bounded, never waited for, emptied by a thread of its own.
 
 An event is held until the receiver acknowledges the chunk that carries it; a chunk that is sent again keeps its id, by
-which the receiver tells that it has it already. Knows nothing of contexts and of what is in an event.
+which the receiver tells that it has it already. Knows nothing of contexts, of what is in an event, and of any protocol.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import weakref
 from dataclasses import dataclass
 from typing import Callable, Deque, Dict, List, Optional, Tuple
 
-from .encoding import message
-from .forward import Connection, ForwardError, Receiver
+from .transport import Link, LinkError, Transport
 
 _log = logging.getLogger("sawlog.sender")
 
@@ -42,7 +41,6 @@ class Options:
     interval: float = 0.2
     ack_timeout: float = 60.0
     exit_timeout: float = 2.0
-    compress: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,9 @@ class Stats:
 class _Chunk:
     __slots__ = ("id", "message", "events", "size")
 
-    def __init__(self, tag: str, entries: List[bytes], size: int, compress: str) -> None:
+    def __init__(self, transport: Transport, tag: str, entries: List[bytes], size: int) -> None:
         self.id = base64.b64encode(os.urandom(16)).decode()
-        self.message = message(tag, entries, self.id, compress)
+        self.message = transport.message(tag, entries, self.id)
         self.events = len(entries)
         self.size = size
 
@@ -70,8 +68,8 @@ class _Chunk:
 class Sender:
     """Takes entries from any thread and brings them to the receiver."""
 
-    def __init__(self, receiver: Receiver, options: Options, drop_report: DropReport) -> None:
-        self._receiver = receiver
+    def __init__(self, transport: Transport, options: Options, drop_report: DropReport) -> None:
+        self._transport = transport
         self._options = options
         self._room = options.queue_bytes
         self._drop_report = drop_report
@@ -92,7 +90,7 @@ class Sender:
         self._thread: Optional[threading.Thread] = None
         self._taken: Deque[Entry] = collections.deque()
         self._pending: Deque[_Chunk] = collections.deque()
-        self._connection: Optional[Connection] = None
+        self._connection: Optional[Link] = None
         self._pause = 0.0
         self._complained = False
 
@@ -198,7 +196,7 @@ class Sender:
             return False
         try:
             self._deliver()
-        except (OSError, ForwardError) as error:
+        except (OSError, LinkError) as error:
             self._failed(error)
         return True
 
@@ -234,9 +232,9 @@ class Sender:
             sizes[tag] = sizes.get(tag, 0) + size
             window += size
             if sizes[tag] >= self._options.chunk_bytes:
-                self._pending.append(_Chunk(tag, by_tag.pop(tag), sizes.pop(tag), self._options.compress))
+                self._pending.append(_Chunk(self._transport, tag, by_tag.pop(tag), sizes.pop(tag)))
         for tag, entries in by_tag.items():
-            self._pending.append(_Chunk(tag, entries, sizes[tag], self._options.compress))
+            self._pending.append(_Chunk(self._transport, tag, entries, sizes[tag]))
 
     def _report_drops(self) -> None:
         with self._lock:
@@ -251,7 +249,7 @@ class Sender:
     def _deliver(self) -> None:
         """Sends all pending chunks, then waits for the acknowledgement of each."""
         if self._connection is None:
-            self._connection = Connection(self._receiver, self._patience())
+            self._connection = self._transport.connect(self._patience())
         for chunk in self._pending:
             self._connection.send(chunk.message)
         waiting = {chunk.id for chunk in self._pending}
@@ -263,7 +261,7 @@ class Sender:
                 self._pause = 0.0
         if self._complained:
             self._complained = False
-            _log.warning("events are sent to %s:%d again", self._receiver.host, self._receiver.port)
+            _log.warning("events are sent to %s again", self._transport.name)
 
     def _patience(self) -> float:
         if self._closing is None:
@@ -282,7 +280,7 @@ class Sender:
         self._disconnect()
         if not self._complained and self._closing is None:
             self._complained = True
-            _log.warning("events wait: %s:%d: %s", self._receiver.host, self._receiver.port, error)
+            _log.warning("events wait: %s: %s", self._transport.name, error)
         self._rest(self._pause)
         # The first attempt after a success is made at once: the receiver may just have closed an idle connection.
         self._pause = min(max(self._pause * 2, _PAUSE_FIRST), _PAUSE_MOST)
