@@ -72,6 +72,7 @@ impl Import {
         let pipeline = Pipeline::start(&sys, journal, outputs, options)?;
         let lines = LineOptions {
             format: self.format,
+            parse: None,
             timezone: self.timezone,
             multiline: None,
             tag: self.tag,
