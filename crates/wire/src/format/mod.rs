@@ -29,7 +29,7 @@ mod zone;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_model::{Limits, NameId, Names, Nanos, Row, Slot};
+use sawlog_model::{Kind, Limits, NameId, Names, Nanos, Row, Slot};
 
 use self::detect::{FORMATS, Sample};
 use self::line::Format;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub multiline: Option<bool>,
     /// A configured parser; where it is one, the format is not looked at.
     pub parse: Option<Spec>,
+    /// Lines that are longer, in bytes, are left out and counted.
+    pub longest: Option<usize>,
 }
 
 /// Settings that a [`Parser`] would pass over.
@@ -123,6 +125,21 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// Adds a field to every row, behind a buffer of `base` bytes.
+    pub fn add_field(&mut self, base: usize, name: NameId, value: &[u8]) {
+        let (start, len) = ((base + self.made.len()) as u32, value.len() as u32);
+        self.made.extend_from_slice(value);
+        let mut slots = Vec::with_capacity(self.slots.len() + self.rows.len());
+        let mut from = 0;
+        for row in &mut self.rows {
+            slots.extend_from_slice(&self.slots[from..row.slots_end as usize]);
+            slots.push(Slot { start, len, name, kind: Kind::Text, layout: 0 });
+            from = row.slots_end as usize;
+            row.slots_end = slots.len() as u32;
+        }
+        self.slots = slots;
+    }
+
     /// The buffer that the spans point into: that which was given, with the values that were made behind it.
     pub fn whole(&self, buffer: Bytes) -> Bytes {
         if self.made.is_empty() {

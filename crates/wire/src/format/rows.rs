@@ -164,6 +164,15 @@ impl Parser {
         parsed: &mut Parsed,
     ) {
         let mut marks = reading.marks;
+        let too_long =
+            self.settings.longest.is_some_and(|most| self.inside || cut.cut || line.bytes.len() > most);
+        if too_long {
+            let slots = parsed.rows.last().map_or(0, |row| row.slots_end);
+            parsed.slots.truncate(slots as usize);
+            parsed.dropped.0 += 1;
+            parsed.dropped.1 = Some(line.start..line.start + line.bytes.len());
+            return;
+        }
         let unmatched = self.unmatched();
         if marks.has(Marks::UNPARSED) && !self.inside {
             match unmatched {

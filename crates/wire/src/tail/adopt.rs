@@ -101,9 +101,7 @@ impl Tail {
     fn follow_kin(&mut self, opened: Opened, kin: Kin) -> Result<(), Stopped> {
         match kin {
             Kin::New => {
-                let mark =
-                    if self.options.from_beginning { Some(Mark::default()) } else { self.at_end(&opened) };
-                let Some(mark) = mark else { return Ok(()) };
+                let Some(mark) = self.first_mark(&opened) else { return Ok(()) };
                 let source = self.new_source(&opened);
                 self.record_and_start(source, mark, opened)
             }
@@ -134,14 +132,28 @@ impl Tail {
         }
     }
 
-    /// The mark of the end of a file that is not to be read from its beginning.
-    fn at_end(&self, opened: &Opened) -> Option<Mark> {
+    /// Where a file is read from that is new here: where another program stopped, else from its beginning or its end.
+    fn first_mark(&self, opened: &Opened) -> Option<Mark> {
+        if opened.content.packing == Packing::Plain
+            && let Some(offset) = self.positions.offset(&opened.path, &opened.metadata)
+        {
+            return self.mark_at(opened, offset);
+        }
+        // What came after the watch began is new from its first byte on.
+        let came = opened.metadata.birth >= self.began;
+        if self.options.from_beginning || came {
+            return Some(Mark::default());
+        }
+        self.mark_at(opened, opened.metadata.len)
+    }
+
+    /// The mark of a place in a file whose bytes before it are not to be read.
+    fn mark_at(&self, opened: &Opened, offset: u64) -> Option<Mark> {
         let content = &opened.content;
         if content.packing != Packing::Plain {
             return None;
         }
         let found = || -> io::Result<Mark> {
-            let offset = opened.metadata.len;
             let hash = content.hash_of_first(offset)?.unwrap_or_default();
             let bytes = kin::before(content, hash.len())?;
             let head = Head::of(&content.first()?);
@@ -192,18 +204,22 @@ impl Tail {
         let (id, path) = (opened.id(), opened.path.clone());
         let settings = self.options.lines.settings(opened.metadata.modified, opened.metadata.modified);
         let context = Arc::new(self.options.lines.context(&source.facts.name));
+        let name = source.facts.name.clone();
         let origin = Origin { tenant: self.tenant, source: Arc::new(source), context };
         let before = match opened.content.packing {
             Packing::Plain => kin::before(&opened.content, mark.offset),
             _ => Ok(Vec::new()),
         };
         let mut cutter = Cutter::new(origin, settings, self.limits, mark);
+        if !self.options.lines.path_key.is_empty() {
+            cutter.add_field(&self.options.lines.path_key, &name);
+        }
         match before {
             Ok(bytes) => cutter.set_bytes_before(&bytes),
             Err(error) => return self.cannot_open(&path, &error),
         }
         if opened.content.packing == Packing::Plain {
-            let follower = Follower::new(path, opened.content.file().clone(), cutter);
+            let follower = Follower::new(path, opened.content.file().clone(), cutter, self.options.quiet);
             self.add(id, follower);
         } else {
             self.unpacking.push(Unpacking::new(id, path, opened.content, cutter));

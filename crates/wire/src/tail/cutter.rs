@@ -40,6 +40,8 @@ pub(crate) struct Cutter {
     held: Bytes,
     /// Lines that were left out since they are not of the configured form, and the last of them.
     dropped: (u64, Bytes),
+    /// A field that all rows get, and its value.
+    added: Option<(String, String)>,
 }
 
 impl Cutter {
@@ -52,7 +54,12 @@ impl Cutter {
         let written = settings.fallback;
         let (last, first, held) = (Vec::new(), Vec::new(), Bytes::new());
         let dropped = (0, Bytes::new());
-        Cutter { origin, settings, limits, parser, written, mark, last, first, held, dropped }
+        Cutter { origin, settings, limits, parser, written, mark, last, first, held, dropped, added: None }
+    }
+
+    /// Gives all rows a field.
+    pub(crate) fn add_field(&mut self, name: &str, value: &str) {
+        self.added = Some((name.to_owned(), value.to_owned()));
     }
 
     /// Gives back what a mark does not hold of a source that is read on: the bytes before its offset (at most
@@ -152,6 +159,10 @@ impl Cutter {
         self.advance(&buffer[..parsed.consumed]);
         if parsed.rows.is_empty() {
             return None;
+        }
+        if let Some((name, value)) = &self.added {
+            let name = self.parser.name(name);
+            parsed.add_field(buffer.len(), name, value.as_bytes());
         }
         for row in &mut parsed.rows {
             row.received = received;

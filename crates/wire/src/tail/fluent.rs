@@ -27,23 +27,50 @@ fn source(reader: &mut ElementReader<'_>) -> Given {
         unmatched.for_each(|(_, value)| *value = vec!["emit".to_owned()]);
     }
     given.extend(parser);
+    let texts = [("pos_file", "pos_file"), ("path_key", "path_key"), ("path_timezone", "path_timezone")];
+    for (theirs, ours) in texts {
+        given.extend(reader.text(theirs).map(|text| (ours, vec![text.to_owned()])));
+    }
+    let size = reader.size("max_line_size").map(|bytes| bytes.to_string());
+    given.extend(size.map(|text| ("max_line_size", vec![text])));
+    let recent = reader.time("limit_recently_modified").map(duration_text);
+    given.extend(recent.map(|text| ("limit_recently_modified", vec![text])));
+    let quiet = reader.time("multiline_flush_interval").map_or_else(|| "0s".to_owned(), duration_text);
+    given.push(("multiline_flush_interval", vec![quiet]));
+    for key in ["encoding", "from_encoding"] {
+        let name = reader.text(key).unwrap_or_default().to_ascii_lowercase();
+        if !matches!(name.as_str(), "" | "utf-8" | "utf8" | "us-ascii" | "ascii" | "ascii-8bit" | "binary") {
+            reader.wrong(
+                key,
+                &format!("lines in `{name}` cannot be converted here; have them written in UTF-8"),
+            );
+        }
+    }
+    if reader.child("group").is_some() {
+        let element = reader.element();
+        reader.note_at(
+            element,
+            "<group> has no effect: files have turns, and none can starve another".to_owned(),
+        );
+    }
+    reader.without_effect(&["pos_file_compaction_interval"], "positions are kept in the node's data");
     reader.without_effect(
-        &["pos_file", "pos_file_compaction_interval"],
-        "positions are kept in the node's data",
+        &["rotate_wait", "follow_inodes"],
+        "a rotated file is followed by its inode until nothing more is written to it",
+    );
+    reader.without_effect(
+        &["read_buffer_size", "read_lines_limit", "read_bytes_limit_per_second", "throttling"],
+        "files have turns of 8 MiB, and are read as fast as rows are taken",
     );
     reader.without_effect(
         &[
-            "rotate_wait",
             "enable_watch_timer",
             "enable_stat_watcher",
-            "follow_inodes",
             "open_on_every_update",
             "skip_refresh_on_startup",
-            "read_buffer_size",
-            "read_lines_limit",
             "ignore_repeated_permission_error",
         ],
-        "files are followed over any rotation",
+        "changes are told by the system, and an error is counted once for each look",
     );
     given
 }

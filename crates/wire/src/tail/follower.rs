@@ -19,14 +19,14 @@ use crate::format::More;
 const CHUNK: usize = 1 << 20;
 /// Bytes read of one file before others have their turn.
 const TURN: usize = 8 << 20;
-/// After so long without a new byte, whole lines are given that others might have gone on with.
-const QUIET: Duration = Duration::from_millis(500);
 
 /// A followed file.
 pub(crate) struct Follower {
     pub path: PathBuf,
     file: Arc<dyn File>,
     cutter: Cutter,
+    /// After so long without a new byte, lines are given that are held back; zero: never.
+    quiet: Duration,
     /// When lines that are held back are to be given.
     pub quiet_at: Option<Duration>,
     /// Since when the file has had no name, or no new byte without one.
@@ -82,8 +82,8 @@ pub(crate) fn verify(file: &dyn File, len: u64, mark: &Mark) -> io::Result<Optio
 }
 
 impl Follower {
-    pub(crate) fn new(path: PathBuf, file: Arc<dyn File>, cutter: Cutter) -> Self {
-        Follower { path, file, cutter, quiet_at: None, unlinked_since: None }
+    pub(crate) fn new(path: PathBuf, file: Arc<dyn File>, cutter: Cutter, quiet: Duration) -> Self {
+        Follower { path, file, cutter, quiet, quiet_at: None, unlinked_since: None }
     }
 
     pub(crate) fn source(&self) -> SourceId {
@@ -148,7 +148,8 @@ impl Follower {
             }
         }
         self.tell_dropped(delivery);
-        self.quiet_at = self.cutter.holds_lines().then(|| delivery.monotonic() + QUIET);
+        let holds = !self.quiet.is_zero() && self.cutter.holds_lines();
+        self.quiet_at = holds.then(|| delivery.monotonic() + self.quiet);
         let more = read >= TURN;
         if !more {
             self.cutter.shrink();

@@ -18,6 +18,7 @@ mod mark;
 mod names;
 mod options;
 mod pack;
+mod pos_file;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,42 @@ const OWN: &[Opt] = &[
         kind: OptKind::Bool,
         default: "true",
         help: "Whether files seen for the first time are read from their beginning, or only what they get from then on.",
+    },
+    Opt {
+        name: "pos_file",
+        kind: OptKind::Text,
+        default: "",
+        help: "Position file of Fluentd or ik, read for files that are not known yet: they are read on from where those stopped.",
+    },
+    Opt {
+        name: "path_timezone",
+        kind: OptKind::Text,
+        default: "",
+        help: "Zone of `%Y%m%d` and the like in paths; empty: this machine's.",
+    },
+    Opt {
+        name: "path_key",
+        kind: OptKind::Text,
+        default: "",
+        help: "Field of all rows that holds the path of their file; empty: none.",
+    },
+    Opt {
+        name: "max_line_size",
+        kind: OptKind::Bytes,
+        default: "0",
+        help: "Lines that are longer are left out and counted; 0: none.",
+    },
+    Opt {
+        name: "limit_recently_modified",
+        kind: OptKind::Duration,
+        default: "0s",
+        help: "Files that were not written to for so long are left out; 0s: none.",
+    },
+    Opt {
+        name: "multiline_flush_interval",
+        kind: OptKind::Duration,
+        default: "500ms",
+        help: "After so long without a new byte, lines are given that others might have gone on with; 0s: never.",
     },
     Opt {
         name: "tag",

@@ -9,6 +9,7 @@ use sawlog_pipeline::{ConfigError, Options};
 use super::glob::Pattern;
 use crate::format::Settings;
 use crate::format::parse::Spec;
+use crate::shared::strftime::{self, TimeFormat};
 
 /// How lines are read and what is said of them.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,10 @@ pub struct LineOptions {
     pub multiline: Option<bool>,
     /// A configured parser, instead of a format.
     pub parse: Option<Spec>,
+    /// Lines longer than this, in bytes, are left out and counted; 0: none.
+    pub longest: usize,
+    /// A field of all rows that holds the path of their file; empty: none.
+    pub path_key: String,
     /// `_tag` of all rows; a `*` in it stands for the path with dots for slashes. Empty: none.
     pub tag: String,
     /// `_host` of all rows.
@@ -37,6 +42,7 @@ impl LineOptions {
             fallback,
             multiline: self.multiline,
             parse: self.parse.clone(),
+            longest: (self.longest > 0).then_some(self.longest),
         }
     }
 
@@ -54,12 +60,22 @@ impl LineOptions {
 /// Options of the input.
 #[derive(Clone, Debug)]
 pub(crate) struct TailOptions {
+    /// Patterns with a time in them; what they mean now is among `paths`.
+    dated: Vec<TimeFormat>,
+    /// Patterns without one come first; so many they are.
+    undated: usize,
     pub paths: Vec<Pattern>,
     pub exclude: Vec<Pattern>,
     pub lines: LineOptions,
     pub from_beginning: bool,
     pub rescan: Duration,
     pub token: String,
+    /// Where another program that followed these files kept its positions; empty: nowhere.
+    pub pos_file: String,
+    /// Files that were not written to for so long are left out; zero: none.
+    pub recent: Duration,
+    /// After so long without a new byte, lines are given that others might have gone on with; zero: never.
+    pub quiet: Duration,
 }
 
 fn given(text: &str) -> Option<String> {
@@ -77,6 +93,12 @@ fn patterns(texts: &[String]) -> Result<Vec<Pattern>, ConfigError> {
         all.extend(Pattern::parse(&text).map_err(ConfigError)?);
     }
     Ok(all)
+}
+
+/// Whether parts of a date or a time of day stand in a path: `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, `%y`, `%j`, `%F`.
+fn has_date(path: &str) -> bool {
+    path.match_indices('%')
+        .any(|(at, _)| path[at + 1..].starts_with(['Y', 'm', 'd', 'H', 'M', 'S', 'y', 'j', 'F']))
 }
 
 /// The configured parser, where there is one.
@@ -101,10 +123,15 @@ fn parser(options: &Options) -> Result<Option<Spec>, ConfigError> {
 
 impl TailOptions {
     pub(crate) fn read(options: &Options) -> Result<TailOptions, ConfigError> {
-        let paths = patterns(options.list("paths"))?;
-        if paths.is_empty() {
+        let (dated, fixed): (Vec<String>, Vec<String>) =
+            options.list("paths").iter().cloned().partition(|path| has_date(path));
+        let paths = patterns(&fixed)?;
+        if paths.is_empty() && dated.is_empty() {
             return Err(ConfigError("`paths` is empty: give at least one file or pattern".to_owned()));
         }
+        let zone = strftime::zone(options.text("path_timezone"))
+            .map_err(|error| ConfigError(format!("`path_timezone`: {error}")))?;
+        let dated: Vec<TimeFormat> = dated.iter().map(|path| TimeFormat::new(path, zone.clone())).collect();
         let multiline = match options.text("multiline") {
             "true" => Some(true),
             "false" => Some(false),
@@ -116,18 +143,40 @@ impl TailOptions {
             timezone: given(options.text("timezone")),
             multiline,
             parse: parser(options)?,
+            longest: options.bytes("max_line_size"),
+            path_key: options.text("path_key").to_owned(),
             tag: options.text("tag").to_owned(),
             host: given(options.text("host")).unwrap_or_else(sawlog_sys::host_name),
         };
         lines.settings(0, 0).check().map_err(|error| ConfigError(error.to_string()))?;
-        Ok(TailOptions {
+        let mut read = TailOptions {
+            undated: paths.len(),
+            dated,
             paths,
             exclude: patterns(options.list("exclude"))?,
             lines,
             from_beginning: options.flag("from_beginning"),
             rescan: options.duration("rescan").max(Duration::from_secs(1)),
             token: options.text("token").to_owned(),
-        })
+            pos_file: options.text("pos_file").to_owned(),
+            recent: options.duration("limit_recently_modified"),
+            quiet: options.duration("multiline_flush_interval"),
+        };
+        read.date(0)?;
+        Ok(read)
+    }
+
+    /// Takes the patterns with a time in them as of now.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where one is no pattern.
+    pub(crate) fn date(&mut self, now: Nanos) -> Result<(), ConfigError> {
+        if !self.dated.is_empty() {
+            let texts: Vec<String> = self.dated.iter().map(|format| format.text(now)).collect();
+            self.paths.truncate(self.undated);
+            self.paths.extend(patterns(&texts)?);
+        }
+        Ok(())
     }
 
     /// Whether the path is asked for.

@@ -2,6 +2,7 @@
 
 mod files;
 mod imports;
+mod moves;
 mod parts;
 mod random;
 
@@ -98,7 +99,9 @@ impl Node {
         let pipeline = self.pipeline(output);
         let mut given = given.to_vec();
         // Lines of tests have no time and no structure; a set format is known from the first line on.
-        given.push(("format", vec!["text".to_owned()]));
+        if given.iter().all(|(name, _)| *name != "parse.type") {
+            given.push(("format", vec!["text".to_owned()]));
+        }
         given.push(("multiline", vec!["false".to_owned()]));
         given.push(("host", vec!["here".to_owned()]));
         let options = config::options(&PROTOCOL, &given).expect("options");

@@ -12,6 +12,7 @@ use sawlog_sys::watch::{Change, Watcher};
 use super::delivery::{Delivery, Stopped};
 use super::follower::{Follower, Read};
 use super::options::TailOptions;
+use super::pos_file::PosFile;
 use super::sources::{FileId, Known, Sources, family_of};
 use super::unpacking::Unpacking;
 use crate::format::More;
@@ -40,6 +41,8 @@ pub(crate) struct Tail {
     pub unpacking: Vec<Unpacking>,
     /// Compressed files that were read.
     pub unpacked: BTreeSet<FileId>,
+    /// Where another program stopped.
+    pub positions: PosFile,
     /// Files that are followed, by their names.
     by_path: HashMap<PathBuf, FileId>,
     /// Names that are links, by the path of what they lead to.
@@ -71,6 +74,7 @@ impl Tail {
     ) -> Self {
         let sources = Sources::new(delivery.intake.known_sources());
         let began = delivery.now();
+        let positions = read_positions(&options, &delivery);
         Tail {
             options,
             delivery,
@@ -81,6 +85,7 @@ impl Tail {
             followers: HashMap::new(),
             unpacking: Vec::new(),
             unpacked: BTreeSet::new(),
+            positions,
             by_path: HashMap::new(),
             links: HashMap::new(),
             dirty: BTreeSet::new(),
@@ -296,6 +301,9 @@ impl Tail {
     /// Looks at everything.
     pub(crate) fn scan(&mut self) -> Result<(), Stopped> {
         let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::new());
+        if let Err(error) = self.options.date(self.delivery.now()) {
+            self.delivery.intake.count_error("paths", &error.to_string());
+        }
         for pattern in &self.options.paths {
             pattern.walk(&*self.delivery.sys.fs, &mut files, &mut dirs);
         }
@@ -359,6 +367,10 @@ impl Tail {
                 self.found_name(id, path)?;
             }
             self.dirty.insert(id);
+            return Ok(());
+        }
+        let recent = i64::try_from(self.options.recent.as_nanos()).unwrap_or(i64::MAX);
+        if recent > 0 && metadata.modified < self.delivery.now() - recent {
             return Ok(());
         }
         if !self.is_unpacked(id) && (self.options.wants(path) || self.was_missed(path, &metadata)) {
@@ -441,5 +453,21 @@ impl Tail {
         self.followers
             .values()
             .any(|follower| follower.unlinked_since.is_some() && family_of(&follower.path) == family)
+    }
+}
+
+/// What the position file of another program says; nothing where there is none.
+fn read_positions(options: &TailOptions, delivery: &Delivery) -> PosFile {
+    if options.pos_file.is_empty() {
+        return PosFile::default();
+    }
+    match delivery.sys.fs.read(Path::new(&options.pos_file)) {
+        Ok(bytes) => PosFile::read(&bytes),
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                delivery.intake.count_error("pos_file", &format!("{}: {error}", options.pos_file));
+            }
+            PosFile::default()
+        }
     }
 }
