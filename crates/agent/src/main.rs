@@ -29,8 +29,10 @@ const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::socket::UDP,
     &sawlog_wire::socket::UNIX,
     &sawlog_wire::file::PROTOCOL,
+    &sawlog_wire::http_out::PROTOCOL,
     &sawlog_wire::null::PROTOCOL,
     &sawlog_wire::filter::grep::PROTOCOL,
+    &sawlog_wire::filter::parser::PROTOCOL,
     &sawlog_wire::filter::record_transformer::PROTOCOL,
 ];
 

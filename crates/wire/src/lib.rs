@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod gelf;
 pub mod http;
 pub mod http_in;
+pub mod http_out;
 pub mod logstash;
 pub mod null;
 pub mod sample;

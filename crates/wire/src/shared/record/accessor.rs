@@ -165,6 +165,14 @@ fn bracket_steps(mut text: &str) -> Result<Vec<Step>, &'static str> {
     Ok(steps)
 }
 
+/// Whether a slot is what stands in a form (`{"$bin":"…"}` and so on), and not the value itself.
+fn is_in_form(row: RowRef<'_>, slot: &Slot) -> bool {
+    let forms: [&[u8]; 5] =
+        [b"{\"$bin\":\"", b"{\"$time\":\"", b"{\"$f64\":\"", b"{\"$f32\":\"", b"{\"$f32\":"];
+    let before = &row.batch.buffer[row.row().start.min(slot.start) as usize..slot.start as usize];
+    shape(row) == Shape::Map && row.is_printed(slot) && forms.iter().any(|form| before.ends_with(form))
+}
+
 /// Whether a row's line may have fields without a slot: beyond a limit, or in a map that is written as pairs.
 fn has_more(row: RowRef<'_>, limits: &Limits) -> bool {
     let full = row.slots().len() >= limits.fields || row.batch.names.len() >= limits.names;
@@ -213,7 +221,7 @@ impl Bound<'_> {
     /// The field as text: nothing where it is absent or null, lists and maps as JSON.
     pub fn text<'r>(self, row: RowRef<'r>, limits: &Limits) -> Cow<'r, [u8]> {
         let simple = self.accessor.rest.iter().all(|step| matches!(step, Step::Key(_)));
-        if let Some(slot) = self.slot(row).filter(|_| simple) {
+        if let Some(slot) = self.slot(row).filter(|slot| simple && !is_in_form(row, slot)) {
             return match FieldValue::read(slot.kind, Cow::Borrowed(row.slot(slot))) {
                 FieldValue::Text(bytes) | FieldValue::Number(bytes) | FieldValue::Json(bytes) => bytes,
                 FieldValue::Bool(flag) => Cow::Borrowed(if flag { b"true" } else { b"false" }),
@@ -235,9 +243,13 @@ impl Bound<'_> {
         let shape = shape(row);
         let line = strip_terminator(row.raw());
         let slot = self.slot(row);
-        let formed = || shape == Shape::Map && FORM.find(line).is_some();
+        // A list of a map that was rendered may have forms in it.
+        let formed = |slot| {
+            is_in_form(row, slot)
+                || (shape == Shape::Map && slot.kind == Kind::Json && FORM.find(line).is_some())
+        };
         match slot {
-            Some(slot) if !row.is_printed(slot) || !formed() => {
+            Some(slot) if !row.is_printed(slot) || !formed(slot) => {
                 let places = self.accessor.rest.iter().position(|step| matches!(step, Step::Place(_)));
                 let found = value(row, slot, limits);
                 let Some(places) = places else { return Some(found) };

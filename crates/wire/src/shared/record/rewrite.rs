@@ -81,7 +81,8 @@ impl<'b> Rewriter<'b> {
         (u32::MAX as usize).saturating_sub(self.batch.buffer.len() + self.fresh.len())
     }
 
-    fn end(&self) -> u32 {
+    /// Where the next bytes will stand that are put beside the lines.
+    pub fn end(&self) -> u32 {
         (self.batch.buffer.len() + self.fresh.len()) as u32
     }
 
@@ -133,6 +134,31 @@ impl<'b> Rewriter<'b> {
             layout: 0,
         }));
         self.rows.push(Row { time, slots_end: self.slots.len() as u32, ..*row.row() });
+    }
+
+    /// A row in whose line these fields were found; what is `made` stands at [`Rewriter::end`]. Fields that had been added stay,
+    /// where that is asked for and no field of their name was found. `false` where the batch is full; the row is not in it then.
+    pub fn parsed(
+        &mut self,
+        row: RowRef<'_>,
+        time: Nanos,
+        marks: Marks,
+        found: &[Slot],
+        made: &[u8],
+        keeps_added: bool,
+    ) -> bool {
+        if made.len() > self.room() {
+            return false;
+        }
+        self.uses_old = true;
+        self.fresh.extend_from_slice(made);
+        self.slots.extend_from_slice(found);
+        let stays = |slot: &&Slot| keeps_added && found.iter().all(|other| other.name != slot.name);
+        self.slots.extend(super::added(row).filter(stays));
+        let of_row = Marks(row.row().marks.0 & (Marks::CONTINUES.0 | Marks::MADE.0));
+        let slots_end = self.slots.len() as u32;
+        self.rows.push(Row { time, slots_end, marks: of_row.with(marks), ..*row.row() });
+        true
     }
 
     /// A row whose record is now `entries`: a line is rendered for it, and what was said of its first line no longer holds.

@@ -1,0 +1,198 @@
+//! An HTTP/1.1 client that keeps one connection: plain, over TLS, through a proxy. Knows nothing of rows.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use sawlog_sys::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::shared::stream::Stream;
+use crate::shared::tls::Connector;
+
+/// Longest answer that is read, bytes; the connection of a longer one is given up.
+const ANSWER_MOST: usize = 64 << 10;
+/// How much of an answer is told.
+const TOLD_MOST: usize = 200;
+
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// There is no connection.
+    #[error("{0}")]
+    Connect(String),
+    /// The connection ended or said something else than HTTP.
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+/// A proxy: host and port, and what it is told of who asks.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Proxy {
+    host: String,
+    port: u16,
+    credentials: Option<String>,
+}
+
+/// Reads `http://USER:PASSWORD@HOST:PORT`; nothing is none.
+pub(super) fn proxy(text: &str) -> Result<Option<Proxy>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || format!("`{text}` is no proxy; write it as http://HOST:PORT");
+    let rest = text.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
+    let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
+    let uri: Uri = format!("http://{address}/").parse().map_err(|_| wrong())?;
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
+    let encode = |user: &str| {
+        use base64::Engine;
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user))
+    };
+    Ok(Some(Proxy { host, port: uri.port_u16().unwrap_or(80), credentials: user.map(encode) }))
+}
+
+/// A connection and whom it is to.
+type Kept = (String, SendRequest<Full<Bytes>>);
+
+/// The client.
+pub(super) struct Client {
+    pub connector: Option<Connector>,
+    pub proxy: Option<Proxy>,
+    pub open_timeout: Duration,
+    pub tls_timeout: Duration,
+    pub read_timeout: Duration,
+    /// The connection of the request before.
+    pub kept: Mutex<Option<Kept>>,
+}
+
+impl Client {
+    /// Sends a request; gives the status and the beginning of the body.
+    pub async fn request(
+        &self,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(StatusCode, String), Failure> {
+        let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
+        let reused =
+            self.kept.lock().await.take().filter(|(to, sender)| *to == authority && !sender.is_closed());
+        if let Some((_, sender)) = reused {
+            match self.exchange(sender, &authority, self.build(&method, uri, &headers, &body)?).await {
+                // A server may close a connection that was idle, just as it is used again.
+                Err(Failure::Http(error)) if error.is_canceled() || error.is_incomplete_message() => {}
+                other => return other,
+            }
+        }
+        let sender = self.connect(uri).await?;
+        self.exchange(sender, &authority, self.build(&method, uri, &headers, &body)?).await
+    }
+
+    fn build(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let broken = |what: String| Failure::Connect(what);
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = HeaderValue::from_str(host).map_err(|error| broken(error.to_string()))?;
+        let through_proxy = self.proxy.as_ref().filter(|_| uri.scheme_str() == Some("http"));
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let target = if through_proxy.is_some() { uri.to_string() } else { path.to_owned() };
+        let mut request = Request::builder().method(method).uri(target);
+        if let Some(all) = request.headers_mut() {
+            all.extend(headers.clone());
+            all.insert(HOST, host);
+            let credentials = through_proxy.and_then(|proxy| proxy.credentials.as_deref());
+            if let Some(value) = credentials.and_then(|text| HeaderValue::from_str(text).ok()) {
+                all.insert(hyper::header::PROXY_AUTHORIZATION, value);
+            }
+        }
+        request.body(Full::new(body.clone())).map_err(|error| broken(error.to_string()))
+    }
+
+    async fn exchange(
+        &self,
+        mut sender: SendRequest<Full<Bytes>>,
+        to: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, String), Failure> {
+        let late = |_| Failure::Timeout(self.read_timeout);
+        let answer = timeout(self.read_timeout, sender.send_request(request)).await.map_err(late)??;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_MOST).collect();
+        let body = timeout(self.read_timeout, body).await.map_err(late)?;
+        let Ok(body) = body.map(|body| body.to_bytes()) else { return Ok((status, String::new())) };
+        if sender.ready().await.is_ok() {
+            *self.kept.lock().await = Some((to.to_owned(), sender));
+        }
+        let words = String::from_utf8_lossy(&body[..body.len().min(TOLD_MOST)]).trim().to_owned();
+        Ok((status, words))
+    }
+
+    async fn connect(&self, uri: &Uri) -> Result<SendRequest<Full<Bytes>>, Failure> {
+        let secure = uri.scheme_str() == Some("https");
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let (first, first_port) = self.proxy.as_ref().map_or((host, port), |proxy| (&proxy.host, proxy.port));
+        let failed = |error: std::io::Error| Failure::Connect(format!("{first}:{first_port}: {error}"));
+        let opened = timeout(self.open_timeout, TcpStream::connect((first, first_port))).await;
+        let mut stream = opened.map_err(|_| Failure::Timeout(self.open_timeout))?.map_err(failed)?;
+        let _ = stream.set_nodelay(true);
+        if secure && let Some(proxy) = &self.proxy {
+            let tunnel = timeout(self.open_timeout, tunnel(&mut stream, host, port, proxy)).await;
+            tunnel.map_err(|_| Failure::Timeout(self.open_timeout))?.map_err(Failure::Connect)?;
+        }
+        let stream = match &self.connector {
+            Some(connector) if secure => {
+                let shaken = timeout(self.tls_timeout, connector.connect(stream, host)).await;
+                shaken.map_err(|_| Failure::Timeout(self.tls_timeout))?.map_err(Failure::Connect)?
+            }
+            _ => Stream::Tcp(stream),
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(async move {
+            // Its end is seen by who sends the next request.
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+}
+
+/// Asks a proxy for a connection to a host.
+async fn tunnel(stream: &mut TcpStream, host: &str, port: u16, proxy: &Proxy) -> Result<(), String> {
+    let credentials = proxy.credentials.as_ref().map(|text| format!("Proxy-Authorization: {text}\r\n"));
+    let asked = format!(
+        "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{}\r\n",
+        credentials.unwrap_or_default()
+    );
+    let failed = |error: std::io::Error| format!("proxy {}: {error}", proxy.host);
+    stream.write_all(asked.as_bytes()).await.map_err(failed)?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() > ANSWER_MOST {
+            return Err(format!("proxy {}: its answer has no end", proxy.host));
+        }
+        // Byte by byte: what comes behind is TLS.
+        answer.push(stream.read_u8().await.map_err(failed)?);
+    }
+    let first = String::from_utf8_lossy(&answer);
+    let first = first.lines().next().unwrap_or_default();
+    if first.split(' ').nth(1) == Some("200") {
+        Ok(())
+    } else {
+        Err(format!("proxy {}: {first}", proxy.host))
+    }
+}

@@ -1,0 +1,370 @@
+//! Rows to an HTTP server, as Fluentd's `http` sends them: see README.md. Knows nothing of where rows come from.
+
+mod client;
+mod options;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, StatusCode, Uri};
+use sawlog_model::{Batch, KnownSource, Limits, SourceId, Tenant};
+use sawlog_pipeline::config::{FluentForm, Role};
+use sawlog_pipeline::{ConfigError, Env, Lsn, Options, Origin, Output, OutputError, Protocol};
+use sawlog_sys::Sys;
+use sawlog_sys::task::Stop;
+
+use self::client::{Client, Failure};
+use crate::shared::chunks::Times;
+use crate::shared::formatter::Formatter;
+use crate::shared::held::Held;
+use crate::shared::placeholders::{Key, Keys, Placeholders};
+use crate::shared::record::tag;
+use crate::shared::tls;
+
+/// The output.
+pub const PROTOCOL: Protocol = Protocol {
+    name: "http",
+    summary: "Sends rows to an HTTP server.",
+    options: options::OPTIONS,
+    output: Some(make),
+    fluent: &[FluentForm { role: Role::Match, names: &["http"], read: options::from_fluent }],
+    ..Protocol::EMPTY
+};
+
+struct HttpOutput {
+    name: Arc<str>,
+    endpoint: Placeholders,
+    /// The host that the endpoint names, where no row decides on it; else those that rows may choose.
+    hosts: Vec<String>,
+    method: Method,
+    headers: HeaderMap,
+    made_headers: Vec<(HeaderName, Placeholders)>,
+    json_array: bool,
+    gzip: bool,
+    retryable: Vec<u16>,
+    keys: Keys,
+    limit: usize,
+    formatter: Formatter,
+    client: Arc<Client>,
+    held: Held,
+    /// The requests of a batch that the server has, while the rest of it waits to be tried again.
+    done: Mutex<(u128, usize)>,
+    runtime: tokio::runtime::Handle,
+    stop: Stop,
+    sys: Sys,
+    limits: Limits,
+}
+
+/// What is sent at once.
+struct Post {
+    key: Key,
+    body: Vec<u8>,
+}
+
+fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
+    let wrong = |name: &'static str| move |message: String| ConfigError(format!("`{name}`: {message}"));
+    let text = options.text("endpoint");
+    let endpoint = Placeholders::parse(text).map_err(wrong("endpoint"))?;
+    let hosts = hosts(text, options).map_err(wrong("endpoint"))?;
+    let method = match options.text("http_method").to_ascii_lowercase().as_str() {
+        "" | "post" => Method::POST,
+        "put" => Method::PUT,
+        other => return Err(ConfigError(format!("`http_method = {other}`: there are post and put"))),
+    };
+    let formatter = Formatter::new(options, "json", env.limits)?;
+    let json_array = options.flag("json_array");
+    if json_array && formatter.name() != "json" {
+        return Err(ConfigError("`json_array` needs the format `json`".to_owned()));
+    }
+    let headers = fixed_headers(options, &formatter, json_array)?;
+    let mut made_headers = Vec::new();
+    for text in options.list("headers_from_placeholders") {
+        let (name, value) = header(text).map_err(wrong("headers_from_placeholders"))?;
+        made_headers.push((name, Placeholders::parse(&value).map_err(wrong("headers_from_placeholders"))?));
+    }
+    let codes = options.list("retryable_response_codes").iter().map(|code| code.trim().parse());
+    let retryable = codes.collect::<Result<Vec<u16>, _>>();
+    let retryable = retryable
+        .map_err(|_| ConfigError("`retryable_response_codes` are numbers, such as 503".to_owned()))?;
+    let gzip = match options.text("compress") {
+        "" | "text" => false,
+        "gzip" => true,
+        other => return Err(ConfigError(format!("`compress = {other}`: there are text and gzip"))),
+    };
+    let times = Times::new(options)?;
+    let texts: Vec<&Placeholders> = made_headers.iter().map(|(_, text)| text).chain([&endpoint]).collect();
+    let settings = times.settings(options, Default::default(), &texts, None)?;
+    if settings.keys.time.is_none() && texts.iter().any(|text| text.has_time()) {
+        return Err(ConfigError("letters of a time need `time` among the keys of chunks".to_owned()));
+    }
+    let mut for_tls = options.clone();
+    let secure = text.starts_with("https:");
+    for_tls.0.insert("tls".to_owned(), vec![secure.to_string()]);
+    let connector = tls::connector(&for_tls, &env.sys).map_err(ConfigError)?;
+    let wait = |name: &str| Some(options.duration(name)).filter(|time| !time.is_zero());
+    let client = Client {
+        connector,
+        proxy: client::proxy(options.text("proxy")).map_err(wrong("proxy"))?,
+        open_timeout: wait("open_timeout").unwrap_or(DEFAULT_TIMEOUT),
+        tls_timeout: wait("ssl_timeout").unwrap_or(DEFAULT_TIMEOUT),
+        read_timeout: wait("read_timeout").unwrap_or(DEFAULT_TIMEOUT),
+        kept: Default::default(),
+    };
+    Ok(Box::new(HttpOutput {
+        name: env.name.clone(),
+        endpoint,
+        hosts,
+        method,
+        headers,
+        made_headers,
+        json_array,
+        gzip,
+        retryable,
+        keys: settings.keys,
+        limit: options.bytes("buffer.chunk_limit_size").max(1),
+        formatter,
+        client: Arc::new(client),
+        held: Held::default(),
+        done: Mutex::default(),
+        runtime: env.runtime.clone(),
+        stop: env.stop.clone(),
+        sys: env.sys.clone(),
+        limits: env.limits,
+    }))
+}
+
+/// As in Ruby's client.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The hosts that requests may go to.
+fn hosts(endpoint: &str, options: &Options) -> Result<Vec<String>, String> {
+    let rest = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
+    let rest = rest.ok_or("it must begin with http:// or https://")?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains("${") || authority.contains('%') {
+        let allowed = options.list("allowed_hosts");
+        if allowed.is_empty() {
+            return Err(
+                "where rows choose the host, `allowed_hosts` must name those that they may choose".to_owned()
+            );
+        }
+        return Ok(allowed.to_vec());
+    }
+    let uri: Uri = format!("http://{authority}/").parse().map_err(|_| format!("`{authority}` is no host"))?;
+    Ok(uri.host().map(str::to_owned).into_iter().collect())
+}
+
+/// `NAME: VALUE`
+fn header(text: &str) -> Result<(HeaderName, String), String> {
+    let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}`: write it as NAME: VALUE"))?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is no name of a header"))?;
+    Ok((name, value.trim().to_owned()))
+}
+
+fn fixed_headers(
+    options: &Options,
+    formatter: &Formatter,
+    json_array: bool,
+) -> Result<HeaderMap, ConfigError> {
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| ConfigError(format!("`{text}` can be no value of a header")))
+    };
+    let mut headers = HeaderMap::new();
+    for text in options.list("headers") {
+        let (name, text) = header(text).map_err(|message| ConfigError(format!("`headers`: {message}")))?;
+        headers.insert(name, value(&text)?);
+    }
+    let kind = match options.text("content_type") {
+        "" if json_array => "application/json",
+        "" => formatter.content_type(),
+        given => given,
+    };
+    headers.insert(CONTENT_TYPE, value(kind)?);
+    if options.text("compress") == "gzip" {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let user = options.text("auth.username");
+    if !user.is_empty() {
+        let credentials = STANDARD.encode(format!("{user}:{}", options.text("auth.password")));
+        let mut basic = value(&format!("Basic {credentials}"))?;
+        basic.set_sensitive(true);
+        headers.insert(AUTHORIZATION, basic);
+    }
+    Ok(headers)
+}
+
+/// What rows say, so that it is one part of a path or query.
+fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    // A part of a path that is dots would be another path.
+    if out == "." || out == ".." { out.replace('.', "%2E") } else { out }
+}
+
+/// What rows say, so that it is within one header.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+impl HttpOutput {
+    /// The requests that a batch makes, in order.
+    fn posts(&self, batch: &Batch) -> Vec<Post> {
+        let keys = self.keys.of_batch(batch, &self.limits);
+        let tag = tag(batch);
+        let mut posts: Vec<Post> = Vec::new();
+        let mut open: HashMap<Key, usize> = HashMap::new();
+        let mut event = Vec::new();
+        for row in batch.iter() {
+            event.clear();
+            self.formatter.write(row, &tag, &mut event);
+            if self.json_array {
+                event.truncate(event.trim_ascii_end().len());
+            }
+            let key = keys.key(row);
+            let place = open.get(&key).copied();
+            let room = |place: &usize| posts[*place].body.len() + event.len() <= self.limit;
+            let place = match place.filter(room) {
+                Some(place) => place,
+                None => {
+                    posts.push(Post { key: key.clone(), body: Vec::new() });
+                    open.insert(key, posts.len() - 1);
+                    posts.len() - 1
+                }
+            };
+            let body = &mut posts[place].body;
+            if self.json_array {
+                body.push(if body.is_empty() { b'[' } else { b',' });
+            }
+            body.extend_from_slice(&event);
+        }
+        if self.json_array {
+            posts.iter_mut().for_each(|post| post.body.push(b']'));
+        }
+        posts
+    }
+
+    fn send(&self, post: Post) -> Result<(), OutputError> {
+        let refused = |message: String| OutputError::Refused(message);
+        let id = format!("{:032x}", self.sys.random.id());
+        let text = self.endpoint.expand(&self.keys, &post.key, &id, percent);
+        let uri: Uri = text.parse().map_err(|_| refused(format!("`{text}` is no address")))?;
+        let host = uri.host().unwrap_or_default();
+        if !self.hosts.iter().any(|allowed| allowed == host) {
+            return Err(refused(format!("`{host}` is not among the allowed hosts")));
+        }
+        let mut headers = self.headers.clone();
+        for (name, value) in &self.made_headers {
+            let value = value.expand(&self.keys, &post.key, &id, plain);
+            let value = HeaderValue::from_bytes(value.as_bytes());
+            headers.insert(name, value.map_err(|error| refused(format!("{name}: {error}")))?);
+        }
+        let body =
+            if self.gzip { zip(&post.body).map_err(|error| refused(error.to_string()))? } else { post.body };
+        let (client, method) = (self.client.clone(), self.method.clone());
+        let (tell, answer) = mpsc::channel();
+        self.runtime.spawn(async move {
+            // Where nobody waits any more the answer is nobody's.
+            let _ = tell.send(client.request(method, &uri, headers, Bytes::from(body)).await);
+        });
+        loop {
+            match answer.recv_timeout(Duration::from_millis(200)) {
+                Ok(answered) => return self.judge(answered, &text),
+                Err(mpsc::RecvTimeoutError::Timeout) if !self.stop.requested() => {}
+                Err(_) => return Err(OutputError::Later(format!("{text}: no answer before the end"))),
+            }
+        }
+    }
+
+    fn judge(&self, answer: Result<(StatusCode, String), Failure>, to: &str) -> Result<(), OutputError> {
+        match answer {
+            Ok((status, _)) if status.is_success() => Ok(()),
+            Ok((status, words)) => {
+                let message = format!("{to}: {status} {words}");
+                let again = self.retryable.contains(&status.as_u16());
+                Err(if again { OutputError::Later(message) } else { OutputError::Refused(message) })
+            }
+            Err(failure) => Err(OutputError::Later(format!("{to}: {failure}"))),
+        }
+    }
+}
+
+fn zip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// What tells a batch from another one.
+fn mark(batch: &Batch) -> u128 {
+    let first = batch.rows.first().map_or(0, |row| row.offset);
+    let last = batch.rows.last().map_or(0, |row| row.offset);
+    let mut facts = batch.source.id.0.to_le_bytes().to_vec();
+    for number in [u64::from(batch.epoch), first, last, batch.rows.len() as u64] {
+        facts.extend_from_slice(&number.to_le_bytes());
+    }
+    xxhash_rust::xxh3::xxh3_128(&facts)
+}
+
+impl Output for HttpOutput {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
+        let mark = mark(&batch);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        if done.0 != mark {
+            *done = (mark, 0);
+        }
+        let mut refused = None;
+        for post in self.posts(&batch).into_iter().skip(done.1) {
+            match self.send(post) {
+                Err(OutputError::Later(message)) => return Err(OutputError::Later(message)),
+                Err(other) => refused = Some(other),
+                Ok(()) => {}
+            }
+            done.1 += 1;
+        }
+        *done = (0, 0);
+        self.held.passed(&batch, origin);
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
+        self.held.reached(next);
+    }
+
+    fn cursor(&self) -> Lsn {
+        self.held.cursor()
+    }
+
+    fn known_sources(&self) -> Vec<KnownSource> {
+        self.held.known()
+    }
+
+    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
+        self.held.committed(source)
+    }
+
+    fn keeps_positions(&self) -> bool {
+        false
+    }
+
+    fn flush(&self) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
