@@ -2,6 +2,7 @@
 //! other end has not acknowledged. No store, no queries, no web server.
 
 mod background;
+mod called;
 mod node;
 
 use std::path::PathBuf;
@@ -103,6 +104,9 @@ struct Run {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = called::run() {
+        return ended;
+    }
     let result = match Cli::parse().command {
         Command::Run(run) => start(run),
         Command::Check(check) => self::check(&check),
@@ -134,11 +138,16 @@ fn start(run: Run) -> Result<()> {
     if config.inputs.is_empty() || config.outputs().is_empty() {
         bail!("nothing to do: name files with --tail and a receiver with --to, or both in a configuration");
     }
-    let given = run.data.or_else(|| config.settings.get("data").map(PathBuf::from));
+    launch(sys, &config, run.data, &run.detach)
+}
+
+/// Runs a node, here or in the background.
+fn launch(sys: Sys, config: &Config, data: Option<PathBuf>, detach: &background::Detach) -> Result<()> {
+    let given = data.or_else(|| config.settings.get("data").map(PathBuf::from));
     let data = given.unwrap_or_else(|| PathBuf::from("./sawlog-data"));
     sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
-    match run.detach.go(&data)? {
-        Goes::On(background) => node::run(sys, &data, &config, background),
+    match detach.go(&data)? {
+        Goes::On(background) => node::run(sys, &data, config, background),
         Goes::Away => Ok(()),
     }
 }

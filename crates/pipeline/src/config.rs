@@ -18,7 +18,7 @@ mod sections;
 mod write;
 
 pub use element::{Element, ElementReader, Finding, FluentForm, Pair, Role};
-pub use load::{Loaded, lines, load};
+pub use load::{Loaded, lines, load, load_beaver};
 pub use write::write;
 
 /// Whose configurations are read: it decides on syntax, units and routing where they differ.

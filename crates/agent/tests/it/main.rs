@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test looks at the real machine")]
 
 mod background;
+mod called;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -91,6 +91,33 @@ pub fn load(
     Ok(Loaded { config, notes: findings })
 }
 
+/// Reads Beaver's configuration; keys of `over` go over what its `[beaver]` says, as flags of its command line do. Without a
+/// file there is only what they say.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_beaver(
+    sys: &Sys,
+    path: Option<&Path>,
+    over: &[(&str, String)],
+    known: Known<'_>,
+) -> Result<Loaded, Vec<Finding>> {
+    let shown = path.unwrap_or(Path::new("command line"));
+    let mut text = match path {
+        Some(path) => fluent::read_text(&*sys.fs, path).map_err(|message| {
+            vec![Finding { file: Arc::new(path.to_owned()), line: 0, message, note: false }]
+        })?,
+        None => String::new(),
+    };
+    text.push_str("\n[beaver]\n");
+    over.iter().for_each(|(key, value)| text.push_str(&format!("{key} = {value}\n")));
+    let (config, findings) = ini::read_beaver(&*sys.fs, shown, &text, known);
+    if findings.iter().any(|finding| !finding.note) {
+        return Err(findings);
+    }
+    Ok(Loaded { config, notes: findings })
+}
+
 fn found(file: &Arc<PathBuf>, problem: Problem) -> Finding {
     Finding { file: file.clone(), line: problem.line, message: problem.message, note: false }
 }

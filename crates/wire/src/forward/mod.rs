@@ -9,6 +9,7 @@ mod message;
 mod notation;
 mod options;
 mod output;
+pub mod plain;
 mod rows;
 mod samples;
 #[cfg(test)]

@@ -44,16 +44,18 @@ pub(in crate::config) fn read(
 ) -> (Config, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut sections = elements(path, text, Comments::Inline, &mut findings);
-    let at = sections.iter().position(|section| name(section) == "beaver");
-    let global = match at {
-        Some(at) => sections.remove(at),
-        None => Element {
-            name: "[beaver]".to_owned(),
-            file: std::sync::Arc::new(path.to_owned()),
-            line: 1,
-            ..Element::default()
-        },
+    let mut global = Element {
+        name: "[beaver]".to_owned(),
+        file: std::sync::Arc::new(path.to_owned()),
+        line: 1,
+        ..Element::default()
     };
+    // One that stands again goes on with the first, and its keys go over those before.
+    for section in sections.extract_if(.., |section| name(section) == "beaver") {
+        let pairs = std::mem::take(&mut global.pairs);
+        global =
+            Element { pairs: pairs.into_iter().chain(section.pairs.iter().cloned()).collect(), ..section };
+    }
     let (globals, output) = global_keys(&global, known, &mut findings);
     for file in conf_d(fs, &globals.confd) {
         more_sections(fs, &file, &mut sections, &mut findings);
