@@ -67,6 +67,8 @@ impl Peer {
         let mut command = Command::new(PROGRAM);
         command.arg(format!("-storageDataPath={}", folder.display()));
         command.arg(format!("-httpListenAddr=127.0.0.1:{port}")).arg("-retentionPeriod=100y");
+        // Its default drops lines of the spark set.
+        command.arg("-insert.maxLineSizeBytes=32MiB");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let peer = Peer { child: command.spawn().context(PROGRAM)?, port };
         for _ in 0..200 {

@@ -10,6 +10,12 @@ use anyhow::{Context, Result};
 
 use super::{Bench, mb};
 
+/// Longest that a node may take to read a set.
+const LOAD_PATIENCE: Duration = Duration::from_secs(120);
+
+/// A node that spent no more than this in two seconds has nothing left to read.
+const QUIET_TICKS: u64 = 4;
+
 pub(super) fn run(bench: &Bench) -> Result<()> {
     println!("\n### Weight\n");
     println!("| what | figure |");
@@ -20,6 +26,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     let (set, _) = bench.sets[0];
     let data = bench.scratch.join(format!("sawlog-{set}"));
     node(&bench.sawlog, &data)?;
+    load(&bench.sawlog, &bench.scratch.join("load"), &bench.logs.join("iotdb"))?;
     agent(&bench.agent, &bench.scratch.join("agent"))
 }
 
@@ -43,6 +50,45 @@ fn node(program: &Path, data: &Path) -> Result<()> {
     child.kill()?;
     child.wait()?;
     Ok(())
+}
+
+/// A node that reads files from their beginning as fast as it can: the most memory that it ever held.
+fn load(program: &Path, folder: &Path, logs: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let config = folder.join("sawlog.toml");
+    let paths = logs.join("**").display().to_string();
+    std::fs::write(
+        &config,
+        format!("[[input]]\ntype = \"tail\"\npaths = [\"{paths}\"]\nfrom_beginning = true\n"),
+    )?;
+    let mut command = Command::new(program);
+    command.args(["run", "--http", "127.0.0.1:0", "-c"]).arg(&config).arg("--data").arg(folder.join("data"));
+    let (mut child, _) = ready(&mut command)?;
+    let began = Instant::now();
+    let mut spent = ticks(child.id())?;
+    while began.elapsed() < LOAD_PATIENCE {
+        std::thread::sleep(Duration::from_secs(2));
+        let now = ticks(child.id())?;
+        if now - spent <= QUIET_TICKS {
+            break;
+        }
+        spent = now;
+    }
+    println!(
+        "| sawlog run, most resident while it reads the iotdb set, MB | {} |",
+        mb(memory(child.id(), "VmHWM:")?)
+    );
+    println!("| sawlog run, CPU s for that | {:.2} |", ticks(child.id())? as f64 / 100.0);
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
+/// Processor time of a process, user and system, in hundredths of a second.
+fn ticks(pid: u32) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(") ").next().context("stat")?.split(' ').collect();
+    Ok(fields.get(11).context("utime")?.parse::<u64>()? + fields.get(12).context("stime")?.parse::<u64>()?)
 }
 
 fn agent(program: &Path, folder: &Path) -> Result<()> {
@@ -75,9 +121,14 @@ fn idle(name: &str, pid: u32) -> Result<()> {
 }
 
 fn resident(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// Bytes of a line of the process's status.
+fn memory(pid: u32, what: &'static str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-    Ok(line.split_whitespace().nth(1).context("VmRSS")?.parse::<u64>()? * 1024)
+    let line = status.lines().find(|line| line.starts_with(what)).context(what)?;
+    Ok(line.split_whitespace().nth(1).context(what)?.parse::<u64>()? * 1024)
 }
 
 /// Voluntary switches of all threads: how often the process has gone to sleep.
