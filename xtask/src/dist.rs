@@ -150,7 +150,7 @@ fn append(tar: &mut tar::Builder<GzEncoder<Vec<u8>>>, path: &str, mode: u32, con
 
 /// Appends a member of an `ar` archive: a head of 60 bytes, the content, and a byte to make the length even.
 fn member(out: &mut Vec<u8>, name: &str, content: &[u8]) -> Result<()> {
-    write!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len())?;
+    writeln!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, content.len())?;
     out.extend_from_slice(content);
     if content.len() % 2 == 1 {
         out.push(b'\n');
