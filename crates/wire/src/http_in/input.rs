@@ -52,10 +52,9 @@ struct HttpInput {
 /// # Errors
 /// [`ConfigError`] where they cannot be.
 pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
-    let format = Some(options.text("format")).filter(|format| !format.is_empty());
     let settings = Settings {
         prefix: options.text("add_tag_prefix").to_owned(),
-        lines: format.map(|format| LineSettings::of(format, options.text("timezone"))).transpose()?,
+        lines: Some(LineSettings::read(options, "http")?).filter(LineSettings::is_configured),
         headers: options.flag("add_http_headers"),
         remote: options.flag("add_remote_addr"),
         query: options.flag("add_query_params"),

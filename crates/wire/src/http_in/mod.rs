@@ -13,13 +13,14 @@ use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
 use sawlog_pipeline::protocol::concat;
 use sawlog_pipeline::{Opt, OptKind, Protocol};
 
+use crate::format::parse;
 use crate::shared::{door, lines};
 
 /// The input.
 pub const PROTOCOL: Protocol = Protocol {
     name: "http",
     summary: "Events over HTTP, the path being their tag.",
-    options: &concat::<{ OWN.len() + door::OPTIONS.len() }>(OWN, door::OPTIONS),
+    options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED),
     input: Some(input::make),
     fluent: &[FluentForm { role: Role::Source, names: &["http"], read }],
     ..Protocol::EMPTY
@@ -28,6 +29,10 @@ pub const PROTOCOL: Protocol = Protocol {
 const fn flag(name: &'static str, default: &'static str, help: &'static str) -> Opt {
     Opt { name, kind: OptKind::Bool, default, help }
 }
+
+/// With a parser all bodies are lines of it, whatever their type.
+const SHARED: &[Opt] =
+    &concat::<{ parse::OPTIONS.len() + door::OPTIONS.len() }>(parse::OPTIONS, door::OPTIONS);
 
 const OWN: &[Opt] = &[
     Opt { name: "listen", kind: OptKind::Address, default: "127.0.0.1:9880", help: "Address to listen on." },
@@ -43,18 +48,6 @@ const OWN: &[Opt] = &[
         kind: OptKind::Duration,
         default: "10s",
         help: "How long a connection may be silent between requests.",
-    },
-    Opt {
-        name: "format",
-        kind: OptKind::Text,
-        default: "",
-        help: "Line format of all bodies, whatever their type; without one they are JSON or msgpack, as their type says.",
-    },
-    Opt {
-        name: "timezone",
-        kind: OptKind::Text,
-        default: "",
-        help: "Zone of times in lines that name none.",
     },
     flag("add_http_headers", "false", "Add the request's headers as fields `HTTP_…`."),
     flag("add_remote_addr", "false", "Add the sender's address as the field `REMOTE_ADDR`."),

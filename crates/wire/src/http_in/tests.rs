@@ -175,11 +175,12 @@ fn pages_may_send_where_they_are_allowed() {
 
 #[test]
 fn a_format_reads_lines() {
-    let node = Listening::start(&PROTOCOL, &[("format", "ltsv"), ("timezone", "+01:00")]);
+    let node = Listening::start(&PROTOCOL, &[("parse.type", "ltsv")]);
     assert_eq!(node.request("POST /t", "", b"a:1\tb:2\na:3").0, 200);
     assert_eq!(node.rows(2), ["t | a=1 b=2", "t | a=3"]);
     assert_eq!(node.output.wait_for_rows(2), ["a:1\tb:2\n", "a:3"]);
-    let options = sawlog_pipeline::config::options(&PROTOCOL, &[("format", vec!["x".to_owned()])]).unwrap();
+    let options =
+        sawlog_pipeline::config::options(&PROTOCOL, &[("parse.type", vec!["x".to_owned()])]).unwrap();
     assert!((PROTOCOL.input.unwrap())(&options).is_err());
 }
 
@@ -250,7 +251,10 @@ fn fluentds_options_mean_ours() {
         keepalive_timeout=10000000000ns listen=127.0.0.1:9881 respond_with_empty_img=false use_204_response=true";
     assert_eq!(options, wanted);
     let (options, findings) = source(&PROTOCOL, "@type http\n<parse>\n@type ltsv\n</parse>");
-    assert_eq!((options.as_str(), findings.len()), ("format=ltsv listen=0.0.0.0:9880", 0));
+    assert_eq!(
+        (options.as_str(), findings.len()),
+        ("listen=0.0.0.0:9880 parse.timezone=local parse.type=ltsv parse.unmatched=drop", 0)
+    );
     let (options, findings) = source(
         &PROTOCOL,
         "@type http\nformat default\n<parse>\n@type in_http\n</parse>\n<transport tls>\n</transport>",

@@ -48,7 +48,7 @@ impl Events {
         render_slots(event, slots, &mut self.line);
         self.line.push(b'\n');
         let marks = Marks::MAP.with(Marks::JSON);
-        let row = NewRow { raw: &self.line, slots: &self.slots, time, received, marks, added };
+        let row = NewRow { raw: &self.line, made: &[], slots: &self.slots, time, received, marks, added };
         gather.push(place, row);
         gather.names = self.names.clone();
     }
@@ -137,8 +137,15 @@ impl Reading for EventReading {
             _ => {
                 let marks =
                     if piece.goes_on { Marks::UNPARSED.with(Marks::CONTINUES) } else { Marks::UNPARSED };
-                let row =
-                    NewRow { raw: &piece.bytes, slots: &[], time: None, received, marks, added: &added };
+                let row = NewRow {
+                    raw: &piece.bytes,
+                    made: &[],
+                    slots: &[],
+                    time: None,
+                    received,
+                    marks,
+                    added: &added,
+                };
                 gather.push(&place, row);
                 gather.names = self.events.names.clone();
             }

@@ -23,6 +23,8 @@ pub struct Place {
 pub struct NewRow<'a> {
     /// Its bytes, terminator included.
     pub raw: &'a [u8],
+    /// Values that do not stand in it as they are: bytes that slots behind its end count into.
+    pub made: &'a [u8],
     /// Its slots; names are those of the names given with it.
     pub slots: &'a [Slot],
     /// Its time; `None` where it has none of its own.
@@ -112,6 +114,7 @@ impl Open {
     fn push(&mut self, row: NewRow<'_>) {
         let start = self.buffer.len() as u32;
         self.buffer.extend_from_slice(row.raw);
+        self.buffer.extend_from_slice(row.made);
         self.slots.extend(row.slots.iter().map(|slot| Slot { start: slot.start + start, ..*slot }));
         for (name, value) in row.added {
             let start = self.buffer.len() as u32;
@@ -151,8 +154,15 @@ mod tests {
         let mut gather = Gather::default();
         let [name, from] = ["k", "from"].map(|name| Arc::make_mut(&mut gather.names).intern(name));
         let slots = [Slot { start: 1, len: 2, name, kind: Kind::Number, layout: 0 }];
-        let row =
-            NewRow { raw: b"x17\n", slots: &slots, time: Some(5), received: 9, marks: Marks(0), added: &[] };
+        let row = NewRow {
+            raw: b"x17\n",
+            made: &[],
+            slots: &slots,
+            time: Some(5),
+            received: 9,
+            marks: Marks(0),
+            added: &[],
+        };
         gather.push(&a, row);
         gather.push(&b, NewRow { time: None, added: &[(from, "h")], ..row });
         gather.push(&a, NewRow { raw: b"y18", ..row });

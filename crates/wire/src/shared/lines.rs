@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sawlog_model::{Context, Kind, Limits, Marks, NameId, Names, Nanos, Slot, strip_terminator};
 use sawlog_pipeline::config::ElementReader;
+use sawlog_pipeline::protocol::concat;
 use sawlog_pipeline::{ConfigError, DecodeError, Intake, Opt, OptKind, Options};
 use sawlog_sys::Sys;
 
@@ -13,6 +14,7 @@ use super::cut::Piece;
 use super::door::{Peer, Reading};
 use super::gather::{Gather, NewRow, Place};
 use super::sources::Sources;
+use crate::format::parse::{self, Spec, TextReader, Unmatched};
 use crate::format::{More, Parser, Settings};
 
 /// How often the reference for times without a year moves on.
@@ -26,12 +28,23 @@ pub struct Lines {
 
 /// What a message says; spans count from its first byte.
 pub struct Read {
-    /// Named parts.
+    /// Named parts; those behind its end stand in `made`.
     pub slots: Vec<Slot>,
+    /// Values that do not stand in it as they are.
+    pub made: Vec<u8>,
     /// Its time, where it has one of its own.
     pub time: Option<Nanos>,
     /// Facts.
     pub marks: Marks,
+}
+
+impl Read {
+    /// Nothing was found, though something should have been.
+    pub fn unparsed(piece: &Piece) -> Self {
+        let goes_on = if piece.goes_on { Marks::CONTINUES } else { Marks(0) };
+        let marks = if piece.inside { goes_on } else { goes_on.with(Marks::UNPARSED) };
+        Read { slots: Vec::new(), made: Vec::new(), time: None, marks }
+    }
 }
 
 impl Lines {
@@ -48,17 +61,18 @@ impl Lines {
         }
         let goes_on = if piece.goes_on { Marks::CONTINUES } else { Marks(0) };
         if piece.inside {
-            return Read { slots: Vec::new(), time: None, marks: goes_on };
+            return Read { slots: Vec::new(), made: Vec::new(), time: None, marks: goes_on };
         }
         let parsed = self.parser.parse(&piece.bytes, 0, More::No);
         // A message is one event, also where a line break in it would begin another one in a file.
         let Some(row) = parsed.rows.first() else {
-            return Read { slots: Vec::new(), time: None, marks: goes_on };
+            return Read { slots: Vec::new(), made: Vec::new(), time: None, marks: goes_on };
         };
         let mut slots = parsed.slots;
         slots.truncate(row.slots_end as usize);
         let time = Some(row.time).filter(|_| !row.marks.has(Marks::NO_TIME));
-        Read { slots, time, marks: Marks(row.marks.0 & !Marks::NO_TIME.0).with(goes_on) }
+        let marks = Marks(row.marks.0 & !Marks::NO_TIME.0).with(goes_on);
+        Read { slots, made: parsed.made, time, marks }
     }
 
     /// The id of a name, for fields that are added.
@@ -77,8 +91,44 @@ impl Lines {
     }
 }
 
-/// Options of inputs whose messages are lines of a format.
-pub const OPTIONS: &[Opt] = &[
+/// Reads messages as a configuration says.
+pub struct Configured {
+    reader: TextReader,
+    referred: Nanos,
+}
+
+impl Configured {
+    /// A reader; `None` where nothing is configured.
+    pub fn new(spec: &Spec, now: Nanos, limits: Limits) -> Option<Self> {
+        Some(Configured { reader: spec.reader(None, now, limits)?, referred: now })
+    }
+
+    /// Reads the text at `start` of a message that came at `received`; `None` where it is not of the configured form.
+    pub fn read(&mut self, piece: &Piece, (start, end): (usize, usize), received: Nanos) -> Option<Read> {
+        if received >= self.referred + REFER_EVERY {
+            self.reader.refer(received);
+            self.referred = received;
+        }
+        let (mut slots, mut made) = (Vec::new(), Vec::new());
+        let base = piece.bytes.len();
+        let text = self.reader.read(&piece.bytes[start..end], start, base, &mut slots, &mut made)?;
+        let goes_on = if piece.goes_on { Marks::CONTINUES } else { Marks(0) };
+        Some(Read { slots, made, time: text.time, marks: text.marks.with(goes_on) })
+    }
+
+    /// The id of a name, for fields that are added.
+    pub fn name(&mut self, name: &str) -> NameId {
+        self.reader.name(name)
+    }
+
+    /// Names of all slots; grows only.
+    pub fn names(&self) -> Arc<Names> {
+        self.reader.names().clone()
+    }
+}
+
+/// Options of inputs whose messages are lines, beside those of their parser.
+pub const OWN: &[Opt] = &[
     Opt {
         name: "tag",
         kind: OptKind::Text,
@@ -86,39 +136,23 @@ pub const OPTIONS: &[Opt] = &[
         help: "Tag of the rows; without one, the type of the input.",
     },
     Opt {
-        name: "format",
-        kind: OptKind::Text,
-        default: "none",
-        help: "Line format of the messages; `none` keeps each whole, as the field `message`.",
-    },
-    Opt {
-        name: "timezone",
-        kind: OptKind::Text,
-        default: "",
-        help: "Zone of times without one, such as Europe/Zurich or +02:00; UTC where it is not given.",
-    },
-    Opt {
-        name: "emit_unmatched_lines",
-        kind: OptKind::Bool,
-        default: "true",
-        help: "Keep what is not of the format, whole and marked; else it is dropped and counted.",
-    },
-    Opt {
         name: "remove_newline",
         kind: OptKind::Bool,
         default: "true",
-        help: "With `format = none`: leave the line break out of `message`.",
+        help: "Leave the line break out of what is parsed; the row keeps it.",
     },
 ];
+
+/// All options of inputs whose messages are lines.
+pub const OPTIONS: &[Opt] = &concat::<{ OWN.len() + parse::OPTIONS.len() }>(OWN, parse::OPTIONS);
 
 /// What [`OPTIONS`] say.
 #[derive(Clone, Debug)]
 pub struct LineSettings {
     /// Tag of the rows.
     pub tag: String,
-    format: Option<String>,
-    timezone: Option<String>,
-    unmatched: bool,
+    /// How lines are read; where nothing is configured each is kept whole, as the field `message`.
+    spec: Option<Spec>,
     chomp: bool,
 }
 
@@ -126,56 +160,40 @@ impl LineSettings {
     /// Reads them, for an input of that type.
     ///
     /// # Errors
-    /// [`ConfigError`] where there is no such format or zone.
+    /// [`ConfigError`] where the parser cannot be.
     pub fn read(options: &Options, kind: &str) -> Result<Self, ConfigError> {
-        let some = |name: &str| Some(options.text(name).to_owned()).filter(|text| !text.is_empty());
-        let settings = LineSettings {
-            tag: some("tag").unwrap_or_else(|| kind.to_owned()),
-            format: some("format").filter(|name| name != "none"),
-            timezone: some("timezone"),
-            unmatched: options.flag("emit_unmatched_lines"),
-            chomp: options.flag("remove_newline"),
-        };
-        settings.parser(0).check().map_err(|error| ConfigError(error.to_string()))?;
-        Ok(settings)
-    }
-
-    /// Lines of that format, all kept.
-    ///
-    /// # Errors
-    /// As [`LineSettings::read`].
-    pub fn of(format: &str, timezone: &str) -> Result<Self, ConfigError> {
-        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let format = some(format).filter(|name| name != "none");
-        let settings = LineSettings { format, timezone: some(timezone), ..LineSettings::default() };
-        settings.parser(0).check().map_err(|error| ConfigError(error.to_string()))?;
-        Ok(settings)
-    }
-
-    fn parser(&self, now: Nanos) -> Settings {
-        Settings {
-            format: self.format.clone(),
-            timezone: self.timezone.clone(),
-            reference: now,
-            fallback: now,
-            ..Settings::default()
+        let tag = Some(options.text("tag").to_owned()).filter(|text| !text.is_empty());
+        let spec = Spec::from_options(options)?;
+        if !spec.reads_lines() {
+            return Err(ConfigError("`parse.type = msgpack` is no form of lines".to_owned()));
         }
+        Ok(LineSettings {
+            tag: tag.unwrap_or_else(|| kind.to_owned()),
+            spec: Some(spec).filter(|spec| !spec.is_auto()),
+            chomp: options.text("remove_newline") != "false",
+        })
+    }
+
+    /// Whether a parser is configured.
+    pub fn is_configured(&self) -> bool {
+        self.spec.is_some()
     }
 }
 
 impl Default for LineSettings {
     fn default() -> Self {
-        LineSettings { tag: String::new(), format: None, timezone: None, unmatched: true, chomp: true }
+        LineSettings { tag: String::new(), spec: None, chomp: true }
     }
 }
 
-/// Reads messages as lines of a format: a row for each, a source for each sender.
+/// Reads messages as lines: a row for each, a source for each sender.
 pub struct LineReading {
     settings: LineSettings,
     /// What names of sources begin with.
     kind: &'static str,
-    lines: Lines,
-    message: NameId,
+    configured: Option<Configured>,
+    /// Names where nothing is configured.
+    names: Arc<Names>,
     sources: Sources,
     /// Counts what is dropped.
     intake: Option<Intake>,
@@ -197,10 +215,17 @@ impl LineReading {
         now: Nanos,
         limits: Limits,
     ) -> Self {
-        let mut lines = Lines::new(settings.parser(now), limits);
-        let message = lines.name("message");
-        let (settings, places) = (settings.clone(), HashMap::new());
-        LineReading { settings, kind, lines, message, sources, intake, places, dropped: false }
+        let configured = settings.spec.as_ref().and_then(|spec| Configured::new(spec, now, limits));
+        LineReading {
+            settings: settings.clone(),
+            kind,
+            configured,
+            names: Arc::default(),
+            sources,
+            intake,
+            places: HashMap::new(),
+            dropped: false,
+        }
     }
 
     /// One that delivers nowhere, for the conformance suite.
@@ -225,13 +250,39 @@ impl LineReading {
         place
     }
 
-    /// The message whole, as one field.
-    fn whole(&self, piece: &Piece) -> Read {
+    fn name(&mut self, name: &str) -> NameId {
+        match &mut self.configured {
+            Some(configured) => configured.name(name),
+            None => self.names.find(name).unwrap_or_else(|| Arc::make_mut(&mut self.names).intern(name)),
+        }
+    }
+
+    /// What a message says; `None` where it is not of the configured form and is to be left out.
+    fn parsed(&mut self, piece: &Piece, received: Nanos) -> Option<Read> {
         let marks = if piece.goes_on { Marks::CONTINUES } else { Marks(0) };
-        let text = if self.settings.chomp { strip_terminator(&piece.bytes) } else { &piece.bytes };
-        let slot = Slot { start: 0, len: text.len() as u32, name: self.message, kind: Kind::Text, layout: 0 };
-        let slots = if piece.inside { Vec::new() } else { vec![slot] };
-        Read { slots, time: None, marks }
+        let bare = Read { slots: Vec::new(), made: Vec::new(), time: None, marks };
+        if piece.inside {
+            return Some(bare).filter(|_| !self.dropped);
+        }
+        let end = if self.settings.chomp { strip_terminator(&piece.bytes).len() } else { piece.bytes.len() };
+        let Some(configured) = &mut self.configured else {
+            let name = self.name("message");
+            let slot = Slot { start: 0, len: end as u32, name, kind: Kind::Text, layout: 0 };
+            return Some(Read { slots: vec![slot], ..bare });
+        };
+        if let Some(read) = configured.read(piece, (0, end), received) {
+            return Some(read);
+        }
+        let kept = Read { marks: marks.with(Marks::UNPARSED), ..bare };
+        match self.settings.spec.as_ref().map(Spec::unmatched) {
+            Some(Unmatched::Drop) => None,
+            Some(Unmatched::Emit) => {
+                let name = self.name("unmatched_line");
+                let slot = Slot { start: 0, len: end as u32, name, kind: Kind::Text, layout: 0 };
+                Some(Read { slots: vec![slot], ..kept })
+            }
+            Some(Unmatched::Keep) | None => Some(kept),
+        }
     }
 }
 
@@ -246,69 +297,33 @@ impl Reading for LineReading {
         if strip_terminator(&piece.bytes).is_empty() {
             return Ok(());
         }
-        let read = match self.settings.format {
-            None => self.whole(piece),
-            Some(_) => self.lines.read(piece, received),
-        };
-        if !piece.inside {
-            self.dropped = read.marks.has(Marks::UNPARSED) && !self.settings.unmatched;
-            if let (true, Some(intake)) = (self.dropped, &self.intake) {
+        let parsed = self.parsed(piece, received);
+        self.dropped = parsed.is_none();
+        let Some(Read { slots, made, time, marks }) = parsed else {
+            if let (false, Some(intake)) = (piece.inside, &self.intake) {
                 intake.count_error("unmatched", &format!("{}: {}", peer.host, piece.bytes.escape_ascii()));
             }
-        }
-        if self.dropped {
             return Ok(());
-        }
+        };
         let mut added: Vec<(NameId, &str)> = Vec::new();
         for (name, value) in &peer.fields {
-            added.push((self.lines.name(name), value));
+            added.push((self.name(name), value));
         }
-        let Read { slots, time, marks } = read;
         let place = self.place(peer);
-        let row = NewRow { raw: &piece.bytes, slots: &slots, time, received, marks, added: &added };
+        let row =
+            NewRow { raw: &piece.bytes, made: &made, slots: &slots, time, received, marks, added: &added };
         gather.push(&place, row);
-        gather.names = self.lines.names();
+        gather.names = self.configured.as_ref().map_or_else(|| self.names.clone(), Configured::names);
         Ok(())
     }
 }
 
-/// The format that `<parse>` (or `format`, as it was before) of a Fluentd configuration means.
+/// The parser that an element of a Fluentd configuration means; with `emit_unmatched_lines` nothing is dropped.
 pub fn fluent_parse(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)> {
-    let old = reader.text("format");
-    let Some(parse) = reader.child("parse") else {
-        let format = old.map(ours);
-        return match format {
-            Some(Some(name)) => vec![("format", vec![name.to_owned()])],
-            Some(None) => {
-                reader.wrong("format", NOT_HERE);
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-    };
-    let mut inner = reader.inside(parse);
-    let mut given = Vec::new();
-    match inner.text("@type").or(inner.text("type")).map(ours) {
-        Some(Some(name)) => given.push(("format", vec![name.to_owned()])),
-        Some(None) => inner.wrong("@type", NOT_HERE),
-        None => {}
+    let mut given = parse::from_fluent(reader);
+    if reader.flag("emit_unmatched_lines").unwrap_or(false) {
+        given.retain(|(name, _)| *name != "parse.unmatched");
+        given.push(("parse.unmatched", vec!["keep".to_owned()]));
     }
-    given.extend(inner.text("timezone").map(|zone| ("timezone", vec![zone.to_owned()])));
-    inner.finish();
     given
-}
-
-const NOT_HERE: &str = "this input reads none, json, ltsv, logfmt, syslog, nginx, apache and apache2; for others take none and a `parser` filter";
-
-/// Our name of Fluentd's parser.
-fn ours(name: &str) -> Option<&'static str> {
-    match name {
-        "none" => Some("none"),
-        "json" => Some("json"),
-        "ltsv" => Some("ltsv"),
-        "logfmt" => Some("logfmt"),
-        "syslog" => Some("syslog"),
-        "nginx" | "apache" | "apache2" => Some("access"),
-        _ => None,
-    }
 }

@@ -119,8 +119,6 @@ fn shared(reader: &mut ElementReader<'_>, given: &mut Given) {
     given.push(("tag", vec![reader.required("tag").to_owned()]));
     let limit = reader.size("message_length_limit").or(reader.size("body_size_limit"));
     given.extend(limit.map(|limit| ("message_length_limit", vec![limit.to_string()])));
-    let kept = reader.flag("emit_unmatched_lines").unwrap_or(false);
-    given.push(("emit_unmatched_lines", vec![kept.to_string()]));
     given.extend(door::fluent_peer(reader));
     given.extend(lines::fluent_parse(reader));
     reader.without_effect(&["blocking_timeout"], "nothing here waits by polling");

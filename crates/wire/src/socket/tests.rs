@@ -34,20 +34,45 @@ fn lines_arrive_as_they_came() {
 
 #[test]
 fn a_format_finds_fields_and_time() {
-    let node = Listening::start(&TCP, &[("format", "json"), ("tag", "app")]);
+    let node = Listening::start(&TCP, &[("parse.type", "json"), ("tag", "app")]);
     node.send(b"{\"time\":\"2026-11-20T23:24:37Z\",\"a\":{\"b\":1}}\nno json\n");
     let mut rows = Vec::new();
     node.each_row(2, |row| rows.push((shown(row), row.time(), row.marks().has(Marks::UNPARSED))));
     assert_eq!(rows[0], ("app | a.b=1".to_owned(), 1_795_217_077_000_000_000, false));
     assert!(rows[1].2, "{rows:?}");
-    let node = Listening::start(&UDP, &[("format", "ltsv"), ("emit_unmatched_lines", "false")]);
+    let node = Listening::start(&UDP, &[("parse.type", "json"), ("parse.unmatched", "drop")]);
     node.datagram(b"garbage");
-    node.datagram(b"a:1\tb:2");
+    node.datagram(b"{\"a\":1,\"b\":2}");
     assert_eq!(node.rows(1), ["udp | a=1 b=2"]);
     node.wait_for_error("unmatched");
-    let node = Listening::start(&TCP, &[("format", "syslog"), ("timezone", "+01:00")]);
-    node.send(b"2026-11-20T23:24:37 h a: b\n");
-    node.each_row(1, |row| assert_eq!(row.time(), 1_795_213_477_000_000_000));
+    let expression = r"/^(?<field1>\d+):(?<at>[^ ]+) (?<word>\w+)$/";
+    let given = [
+        ("parse.type", "regexp"),
+        ("parse.expression", expression),
+        ("parse.types", "field1:integer"),
+        ("parse.time_key", "at"),
+    ];
+    let zone = [("parse.timezone", "+01:00"), ("source_address_key", "ip")];
+    let node = Listening::start(&TCP, &[&given[..], &zone[..]].concat());
+    node.send(b"7:2026-11-20T23:24:37 x\nno\n");
+    let mut rows = Vec::new();
+    node.each_row(2, |row| rows.push((shown(row), row.time(), row.raw().to_vec())));
+    assert_eq!(
+        rows[0],
+        (
+            "tcp | field1=7 word=x ip=127.0.0.1".to_owned(),
+            1_795_213_477_000_000_000,
+            b"7:2026-11-20T23:24:37 x\n".to_vec()
+        )
+    );
+    assert_eq!(rows[1].0, "tcp | ip=127.0.0.1");
+    // A value that does not stand in the line as it is.
+    let node = Listening::start(&TCP, &[("parse.type", "ltsv"), ("parse.types", "a:integer")]);
+    node.send(b"a:007\tb:2\na:008\tb:3\n");
+    assert_eq!(node.rows(2), ["tcp | a=7 b=2", "tcp | a=8 b=3"]);
+    let node = Listening::start(&TCP, &[("parse.type", "json"), ("parse.unmatched", "emit")]);
+    node.send(b"no\n");
+    assert_eq!(node.rows(1), ["tcp | unmatched_line=no"]);
 }
 
 #[test]
@@ -63,7 +88,7 @@ fn delimiters_lengths_and_line_breaks_are_as_the_options_say() {
     node.each_row(3, |row| rows.push((shown(row), row.marks().has(Marks::CONTINUES))));
     let row = |text: &str, goes_on| (text.to_owned(), goes_on);
     assert_eq!(rows, [row("udp | message=a\n", false), row("udp | message=123", true), row("udp |", false)]);
-    for (name, value) in [("format", "x"), ("timezone", "Nowhere"), ("delimiter", "")] {
+    for (name, value) in [("parse.type", "x"), ("parse.type", "msgpack"), ("delimiter", "")] {
         let options = sawlog_pipeline::config::options(&TCP, &[(name, vec![value.to_owned()])]).unwrap();
         assert!((TCP.input.unwrap())(&options).is_err(), "{name} = {value}");
     }
@@ -138,18 +163,18 @@ fn fluentds_options_mean_ours() {
          </parse>",
     );
     assert_eq!(findings.len(), 1, "{findings:?}");
-    let wanted = "delimiter=\\0 emit_unmatched_lines=true format=access listen=0.0.0.0:20001 message_length_limit=1024 \
-        resolve_hostname=false source_address_key=ip source_hostname_key=from tag=tcp.events timezone=+09:00";
+    let wanted = "delimiter=\\0 listen=0.0.0.0:20001 message_length_limit=1024 parse.timezone=+09:00 parse.type=apache2 \
+        parse.unmatched=keep resolve_hostname=false source_address_key=ip source_hostname_key=from tag=tcp.events";
     assert_eq!(options, wanted);
     let (options, findings) = source(
         &UDP,
         "type udp\ntag u\nformat none\nbody_size_limit 9\nremove_newline false\nreceive_buffer_size 8m",
     );
     assert_eq!(findings, [] as [&str; 0]);
-    let wanted = "emit_unmatched_lines=false format=none listen=0.0.0.0:5160 message_length_limit=9 \
+    let wanted = "listen=0.0.0.0:5160 message_length_limit=9 parse.timezone=local parse.type=none parse.unmatched=drop \
         receive_buffer_size=8388608 remove_newline=false resolve_hostname=false tag=u";
     assert_eq!(options, wanted);
-    let (_, findings) = source(&UDP, "@type udp\n<parse>\n@type csv\nkeys a\n</parse>");
+    let (_, findings) = source(&UDP, "@type udp\n<parse>\n@type nothing\nkey a\n</parse>");
     assert_eq!(findings.len(), 3, "no tag, no such parser, no such option: {findings:?}");
     assert_eq!(source(&TCP, "@type tcp\ntag t\n<transport udp>\n</transport>").1.len(), 1);
 }

@@ -2,6 +2,7 @@
 
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
 
+use crate::format::parse;
 use crate::shared::door;
 
 /// Fluentd's in_syslog.
@@ -25,32 +26,15 @@ fn read(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)> {
     give("severity_key", severity.or(reader.text("priority_key")));
     give("emit_unmatched_lines", Some(&reader.flag("emit_unmatched_lines").unwrap_or(false).to_string()));
     options.extend(door::fluent_peer(reader));
-    if let Some(parse) = reader.child("parse") {
-        let mut inner = reader.inside(parse);
-        match inner.text("@type") {
-            None | Some("syslog") => {}
-            Some(other) => {
-                inner.wrong("@type", &format!("`{other}`: syslog messages are read as syslog here"))
-            }
-        }
-        if let Some(format) = inner.text("message_format")
-            && !matches!(format, "rfc3164" | "rfc5424" | "auto")
-        {
-            inner.wrong("message_format", &format!("`{format}` is none of rfc3164, rfc5424, auto"));
-        }
-        options.extend(inner.text("timezone").map(|zone| ("timezone", vec![zone.to_owned()])));
-        let told = "both forms of a message, with and without a priority, are told apart by themselves";
-        let keys = [
-            "with_priority",
-            "parser_type",
-            "parser_engine",
-            "time_format",
-            "rfc5424_time_format",
-            "support_colonless_ident",
-        ];
-        inner.without_effect(&keys, told);
-        inner.finish();
+    let mut parser = parse::from_fluent(reader);
+    if parser.is_empty() {
+        parser =
+            vec![("parse.type", vec!["syslog".to_owned()]), ("parse.timezone", vec!["local".to_owned()])];
     }
+    if !parser.iter().any(|(name, _)| *name == "parse.with_priority") {
+        parser.push(("parse.with_priority", vec!["true".to_owned()]));
+    }
+    options.extend(parser);
     reader.without_effect(&["blocking_timeout"], "nothing here waits by polling");
     reader.without_effect(&["send_keepalive_packet"], "connections are not asked whether they live");
     options

@@ -9,6 +9,7 @@ use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
 
 use super::reading::SyslogReading;
 use crate::format;
+use crate::format::parse::Spec;
 use crate::shared::cut::{Cutter, Framing};
 use crate::shared::door::{self, Door, pump};
 
@@ -22,6 +23,10 @@ pub(super) struct Settings {
     pub severity_key: Option<String>,
     pub unmatched: bool,
     pub timezone: Option<String>,
+    /// How messages are read; where nothing is configured, by the line format.
+    pub spec: Option<Spec>,
+    /// Whether the parser sees the priority.
+    pub whole: bool,
 }
 
 impl Default for Settings {
@@ -34,6 +39,8 @@ impl Default for Settings {
             severity_key: None,
             unmatched: true,
             timezone: None,
+            spec: None,
+            whole: false,
         }
     }
 }
@@ -65,6 +72,8 @@ impl Settings {
             severity_key: some("severity_key"),
             unmatched: options.flag("emit_unmatched_lines"),
             timezone,
+            spec: Some(Spec::from_options(options)?).filter(|spec| !spec.is_auto()),
+            whole: options.flag("parse.with_priority"),
         })
     }
 

@@ -10,21 +10,27 @@ mod samples;
 mod tests;
 
 use sawlog_model::Limits;
+use sawlog_pipeline::protocol::concat;
 use sawlog_pipeline::{Decoder, Opt, OptKind, Protocol};
 
+use crate::format::parse;
 use crate::shared::door::{self, RowsDecoder};
 
 /// The protocol.
 pub const PROTOCOL: Protocol = Protocol {
     name: "syslog",
     summary: "Syslog, RFC 3164 and RFC 5424, over UDP and TCP.",
-    options: &sawlog_pipeline::protocol::concat::<{ OWN.len() + door::OPTIONS.len() }>(OWN, door::OPTIONS),
+    options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED),
     input: Some(input::make),
     fluent: &[fluent::FORM],
     decoder: Some(decoder),
     samples: samples::SAMPLES,
     ..Protocol::EMPTY
 };
+
+/// With a parser of the type `syslog` rows have the fields that Fluentd would find.
+const SHARED: &[Opt] =
+    &concat::<{ parse::OPTIONS.len() + door::OPTIONS.len() }>(parse::OPTIONS, door::OPTIONS);
 
 const OWN: &[Opt] = &[
     Opt { name: "listen", kind: OptKind::Address, default: "127.0.0.1:5140", help: "Address to listen on." },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sawlog_model::{Context, Limits, NameId, Nanos};
+use sawlog_model::{Context, Limits, NameId, Names, Nanos, strip_terminator};
 use sawlog_pipeline::{DecodeError, Intake};
 use sawlog_sys::Sys;
 
@@ -13,7 +13,7 @@ use crate::format;
 use crate::shared::cut::Piece;
 use crate::shared::door::{Peer, Reading};
 use crate::shared::gather::{Gather, NewRow, Place};
-use crate::shared::lines::Lines;
+use crate::shared::lines::{Configured, Lines, Read};
 use crate::shared::sources::Sources;
 
 /// Places that are remembered: senders times priorities.
@@ -22,9 +22,33 @@ const PLACES: usize = 10_000;
 /// A byte order mark; some senders put one before everything.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// What reads the text of messages.
+enum Reader {
+    /// The line format.
+    Lines(Lines),
+    /// A parser as configured.
+    Configured(Configured),
+}
+
+impl Reader {
+    fn name(&mut self, name: &str) -> NameId {
+        match self {
+            Reader::Lines(lines) => lines.name(name),
+            Reader::Configured(configured) => configured.name(name),
+        }
+    }
+
+    fn names(&self) -> Arc<Names> {
+        match self {
+            Reader::Lines(lines) => lines.names(),
+            Reader::Configured(configured) => configured.names(),
+        }
+    }
+}
+
 /// Reads messages.
 pub(super) struct SyslogReading {
-    lines: Lines,
+    reader: Reader,
     settings: Arc<Settings>,
     sources: Sources,
     /// Counts what is dropped.
@@ -52,12 +76,16 @@ impl SyslogReading {
             fallback: now,
             ..format::Settings::default()
         };
-        let mut lines = Lines::new(format, limits);
-        let mut name = |key: &Option<String>| key.as_ref().map(|key| lines.name(key));
+        let configured = settings.spec.as_ref().and_then(|spec| Configured::new(spec, now, limits));
+        let mut reader = match configured {
+            Some(configured) => Reader::Configured(configured),
+            None => Reader::Lines(Lines::new(format, limits)),
+        };
+        let mut name = |key: &Option<String>| key.as_ref().map(|key| reader.name(key));
         let (facility, severity) = (name(&settings.facility_key), name(&settings.severity_key));
         let settings = settings.clone();
         SyslogReading {
-            lines,
+            reader,
             settings,
             sources,
             intake,
@@ -73,6 +101,38 @@ impl SyslogReading {
         let sys = Sys::real();
         let sources = Sources::new(Vec::new(), "syslog", sys.random.clone());
         SyslogReading::new(&Arc::new(settings.clone()), sources, None, sys.clock.now(), limits)
+    }
+
+    /// What a message says, and its priority where it is syslog.
+    fn text(&mut self, piece: &Piece, received: Nanos) -> (Read, Option<Priority>) {
+        let skip = if piece.bytes.starts_with(BOM) { BOM.len() } else { 0 };
+        let priority = Priority::read(&piece.bytes[skip..]);
+        match &mut self.reader {
+            Reader::Lines(lines) => {
+                let read = lines.read(piece, received);
+                // What is no syslog is one piece of free text, or nothing.
+                let matched = match &read.slots[..] {
+                    [] => false,
+                    [slot] => &*lines.name_of(slot) != "message",
+                    _ => true,
+                };
+                (read, matched.then(|| priority.unwrap_or(Priority::NONE)))
+            }
+            Reader::Configured(configured) => {
+                let behind = piece.bytes.iter().position(|byte| *byte == b'>').map_or(0, |end| end + 1);
+                let start = if self.settings.whole { skip } else { behind.max(skip) };
+                let end = strip_terminator(&piece.bytes).len().max(start);
+                let read = match priority {
+                    Some(_) if !piece.inside => configured.read(piece, (start, end), received),
+                    _ => None,
+                };
+                let Some(mut read) = read else { return (Read::unparsed(piece), None) };
+                // The tag says it.
+                let pri = configured.name("pri");
+                read.slots.retain(|slot| slot.name != pri);
+                (read, priority)
+            }
+        }
     }
 
     fn place(&mut self, peer: &Peer, priority: Option<Priority>) -> Place {
@@ -112,21 +172,14 @@ impl Reading for SyslogReading {
         if piece.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Ok(());
         }
-        let read = self.lines.read(piece, received);
+        let (read, priority) = self.text(piece, received);
         let mut added: Vec<(NameId, &str)> = Vec::new();
         if !piece.inside {
-            // What is no syslog is one piece of free text, or nothing.
-            let matched = match &read.slots[..] {
-                [] => false,
-                [slot] => &*self.lines.name_of(slot) != "message",
-                _ => true,
-            };
-            let text = piece.bytes.strip_prefix(BOM).unwrap_or(&piece.bytes);
-            let priority = matched.then(|| Priority::read(text).unwrap_or(Priority::NONE));
             self.last = None;
-            if !matched && !self.settings.unmatched {
+            if priority.is_none() && !self.settings.unmatched {
                 if let Some(intake) = &self.intake {
-                    intake.count_error("unmatched", &format!("{}: {}", peer.host, text.escape_ascii()));
+                    intake
+                        .count_error("unmatched", &format!("{}: {}", peer.host, piece.bytes.escape_ascii()));
                 }
                 return Ok(());
             }
@@ -138,10 +191,11 @@ impl Reading for SyslogReading {
         }
         let Some(place) = &self.last else { return Ok(()) };
         for (name, value) in &peer.fields {
-            added.push((self.lines.name(name), value));
+            added.push((self.reader.name(name), value));
         }
         let row = NewRow {
             raw: &piece.bytes,
+            made: &read.made,
             slots: &read.slots,
             time: read.time,
             received,
@@ -149,7 +203,7 @@ impl Reading for SyslogReading {
             added: &added,
         };
         gather.push(place, row);
-        gather.names = self.lines.names();
+        gather.names = self.reader.names();
         Ok(())
     }
 }

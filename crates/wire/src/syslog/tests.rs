@@ -221,21 +221,43 @@ fn fluentds_options_mean_ours() {
          source_address_key ip
          emit_unmatched_lines true
          <parse>
+           @type syslog
            message_format auto
            timezone +09:00
          </parse>",
     );
     assert_eq!(findings, [] as [&str; 0]);
     let wanted = "delimiter=\\n emit_unmatched_lines=true facility_key=fac frame_type=octet_count listen=[::1]:5141 \
-        message_length_limit=4096 resolve_hostname=true severity_key=level source_address_key=ip source_hostname_key=from \
-        tag=system timezone=+09:00 transports=tcp";
+        message_length_limit=4096 parse.message_format=auto parse.timezone=+09:00 parse.type=syslog parse.unmatched=drop \
+        parse.with_priority=true resolve_hostname=true severity_key=level source_address_key=ip source_hostname_key=from \
+        tag=system transports=tcp";
     assert_eq!(options, wanted);
     let (options, findings) =
         source(&PROTOCOL, "@type syslog\ntag s\npriority_key p\nblocking_timeout 1\nportt 3");
     let wanted = "emit_unmatched_lines=false frame_type=traditional listen=0.0.0.0:5140 message_length_limit=2048 \
-        resolve_hostname=false severity_key=p tag=s transports=udp";
+        parse.timezone=local parse.type=syslog parse.with_priority=true resolve_hostname=false severity_key=p tag=s transports=udp";
     assert_eq!(options, wanted);
     assert_eq!(findings.len(), 2, "{findings:?}");
-    let (_, findings) = source(&PROTOCOL, "@type syslog\n<parse>\n@type json\nmessage_format x\n</parse>");
-    assert_eq!(findings.len(), 3, "{findings:?}");
+    let (_, findings) = source(&PROTOCOL, "@type syslog\n<parse>\n@type nothing\n</parse>");
+    assert_eq!(findings.len(), 2, "no tag, no such parser: {findings:?}");
+}
+
+#[test]
+fn a_parser_finds_what_fluentd_would() {
+    let fluentd =
+        [("parse.type", "syslog"), ("parse.with_priority", "true"), ("emit_unmatched_lines", "false")];
+    let node = Listening::start(&PROTOCOL, &fluentd);
+    node.datagram(b"<13>Nov 20 23:51:31 vm myapp[3]: hello bsd\n");
+    assert_eq!(node.rows(1), ["syslog.user.notice | host=vm ident=myapp pid=3 message=hello bsd"]);
+    node.datagram(b"no priority");
+    node.wait_for_error("unmatched");
+    let node = Listening::start(&PROTOCOL, &[&fluentd[..], &[("parse.message_format", "auto")]].concat());
+    node.datagram(RFC5424.as_bytes());
+    let wanted = "syslog.local0.info | host=vm ident=myapp pid=7 msgid=ID47 extradata=[timeQuality tzKnown=\"1\"][meniscus@1 tenant=\"1022\"] message=hi";
+    assert_eq!(node.rows(1), [wanted]);
+    // Without the priority in what the parser sees, it may be of any type.
+    let node = Listening::start(&PROTOCOL, &[("parse.type", "json")]);
+    node.datagram(b"<11>{\"a\":{\"b\":1}}\n");
+    node.datagram(b"<11>no json");
+    assert_eq!(node.rows(2), ["syslog.user.err | a.b=1", "syslog.unmatched |"]);
 }

@@ -400,6 +400,11 @@ impl TextReader {
         TextReader { configured, names: Arc::new(names), clock: Clock::utc(reference), limits }
     }
 
+    /// The id of a name, for fields that are added to a row beside those of its text.
+    pub fn name(&mut self, name: &str) -> NameId {
+        self.names.find(name).unwrap_or_else(|| Arc::make_mut(&mut self.names).intern(name))
+    }
+
     /// Names of the slots; grows only.
     pub fn names(&self) -> &Arc<Names> {
         &self.names
