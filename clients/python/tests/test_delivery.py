@@ -169,11 +169,15 @@ def test_a_full_queue_drops_counts_and_tells(receiver):
     late.close()
 
 
-def test_an_event_that_is_longer_than_the_queue_is_dropped(receiver):
-    sawlog.configure(receiver.address, queue_bytes=10_000)
+@pytest.mark.parametrize("queue,length", [(10_000, 20_000), (1 << 30, 17 << 20)])
+def test_an_event_that_is_too_long_is_dropped_and_others_go_on(receiver, queue, length):
+    sawlog.configure(receiver.address, queue_bytes=queue)
     with sawlog.Context("a") as c:
-        c.set("k", "x" * 20_000)
+        c.set("k", "x" * length)
     assert sawlog.stats().dropped == 1
+    send(1)
+    assert sawlog.flush()
+    assert sorted(record["type"] for record in receiver.wait(2)) == ["request", "sawlog.dropped"]
 
 
 def test_what_is_no_text_and_no_answer(receiver):

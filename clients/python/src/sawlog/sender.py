@@ -24,6 +24,8 @@ _log = logging.getLogger("sawlog.sender")
 
 # What an event costs beside its own bytes: its place in the queue and the objects around it.
 _OVERHEAD = 150
+# A longer event is dropped whatever room there is: a receiver that refuses it would never get any other.
+_EVENT_MOST = 16 * 1024 * 1024
 # At most this many bytes are on their way before the sender waits for their acknowledgements.
 _WINDOW = 4 * 1024 * 1024
 _PAUSE_FIRST, _PAUSE_MOST = 0.1, 10.0
@@ -98,7 +100,7 @@ class Sender:
         """Queues one entry; `False` where there was no room and it was dropped and counted. Never waits for the network."""
         size = len(entry) + _OVERHEAD
         with self._lock:
-            if self._bytes + size > self._room or self._closing is not None:
+            if self._bytes + size > self._room or size > _EVENT_MOST or self._closing is not None:
                 self._dropped += 1
                 return False
             self._bytes += size
