@@ -58,6 +58,26 @@ pub fn spawn_with_stack<T: Send + 'static>(
     std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work).map(Thread)
 }
 
+/// How many threads this machine runs at once.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs all jobs at once, the first one on this thread; gives their results in order, `None` for one that panicked.
+///
+/// # Errors
+/// Where the system gives no more threads: then none has run but those before.
+pub fn together<T: Send>(name: &str, jobs: Vec<impl FnOnce() -> T + Send>) -> io::Result<Vec<Option<T>>> {
+    let mut jobs = jobs.into_iter();
+    let Some(own) = jobs.next() else { return Ok(Vec::new()) };
+    std::thread::scope(|scope| {
+        let spawn = |job| std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, job);
+        let others = jobs.map(spawn).collect::<io::Result<Vec<_>>>()?;
+        let own = own();
+        Ok(std::iter::once(Some(own)).chain(others.into_iter().map(|other| other.join().ok())).collect())
+    })
+}
+
 /// Waits.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn sleep(time: Duration) {

@@ -112,6 +112,11 @@ impl Follower {
         Ok(verify(&*self.file, self.metadata()?.len, self.cutter.mark())?.is_none())
     }
 
+    /// Bytes that the file has behind those that were read.
+    pub(crate) fn backlog(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len.saturating_sub(self.cutter.end()))
+    }
+
     pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sawlog_model::{Limits, SECOND, Tenant};
+use sawlog_sys::task;
 use sawlog_sys::watch::{Change, Watcher};
 
 use super::delivery::{Delivery, Stopped};
@@ -27,6 +28,8 @@ const POLL: Duration = Duration::from_secs(1);
 /// us for each.
 const LITTLE: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(10);
+/// A file with so many bytes to be read is read beside others.
+const MUCH: u64 = 2 << 20;
 
 /// One tail input.
 pub(crate) struct Tail {
@@ -180,7 +183,11 @@ impl Tail {
     /// Lets each file that changed read its turn, and does what is due; bytes read.
     fn pass(&mut self) -> Result<usize, Stopped> {
         let mut bytes = 0;
-        for id in std::mem::take(&mut self.dirty) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        if dirty.len() > 1 {
+            bytes += self.read_together(&mut dirty)?;
+        }
+        for id in dirty {
             bytes += self.read(id)?;
         }
         for mut unpacking in std::mem::take(&mut self.unpacking) {
@@ -212,7 +219,50 @@ impl Tail {
 
     fn read(&mut self, id: FileId) -> Result<usize, Stopped> {
         let Some(follower) = self.followers.get_mut(&id) else { return Ok(0) };
-        let (read, more, unlinked) = match follower.read(&self.delivery)? {
+        let read = follower.read(&self.delivery)?;
+        self.was_read(id, read)
+    }
+
+    /// Lets those of the files that have much to read do so at once, and takes them out; bytes read.
+    fn read_together(&mut self, dirty: &mut BTreeSet<FileId>) -> Result<usize, Stopped> {
+        let large: Vec<(FileId, &mut Follower)> = self
+            .followers
+            .iter_mut()
+            .filter(|(id, follower)| dirty.contains(id) && follower.backlog() >= MUCH)
+            .map(|(id, follower)| (*id, follower))
+            .collect();
+        let threads = task::cores().min(large.len());
+        if threads < 2 {
+            return Ok(0);
+        }
+        dirty.retain(|id| large.iter().all(|(other, _)| other != id));
+        let mut shares: Vec<Vec<(FileId, &mut Follower)>> = (0..threads).map(|_| Vec::new()).collect();
+        large.into_iter().enumerate().for_each(|(number, one)| shares[number % threads].push(one));
+        let delivery = &self.delivery;
+        let jobs = shares.into_iter().map(|share| {
+            move || share.into_iter().map(|(id, follower)| (id, follower.read(delivery))).collect::<Vec<_>>()
+        });
+        let all = match task::together("tail-reader", jobs.collect()) {
+            Ok(all) => all,
+            Err(error) => {
+                // They are read one after the other.
+                self.delivery.intake.count_error("threads", &error.to_string());
+                self.delivery.stop.wait(POLL);
+                self.dirty.extend(self.followers.keys());
+                return Ok(0);
+            }
+        };
+        let mut bytes = 0;
+        for (id, read) in all.into_iter().flatten().flatten() {
+            bytes += self.was_read(id, read?)?;
+        }
+        Ok(bytes)
+    }
+
+    /// What follows from how a file was read; bytes read.
+    fn was_read(&mut self, id: FileId, read: io::Result<Read>) -> Result<usize, Stopped> {
+        let Some(follower) = self.followers.get_mut(&id) else { return Ok(0) };
+        let (read, more, unlinked) = match read {
             Ok(Read::Bytes { read, more, unlinked }) => (read, more, unlinked),
             Ok(Read::Truncated) => return self.restart(id).map(|()| 0),
             Err(error) => {

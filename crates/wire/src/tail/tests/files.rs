@@ -406,3 +406,28 @@ fn a_large_file_is_read_in_order() {
     let status = output.rows();
     assert!(status.windows(2).all(|pair| pair[0].address < pair[1].address));
 }
+
+#[test]
+fn large_files_are_read_at_once_and_each_in_order() {
+    let node = Node::new();
+    let count = 200_000;
+    for name in ["a.log", "b.log", "c.log"] {
+        node.append(name, &text(0, count));
+    }
+    let output = Collect::new("store");
+    let _life = node.start(&output, "*.log");
+    wait_until("all rows", || output.rows().len() == 3 * count);
+    let rows = output.rows();
+    let mut switches = 0;
+    for pair in rows.windows(2) {
+        switches += usize::from(pair[0].name != pair[1].name);
+    }
+    for name in ["a.log", "b.log", "c.log"] {
+        let name = path_text(&node.log(name));
+        let offsets: Vec<u64> =
+            rows.iter().filter(|row| row.name == name).map(|row| row.address.offset).collect();
+        assert!(offsets.len() == count && offsets.is_sorted_by(|a, b| a < b), "{name}");
+    }
+    // One after the other there would be one switch less than there are files.
+    assert!(task::cores() < 2 || switches > 2, "{switches} switches between files");
+}
