@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::column::{Column, Strings};
+use super::heads::Outline;
 use super::skeleton::Skeleton;
 
 /// What is kept.
@@ -21,6 +22,8 @@ pub(super) enum Part {
     Skeletons(Arc<Vec<Skeleton>>),
     /// A column of a row group.
     Column(Arc<Column>),
+    /// The heads of a row group.
+    Outline(Arc<Outline>),
 }
 
 /// Which part: segment, sort, and two numbers that the sort gives meaning to.

@@ -6,6 +6,7 @@ use sawlog_model::{Kind, Predicate, Test};
 use super::counts::{self, Counts};
 use super::cursor::Cursor;
 use super::fields::{self, Role};
+use super::group::once;
 use super::heads::Heads;
 use super::needle::{Needle, Reading};
 use super::shape::Shape;
@@ -13,14 +14,20 @@ use super::template::VARIABLE;
 use super::{select, stream, tag};
 use crate::StoreError;
 
+#[cfg(test)]
+mod tests;
+
 /// A skeleton of the group, and how many rows have it.
 struct Counted {
     shape: Shape,
     rows: u64,
 }
 
-/// The counts of a group, and columns with how many rows have a value in each.
-pub(super) type ColumnsNamed = (Counts, Vec<(u32, u64)>);
+/// How often codes and skeletons come in a group.
+pub(super) struct Told {
+    counts: Counts,
+    shapes: Vec<Counted>,
+}
 
 impl Heads {
     /// How many rows of the group the predicate keeps; `None` where rows must be looked at to know.
@@ -31,49 +38,52 @@ impl Heads {
                 Ok(self.count(one)?.map(|kept| u64::from(self.meta().rows).saturating_sub(kept)))
             }
             Predicate::And(_) | Predicate::Or(_) => Ok(None),
-            Predicate::Any(test) => match self.counted()? {
-                Some((counts, shapes)) => self.count_any(test, &counts, &shapes),
+            Predicate::Any(test) => match self.told()? {
+                Some(told) => self.count_any(test, told),
                 None => Ok(None),
             },
             Predicate::Field(name, test) => match self.columns_named(name)? {
-                Some((counts, columns)) => self.count_field(test, &counts, columns),
+                Some((counts, columns)) => self.count_field(test, counts, columns),
                 None => Ok(None),
             },
         }
     }
 
     /// The counts of the group and its skeletons; `None` where there are too many, or rows that are kept whole.
-    fn counted(&self) -> Result<Option<(Counts, Vec<Counted>)>, StoreError> {
-        let damaged = |damage| self.body.damaged(damage);
-        let counts = Counts::read(&self.stream(stream::COUNTS)?).map_err(damaged)?;
-        let Some(list) = counts.of(counts::SKELETONS) else { return Ok(None) };
-        let skeletons = self.body.skeletons()?;
-        let mut shapes = Vec::with_capacity(list.len());
-        for (code, rows) in list {
-            match skeletons.get(*code as usize) {
-                Some(skeleton) if !skeleton.whole => {
-                    shapes.push(Counted { shape: Shape::new(skeleton), rows: u64::from(*rows) });
+    fn told(&self) -> Result<Option<&Told>, StoreError> {
+        let told = once(&self.outline.told, || {
+            let counts =
+                Counts::read(&self.stream(stream::COUNTS)?).map_err(|damage| self.body.damaged(damage))?;
+            let Some(list) = counts.of(counts::SKELETONS) else { return Ok(None) };
+            let skeletons = self.body.skeletons()?;
+            let mut shapes = Vec::with_capacity(list.len());
+            for (code, rows) in list {
+                match skeletons.get(*code as usize) {
+                    Some(skeleton) if !skeleton.whole => {
+                        shapes.push(Counted { shape: Shape::new(skeleton), rows: u64::from(*rows) });
+                    }
+                    _ => return Ok(None),
                 }
-                _ => return Ok(None),
             }
-        }
-        Ok(Some((counts, shapes)))
+            Ok(Some(Told { counts, shapes }))
+        });
+        told.map(Option::as_ref)
     }
 
     /// The columns of a field with how many rows have a value in each, where no row has two, and nothing but columns says
     /// what the field is.
-    pub(super) fn columns_named(&self, name: &str) -> Result<Option<ColumnsNamed>, StoreError> {
+    pub(super) fn columns_named(&self, name: &str) -> Result<Option<(&Counts, Vec<(u32, u64)>)>, StoreError> {
         if select::OWN.contains(&name) || self.body.contexts.iter().any(|context| context.get(name).is_some())
         {
             return Ok(None);
         }
-        let Some((counts, shapes)) = self.counted()? else { return Ok(None) };
+        let Some(told) = self.told()? else { return Ok(None) };
         let is_named = |column: u32| {
             let field = &self.body.fields[column as usize];
             matches!(field.role, Role::Field(_)) && &*field.name == name
         };
         let mut columns: Vec<(u32, u64)> = Vec::new();
-        for Counted { shape, rows } in &shapes {
+        for Counted { shape, rows } in &told.shapes {
             let mut named = shape.slots.iter().filter(|slot| is_named(slot.column));
             let Some(slot) = named.next() else { continue };
             if named.next().is_some() {
@@ -84,7 +94,7 @@ impl Heads {
                 None => columns.push((slot.column, *rows)),
             }
         }
-        Ok(Some((counts, columns)))
+        Ok(Some((&told.counts, columns)))
     }
 
     /// [`Predicate::Field`].
@@ -111,7 +121,8 @@ impl Heads {
     }
 
     /// [`Predicate::Any`].
-    fn count_any(&self, test: &Test, counts: &Counts, shapes: &[Counted]) -> Result<Option<u64>, StoreError> {
+    fn count_any(&self, test: &Test, told: &Told) -> Result<Option<u64>, StoreError> {
+        let Told { counts, shapes } = told;
         let needle = Needle::new(test);
         let tagged = |tag: Option<&str>| tag.is_some_and(|tag| test.keeps_text(tag.as_bytes()));
         if !needle.is_text()
@@ -207,6 +218,11 @@ impl Heads {
                     return Ok(None);
                 }
                 let hits = list.iter().filter(|(code, _)| found.has(*code as usize));
+                Ok(Some(hits.map(|(_, count)| u64::from(*count)).sum()))
+            }
+            (tag::INTEGERS, Some(list)) => {
+                let passes = |number: &u32| needle.keeps(kind, number.to_string().as_bytes());
+                let hits = list.iter().filter(|(number, _)| passes(number));
                 Ok(Some(hits.map(|(_, count)| u64::from(*count)).sum()))
             }
             (tag::TEMPLATES, Some(list)) if kind == Kind::Text => {

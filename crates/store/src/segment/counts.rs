@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::cursor::{Cursor, Damage, put_varint};
+use super::interner::IntMap;
 
 /// Most different codes that are counted, beside a share of the rows.
 const MOST: usize = 32;
@@ -13,27 +14,25 @@ const ROWS_PER_CODE: usize = 128;
 /// The number of the skeletons among what is counted; columns are their number plus one.
 pub(super) const SKELETONS: u32 = 0;
 
-/// Appends how often each code comes, unless there are too many different ones.
+/// Appends how often each code comes, unless there are too many different ones (or one that is no code).
 pub(super) fn put(codes: &[i64], out: &mut Vec<u8>) {
     let most = MOST + codes.len() / ROWS_PER_CODE;
-    let largest = codes.iter().copied().max().unwrap_or(0);
-    let mut counts = vec![0u32; usize::try_from(largest).unwrap_or(0) + 1];
-    let mut different = 0;
-    for code in codes {
-        let count = &mut counts[usize::try_from(*code).unwrap_or(0)];
-        different += usize::from(*count == 0);
-        *count += 1;
-        if different > most {
+    let mut counts: IntMap<u32> = IntMap::default();
+    for run in codes.chunk_by(|a, b| a == b) {
+        *counts.entry(run[0]).or_default() += run.len() as u32;
+        if counts.len() > most || u32::try_from(run[0]).is_err() {
             return;
         }
     }
-    put_varint(out, different as u64);
+    let mut counts: Vec<(i64, u32)> = counts.into_iter().collect();
+    counts.sort_unstable();
+    put_varint(out, counts.len() as u64);
     let mut before = 0;
-    for (code, _) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+    for (code, _) in &counts {
         put_varint(out, (code - before) as u64);
-        before = code;
+        before = *code;
     }
-    counts.iter().filter(|count| **count > 0).for_each(|count| put_varint(out, u64::from(*count)));
+    counts.iter().for_each(|(_, count)| put_varint(out, u64::from(*count)));
 }
 
 /// The counts of one group.
@@ -94,8 +93,10 @@ mod tests {
         assert_eq!(counts.of_column(6), Some(&[(2, 2)][..]));
         assert_eq!(counts.of_column(0), None);
         let many: Vec<i64> = (0..1000).collect();
-        let mut bytes = Vec::new();
-        put(&many, &mut bytes);
-        assert!(bytes.is_empty());
+        for odd in [&many[..], &[-1, 5], &[1 << 32]] {
+            let mut bytes = Vec::new();
+            put(odd, &mut bytes);
+            assert!(bytes.is_empty());
+        }
     }
 }

@@ -219,6 +219,9 @@ pub(super) fn encode<'a>(
         led.put(&numbers, &mut out.head, &mut out.numbers);
         leaders.add(input, &numbers, led.depth());
         tokens.add_numbers(values, &numbers);
+        if width == 0 {
+            out.count(&numbers, input);
+        }
     } else {
         let done = encode_stamps(input, out, tokens)
             || encode_shared(input, dictionary, shared, leaders, out, tokens)

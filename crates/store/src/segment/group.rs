@@ -41,6 +41,11 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// Whether each row has one value.
+    pub(super) fn is_one_each(&self) -> bool {
+        self.starts.is_empty()
+    }
+
     /// The number of the first value of the row.
     pub(super) fn start(&self, row: usize) -> usize {
         if self.starts.is_empty() { row } else { self.starts[row] as usize }
@@ -64,8 +69,12 @@ pub(super) fn once<T>(
 impl Group {
     pub(super) fn open(heads: Heads) -> Result<Group, StoreError> {
         let body = heads.body.clone();
-        let ids = heads.integers(heads.places.shapes, stream::SHAPES)?;
-        let contexts = heads.integers(heads.places.contexts, stream::CONTEXTS)?;
+        let ids = heads.integers(heads.places().shapes, stream::SHAPES)?;
+        let one_context = heads.constant(heads.places().contexts)?;
+        let contexts = match one_context {
+            Some(context) => vec![context],
+            None => heads.integers(heads.places().contexts, stream::CONTEXTS)?,
+        };
         let (codes, shapes) =
             local_shapes(&ids, &body.skeletons()?).map_err(|damage| body.damaged(damage))?;
         let one_context = contexts.first().copied().unwrap_or(0) as u32;
@@ -106,14 +115,14 @@ impl Group {
     /// # Errors
     /// As the disk says.
     pub fn times(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
-        once(&self.times, || self.heads.integers(self.heads.places.times, stream::TIMES).map(Arc::new))
+        once(&self.times, || self.heads.integers(self.heads.places().times, stream::TIMES).map(Arc::new))
             .cloned()
     }
 
     /// When the rows came.
     pub(super) fn received(&self) -> Result<Arc<Vec<Nanos>>, StoreError> {
         once(&self.received, || {
-            self.heads.integers(self.heads.places.received, stream::RECEIVED).map(Arc::new)
+            self.heads.integers(self.heads.places().received, stream::RECEIVED).map(Arc::new)
         })
         .cloned()
     }
@@ -171,7 +180,7 @@ impl Group {
         }
         let damaged = |damage| body.damaged(damage);
         let head = self.heads.place(column).ok_or_else(|| damaged(Damage::Bytes("a column is missing")))?;
-        let mut cursor = Cursor::new(&self.heads.bytes[head.clone()]);
+        let mut cursor = Cursor::new(&self.heads.bytes()[head.clone()]);
         let leader = cursor.u32().map_err(damaged)?;
         let tag = cursor.clone().byte().map_err(damaged)?;
         let times = match tag {
@@ -188,7 +197,7 @@ impl Group {
             if used { body.strings(stream::of_column(column, part)) } else { Ok(None) }
         };
         let sources = Sources {
-            head: self.heads.bytes.slice(head.end - cursor.remaining()..head.end),
+            head: self.heads.bytes().slice(head.end - cursor.remaining()..head.end),
             numbers: stream(stream::NUMBERS),
             text: stream(stream::TEXT),
             templates: stream(stream::TEMPLATES),

@@ -114,6 +114,12 @@ pub(super) fn size(count: usize, head: &mut Cursor<'_>) -> Result<usize, Damage>
     if count == 0 { Ok(0) } else { Form::read(head)?.planes(count) }
 }
 
+/// The integer that all are, where the head says so.
+pub(super) fn constant(head: &mut Cursor<'_>) -> Result<Option<i64>, Damage> {
+    let form = Form::read(head)?;
+    Ok((form.width == 0 && form.least_delta.is_none()).then_some(form.least))
+}
+
 /// How integers are written.
 struct Form {
     least: i64,

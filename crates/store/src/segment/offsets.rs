@@ -23,7 +23,7 @@ impl Group {
         once(&self.offsets, || {
             let mut offsets = Vec::with_capacity(self.rows());
             let body = self.body.stream(stream::OFFSETS, self.number as u32 + 1)?;
-            let mut head = Cursor::new(&self.heads.bytes[self.heads.places.offsets..]);
+            let mut head = Cursor::new(&self.heads.bytes()[self.heads.places().offsets..]);
             let rules = OffsetRules::read(self.meta(), &mut head, &mut Cursor::new(&body));
             let rules = rules.map_err(|damage| self.body.damaged(damage))?;
             let mut exceptions = rules.exceptions.iter().peekable();

@@ -1,5 +1,6 @@
 //! An open segment: its footer, and streams on demand. Knows nothing of predicates.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sawlog_model::{Context, Source, SourceFacts};
 use sawlog_sys::File;
+use zstd::bulk::Decompressor;
 
 use super::cache::{Cache, Part, PartKey};
 use super::chunk::{self, ChunkMeta, Place, StreamKey};
@@ -28,6 +30,7 @@ const CHUNK: u8 = 0;
 const STRINGS: u8 = 1;
 const SKELETONS: u8 = 2;
 pub(super) const COLUMN: u8 = 3;
+pub(super) const OUTLINE: u8 = 4;
 
 /// What all groups of an open segment share.
 pub(super) struct Body {
@@ -183,7 +186,7 @@ impl Body {
         let raw = if meta.stored == meta.raw {
             stored
         } else {
-            zstd::bulk::decompress(&stored, meta.raw as usize)
+            unpack(&stored, meta.raw as usize)
                 .map_err(|_| self.damaged(Damage::Bytes("a chunk does not unpack")))?
         };
         let bytes = Bytes::from(raw);
@@ -224,6 +227,21 @@ impl Body {
         self.cache.put(key, Part::Skeletons(skeletons.clone()), weight);
         Ok(skeletons)
     }
+}
+
+thread_local! {
+    /// What unpacks chunks: it has tables that are not to be made anew for each.
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn unpack(stored: &[u8], raw: usize) -> io::Result<Vec<u8>> {
+    UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            none => none.insert(Decompressor::new()?),
+        };
+        unpacker.decompress(stored, raw)
+    })
 }
 
 fn io_error(path: &str, error: io::Error) -> StoreError {

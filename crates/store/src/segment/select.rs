@@ -282,6 +282,13 @@ impl Group {
                     slots.map(|slot| slot.which).collect()
                 })
                 .collect();
+            // Where every row has just this value, what is found are rows.
+            if values.is_one_each() && places.iter().all(|places| places[..] == [0]) {
+                let mut found = found;
+                found.and(rows);
+                kept.or(&found);
+                continue;
+            }
             for row in rows.iter() {
                 let start = values.start(row);
                 if places[self.codes[row] as usize].iter().any(|which| found.has(start + *which as usize)) {
@@ -294,6 +301,9 @@ impl Group {
 
     /// Shapes that some of `rows` have.
     pub(super) fn present_shapes(&self, rows: &Bits) -> Vec<usize> {
+        if rows.count() == self.rows() {
+            return (0..self.shapes.len()).collect();
+        }
         let mut seen = vec![false; self.shapes.len()];
         rows.iter().for_each(|row| seen[self.codes[row] as usize] = true);
         (0..self.shapes.len()).filter(|code| seen[*code]).collect()

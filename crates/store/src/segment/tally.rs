@@ -126,20 +126,21 @@ impl Heads {
                     let value = self.stream(stream::of_column(column, stream::TEXT))?;
                     *tallied.entry(text(kind, &value)).or_default() += rows;
                 }
-                (tag::SHARED, Some(list)) => {
+                (tag::INTEGERS, Some(list)) if is_all(list, rows) => {
+                    for (number, count) in list {
+                        *tallied.entry(text(kind, number.to_string().as_bytes())).or_default() +=
+                            u64::from(*count);
+                    }
+                }
+                (tag::SHARED, Some(list)) if is_all(list, rows) => {
                     let owner = fields::dictionary(&self.body.fields, column);
                     let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
                     let missing = || self.body.damaged(Damage::Bytes("a dictionary is missing"));
                     let entries = entries.ok_or_else(missing)?;
-                    let mut all = 0;
                     for (code, count) in list {
                         let entry = (*code as usize) < entries.len();
                         let bytes = entry.then(|| entries.get(*code as usize)).ok_or_else(missing)?;
                         *tallied.entry(text(kind, bytes)).or_default() += u64::from(*count);
-                        all += u64::from(*count);
-                    }
-                    if all != rows {
-                        return Ok(None);
                     }
                 }
                 _ => return Ok(None),
@@ -154,3 +155,8 @@ impl Heads {
 
 /// Texts of a field with how many rows have each.
 pub(crate) type Tallied = Vec<(Option<String>, u64)>;
+
+/// Whether these are the counts of so many values.
+fn is_all(list: &[(u32, u32)], rows: u64) -> bool {
+    list.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() == rows
+}

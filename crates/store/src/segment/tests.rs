@@ -134,7 +134,7 @@ fn picture(row: RowRef<'_>) -> String {
     )
 }
 
-fn check_round_trip(rows: &[RowRef<'_>], size: usize, effort: Effort, dir: &Path) -> Segment {
+pub(super) fn check_round_trip(rows: &[RowRef<'_>], size: usize, effort: Effort, dir: &Path) -> Segment {
     let segment = segment(rows, size, effort, dir).expect("a segment");
     let mut at = 0;
     for group in 0..segment.meta().groups.len() {
@@ -155,7 +155,7 @@ fn check_round_trip(rows: &[RowRef<'_>], size: usize, effort: Effort, dir: &Path
     segment
 }
 
-fn check_select(segment: &Segment, rows: &[RowRef<'_>], predicate: &Predicate, range: TimeRange) {
+pub(super) fn check_select(segment: &Segment, rows: &[RowRef<'_>], predicate: &Predicate, range: TimeRange) {
     let mut at = 0;
     for number in 0..segment.meta().groups.len() {
         let group = segment.group(number).expect("a group");
@@ -350,7 +350,9 @@ proptest! {
             let segment = Segment::open(file.into(), "segment", Arc::new(Cache::new(1 << 20)))?;
             for number in 0..segment.meta().groups.len() {
                 segment.group(number)?.batches()?;
-                segment.may_keep(number, &Predicate::Any(Test::Phrase { text: "nothing".to_owned(), fold: true }))?;
+                let nothing = Predicate::Any(Test::Phrase { text: "nothing".to_owned(), fold: true });
+                segment.may_keep(number, &nothing)?;
+                segment.count(number, &Predicate::Not(Box::new(nothing)), TimeRange::ALL)?;
             }
             Ok(())
         };
@@ -376,7 +378,7 @@ fn literals_of_expressions_are_found() {
 }
 
 /// Text lines without slots.
-fn lines(texts: &[&[u8]]) -> Batch {
+pub(super) fn lines(texts: &[&[u8]]) -> Batch {
     let mut batch =
         Batch { source: Arc::new(Source { id: SourceId(1), ..Source::default() }), ..Batch::default() };
     let mut buffer = Vec::new();
@@ -573,75 +575,5 @@ fn columns_that_follow_from_others_come_back() {
         let equal = Test::Is("10.0.5.5".to_owned());
         check_select(&segment, &rows, &Predicate::Field("forwarded".to_owned(), equal), TimeRange::ALL);
         check_columns(&segment, &rows);
-    }
-}
-
-/// Rows with a level and a message of few templates.
-fn plain_rows(count: usize) -> Batch {
-    let mut names = Names::default();
-    let (level, message) = (names.intern("level"), names.intern("message"));
-    let mut batch = lines(&[]);
-    let mut buffer: Vec<u8> = Vec::new();
-    for index in 0..count {
-        let start = buffer.len();
-        let levels = ["info", "warn", "info", "error"];
-        let messages = [
-            format!("connection {index} was reset by peer"),
-            format!("took {index} ms to flush"),
-            "nothing to do for now, waiting".to_owned(),
-        ];
-        for (name, value) in [(level, levels[index % 4]), (message, &messages[index % 3])] {
-            let (from, len) = (buffer.len() as u32, value.len() as u32);
-            batch.slots.push(Slot { start: from, len, name, kind: Kind::Text, layout: 0 });
-            buffer.extend_from_slice(value.as_bytes());
-            buffer.extend_from_slice(if name == level { b": " } else { b"\n" });
-        }
-        batch.rows.push(Row {
-            start: start as u32,
-            len: (buffer.len() - start) as u32,
-            offset: start as u64,
-            time: index as i64,
-            received: index as i64,
-            slots_end: batch.slots.len() as u32,
-            marks: Marks::default(),
-        });
-    }
-    batch.buffer = buffer.into();
-    batch.names = Arc::new(names);
-    batch
-}
-
-#[test]
-fn words_of_templates_and_dictionaries_are_counted_without_rows() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let batch = plain_rows(6_000);
-    let rows: Vec<RowRef<'_>> = batch.iter().collect();
-    let phrase = |text: &str| Test::Phrase { text: text.to_owned(), fold: true };
-    let field = |name: &str, test| Predicate::Field(name.to_owned(), test);
-    let told = [
-        (Predicate::All, true),
-        (Predicate::Any(phrase("flush")), true),
-        (Predicate::Any(phrase("reset by peer")), true),
-        (Predicate::Any(phrase("was reset")), true),
-        (Predicate::Any(phrase("warn")), true),
-        (Predicate::Any(phrase("absent")), true),
-        (Predicate::Not(Box::new(Predicate::Any(phrase("ms to flush")))), true),
-        (field("level", Test::Is("error".to_owned())), true),
-        (field("level", Test::regex("^(info|warn)$", false).expect("an expression")), true),
-        (field("level", Test::Exists), true),
-        (field("missing", Test::Exists), true),
-        // The last word stands in a variable, or across the edge of one, or of a slot.
-        (Predicate::Any(phrase("took 7")), false),
-        (Predicate::Any(phrase("info: took")), false),
-        (Predicate::Any(phrase("4711")), false),
-    ];
-    for effort in [Effort::Cheap, Effort::Strong] {
-        let segment = check_round_trip(&rows, 2_500, effort, dir.path());
-        for (predicate, is_told) in &told {
-            check_select(&segment, &rows, predicate, TimeRange::ALL);
-            let heads = super::Heads::open(segment.body.clone(), 0).expect("heads");
-            let counted = heads.count(predicate).expect("counts");
-            assert_eq!(counted.is_some(), *is_told, "{predicate:?}");
-        }
     }
 }
