@@ -9,6 +9,7 @@ pub mod daemon;
 mod fs;
 mod handle;
 pub mod net;
+pub mod process;
 mod random;
 mod real;
 pub mod sim;

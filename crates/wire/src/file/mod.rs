@@ -1,6 +1,7 @@
 //! Rows to files whose names are made of time, tag and fields: see README.md. Knows nothing of where rows come from.
 
 mod options;
+pub mod secondary;
 mod sink;
 #[cfg(test)]
 mod tests;
