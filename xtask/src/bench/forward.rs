@@ -13,7 +13,7 @@ use crate::needs;
 
 /// What is forwarded: name, folder of the set, pattern below it, and options of the tail.
 const CASES: &[(&str, &str, &str, &str)] = &[
-    ("iotdb, as it is", "iotdb", "**", "format = \"text\"\n"),
+    ("iotdb, as it is", "iotdb", "**", "[input.parse]\ntype = \"none\"\n"),
     ("nginx access, parsed", "nginx_m5it", "access.log*", ""),
 ];
 
