@@ -11,6 +11,7 @@ const fluentLogger = createRequire(import.meta.url)('fluent-logger');
 const [binary, folder] = process.argv.slice(2);
 const file = name => join(folder, name);
 const running = [];
+process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
 
 // A node with this configuration, and the addresses that its first line tells.
 async function start(name, config) {
@@ -44,6 +45,7 @@ function certificate() {
     '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE'], { stdio: 'ignore' });
 }
 
+const QUIET = { info() {}, error() {} };
 const SECURITY = { clientHostname: 'client', sharedKey: 'secret', username: 'u', password: 'p' };
 
 async function sendersAreAdmitted() {
@@ -60,7 +62,7 @@ tls_key = "${file('key.pem')}"
   const tls = { ca: readFileSync(file('cert.pem')), servername: 'localhost' };
   for (const eventMode of ['Message', 'PackedForward', 'CompressedPackedForward']) {
     const sender = fluentLogger.createFluentSender('npm', {
-      host: 'localhost', port: node.port, timeout: 5, eventMode, requireAckResponse: true, ackResponseTimeout: 5,
+      host: 'localhost', port: node.port, timeout: 5, eventMode, internalLogger: QUIET, requireAckResponse: true, ackResponseTimeout: 5000,
       security: SECURITY, tls: true, tlsOptions: tls,
     });
     sender.on('error', error => { throw error; });
@@ -84,7 +86,7 @@ tls_key = "${file('key.pem')}"
     assert.equal((await search(node.http, word)).length, 1, word);
   }
   const stranger = fluentLogger.createFluentSender('npm', {
-    host: 'localhost', port: node.port, timeout: 5, requireAckResponse: true, ackResponseTimeout: 2,
+    host: 'localhost', port: node.port, timeout: 5, internalLogger: QUIET, requireAckResponse: true, ackResponseTimeout: 2000,
     security: { ...SECURITY, password: 'wrong' }, tls: true, tlsOptions: tls,
   });
   const refused = await new Promise(resolve => {
@@ -146,11 +148,7 @@ tls_ca = ["${file('cert.pem')}"]
 
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-try {
-  certificate();
-  await sendersAreAdmitted();
-  await aServerGetsWhatIsFollowed();
-} finally {
-  running.forEach(child => child.kill('SIGKILL'));
-}
+certificate();
+await sendersAreAdmitted();
+await aServerGetsWhatIsFollowed();
 process.exit(0);
