@@ -1,8 +1,9 @@
 //! The agent as its users start it.
-#![expect(clippy::disallowed_methods, reason = "a test looks at the real machine")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test looks at the real machine")]
 
 mod background;
 mod called;
+mod fluent;
 
 use std::path::Path;
 use std::process::{Command, Output};

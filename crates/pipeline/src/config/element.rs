@@ -284,7 +284,9 @@ impl<'a> ElementReader<'a> {
 
     /// Reports what nobody asked for.
     pub fn finish(self) {
-        let ElementReader { element, known, findings, .. } = self;
+        let ElementReader { element, mut known, findings, .. } = self;
+        known.sort_unstable();
+        known.dedup();
         let mut unknown = |file: &Arc<PathBuf>, line, what: String, name: &str| {
             let message = format!("{what}{}", suggestion(name, known.iter().copied()));
             findings.push(Finding { file: file.clone(), line, message, note: false });

@@ -111,6 +111,13 @@ impl<'a> Translator<'a> {
             return self.note(element, format!("`{kind}` has no effect: {why}"));
         }
         let label = element.get("@label").map(|label| self.label_name(element, label));
+        let renamed;
+        let element = if self.compat == Compat::Ik {
+            renamed = with_expression(element);
+            &renamed
+        } else {
+            element
+        };
         let Some((section, _)) = self.part(element, Role::Source, kind, &[]) else { return };
         let label = label.unwrap_or_default();
         self.config.inputs.push(Section { label, ..section });
@@ -420,4 +427,14 @@ impl<'a> Translator<'a> {
             self.findings.push(Finding { file, line, message, note: true });
         }
     }
+}
+
+/// What ik calls `regexp` is Fluentd's `expression`; groups are named as in Python there.
+fn with_expression(element: &Element) -> Element {
+    let mut element = element.clone();
+    for pair in element.pairs.iter_mut().filter(|pair| pair.key == "regexp") {
+        pair.key = "expression".to_owned();
+        pair.value = pair.value.replace("(?P<", "(?<");
+    }
+    element
 }

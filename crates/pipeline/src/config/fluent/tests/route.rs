@@ -16,6 +16,7 @@ const TAIL: Protocol = Protocol {
         opt("paths", OptKind::List, ""),
         opt("tag", OptKind::Text, ""),
         opt("rescan", OptKind::Duration, "60s"),
+        opt("expression", OptKind::Text, ""),
     ],
     input: Some(|_| Err(ConfigError(String::new()))),
     fluent: &[FluentForm {
@@ -25,6 +26,7 @@ const TAIL: Protocol = Protocol {
             let mut options = Vec::new();
             let rescan = reader.time("refresh_interval").map(crate::config::duration_text);
             options.extend(rescan.map(|text| ("rescan", vec![text])));
+            options.extend(reader.text("expression").map(|text| ("expression", vec![text.to_owned()])));
             reader.required("path");
             options.extend(reader.list("path").map(|paths| ("paths", paths)));
             options.push(("tag", vec![reader.required("tag").to_owned()]));
@@ -303,7 +305,7 @@ fn the_system_section_gives_the_data_directory_and_notes() {
 
 #[test]
 fn in_ik_every_match_gets_the_rows() {
-    let text = "<source>\ntype tail\npath /x\ntag a.b\nrefresh_interval 1m30s\n</source>\n<match a.**>\ntype out\nbuffer_chunk_limit 1k\n</match>\n\
+    let text = "<source>\ntype tail\npath /x\ntag a.b\nregexp ^(?P<a>.)\nrefresh_interval 1m30s\n</source>\n<match a.**>\ntype out\nbuffer_chunk_limit 1k\n</match>\n\
                 <match **>\ntype out\n</match>\n<scoreboard>\ntype html_http\nport 1234\n</scoreboard>\n";
     let (config, told) = read_as(text, Compat::Ik);
     assert_eq!(told, []);
@@ -313,8 +315,9 @@ fn in_ik_every_match_gets_the_rows() {
     assert_eq!(config.inputs[0].options.text("rescan"), "90s");
     assert_eq!(config.outputs()[0].section.options.text("buffer.chunk_limit_size"), "1000");
     assert_eq!(config.settings["status"], "0.0.0.0:1234");
+    assert_eq!(config.inputs[0].options.text("expression"), "^(?<a>.)");
     let refused = read_as(&text.replace("1m30s", "soon"), Compat::Ik).1;
-    assert_eq!((refused.len(), refused[0].0), (1, 5));
+    assert_eq!((refused.len(), refused[0].0), (1, 6));
 }
 
 /// Lines of notes that speak of ik.
