@@ -14,12 +14,14 @@ impl Parser {
         let mut parsed = Parsed::default();
         // Where the text begins that is being gathered, and how many lines it has.
         let mut text: Option<(usize, usize)> = None;
-        let mut at = 0;
+        let (mut at, mut last) = (0, (0, 0));
         while let Some(cut) = self.next_line(&buffer[at..], more) {
-            let begins = how == Gathering::ByFirstLine && {
+            let begins = how != Gathering::UntilMatch && {
                 let line = &buffer[at..at + cut.text];
-                self.chosen.as_mut().is_some_and(|(_, format)| format.begins(line))
+                let last = text.map(|_| &buffer[last.0..last.1]);
+                self.chosen.as_mut().is_some_and(|(_, format)| format.begins(line, last))
             };
+            last = (at, at + cut.text);
             if let Some((start, lines)) = text {
                 let full = lines >= EVENT_LINES || at + cut.len - start > EVENT_BYTES.min(self.limits.event);
                 if begins || full {

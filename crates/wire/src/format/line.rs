@@ -67,8 +67,9 @@ pub(super) trait Format: Send + Sync {
     /// Takes another reference for times without a year, where it has a clock of its own.
     fn refer(&mut self, _reference: Nanos) {}
 
-    /// Whether a line is the first of a text, where lines are gathered to texts.
-    fn begins(&mut self, _text: &[u8]) -> bool {
+    /// Whether a line is the first of a text, where lines are gathered to texts. `last` is the line before it, where that
+    /// belongs to a text that may go on.
+    fn begins(&mut self, _text: &[u8], _last: Option<&[u8]>) -> bool {
         true
     }
 }

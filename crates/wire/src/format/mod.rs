@@ -51,6 +51,8 @@ pub struct Settings {
     pub multiline: Option<bool>,
     /// A configured parser; where it is one, the format is not looked at.
     pub parse: Option<Spec>,
+    /// Empty lines are left out.
+    pub skip_empty: bool,
     /// Lines that are longer, in bytes, are left out and counted.
     pub longest: Option<usize>,
 }

@@ -164,6 +164,10 @@ impl Parser {
         parsed: &mut Parsed,
     ) {
         let mut marks = reading.marks;
+        if self.settings.skip_empty && line.bytes.is_empty() && !self.inside {
+            let slots = parsed.rows.last().map_or(0, |row| row.slots_end);
+            return parsed.slots.truncate(slots as usize);
+        }
         let too_long =
             self.settings.longest.is_some_and(|most| self.inside || cut.cut || line.bytes.len() > most);
         if too_long {

@@ -11,7 +11,7 @@ use sawlog_sys::{Metadata, Open};
 
 use super::cutter::{Cutter, Origin};
 use super::delivery::Stopped;
-use super::follower::{Follower, verify};
+use super::follower::{Follower, read_full, verify};
 use super::kin::{self, Candidate, Kin};
 use super::mark::{Anchor, Head, Mark};
 use super::names::{family, is_packed, is_rotation};
@@ -22,6 +22,9 @@ use super::watch::{LET_GO, Tail};
 
 /// A file that was not written to for so long is taken to be whole, nanoseconds.
 const WHOLE: i64 = 2 * SECOND;
+
+/// The last lines of a file are looked for among so many bytes.
+const LAST: u64 = 8 << 20;
 
 /// A file that is open, and what is known of it.
 struct Opened {
@@ -144,7 +147,7 @@ impl Tail {
         if self.options.from_beginning || came {
             return Some(Mark::default());
         }
-        self.mark_at(opened, opened.metadata.len)
+        self.mark_at(opened, last_lines(opened, self.options.tail_lines))
     }
 
     /// The mark of a place in a file whose bytes before it are not to be read.
@@ -313,6 +316,21 @@ impl Tail {
         }
         self.resume(known.known.source.id, opened)
     }
+}
+
+/// Where the last so many lines of a file begin, as far as they are among its last bytes; its end where none are asked for.
+fn last_lines(opened: &Opened, count: u64) -> u64 {
+    let len = opened.metadata.len;
+    if count == 0 || opened.content.packing != Packing::Plain {
+        return len;
+    }
+    let from = len.saturating_sub(LAST);
+    let mut bytes = vec![0; (len - from) as usize];
+    let Ok(read) = read_full(&**opened.content.file(), &mut bytes, from) else { return len };
+    let ended = bytes[..read].last() == Some(&b'\n');
+    let ends = memchr::memrchr_iter(b'\n', &bytes[..read]);
+    let begin = usize::try_from(count).ok().and_then(|count| ends.skip(usize::from(ended)).nth(count - 1));
+    from + begin.map_or(0, |end| end as u64 + 1)
 }
 
 fn facts(opened: &Opened) -> SourceFacts {

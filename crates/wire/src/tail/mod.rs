@@ -89,6 +89,18 @@ const OWN: &[Opt] = &[
         help: "Zone of `%Y%m%d` and the like in paths; empty: this machine's.",
     },
     Opt {
+        name: "ignore_empty",
+        kind: OptKind::Bool,
+        default: "false",
+        help: "Whether empty lines are left out.",
+    },
+    Opt {
+        name: "tail_lines",
+        kind: OptKind::Number,
+        default: "0",
+        help: "Of a file that is not read from its beginning, so many of its last lines are read all the same.",
+    },
+    Opt {
         name: "path_key",
         kind: OptKind::Text,
         default: "",

@@ -22,6 +22,8 @@ pub struct LineOptions {
     pub multiline: Option<bool>,
     /// A configured parser, instead of a format.
     pub parse: Option<Spec>,
+    /// Empty lines are left out.
+    pub skip_empty: bool,
     /// Lines longer than this, in bytes, are left out and counted; 0: none.
     pub longest: usize,
     /// A field of all rows that holds the path of their file; empty: none.
@@ -42,6 +44,7 @@ impl LineOptions {
             fallback,
             multiline: self.multiline,
             parse: self.parse.clone(),
+            skip_empty: self.skip_empty,
             longest: (self.longest > 0).then_some(self.longest),
         }
     }
@@ -74,6 +77,8 @@ pub(crate) struct TailOptions {
     pub pos_file: String,
     /// Files that were not written to for so long are left out; zero: none.
     pub recent: Duration,
+    /// Of a file that is not read from its beginning, so many of the last lines are read all the same.
+    pub tail_lines: u64,
     /// After so long without a new byte, lines are given that others might have gone on with; zero: never.
     pub quiet: Duration,
 }
@@ -143,6 +148,7 @@ impl TailOptions {
             timezone: given(options.text("timezone")),
             multiline,
             parse: parser(options)?,
+            skip_empty: options.flag("ignore_empty"),
             longest: options.bytes("max_line_size"),
             path_key: options.text("path_key").to_owned(),
             tag: options.text("tag").to_owned(),
@@ -160,6 +166,7 @@ impl TailOptions {
             token: options.text("token").to_owned(),
             pos_file: options.text("pos_file").to_owned(),
             recent: options.duration("limit_recently_modified"),
+            tail_lines: options.number("tail_lines"),
             quiet: options.duration("multiline_flush_interval"),
         };
         read.date(0)?;

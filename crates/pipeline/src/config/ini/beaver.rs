@@ -257,19 +257,20 @@ fn input(
         reader.wrong("delimiter", "only lines are read; leave it away");
     }
     let fields = fields(&mut reader);
+    for (theirs, ours) in
+        [("multiline_regex_before", "parse.join_before"), ("multiline_regex_after", "parse.join_after")]
+    {
+        given.extend(reader.text(theirs).filter(|value| !value.is_empty()).map(|value| (ours, text(value))));
+    }
+    let empty = reader.text("ignore_empty").is_some_and(|value| !matches!(value, "" | "0"));
+    if empty {
+        given.push(("ignore_empty", text("true")));
+    }
+    if let Some(count) = reader.number("tail_lines").filter(|count| *count > 0) {
+        given.push(("tail_lines", text(&count.to_string())));
+    }
     reader.without_effect(
-        &["multiline_regex_before", "multiline_regex_after"],
-        "lines that belong together are told by what they look like",
-    );
-    reader.without_effect(
-        &[
-            "ignore_empty",
-            "ignore_truncate",
-            "size_limit",
-            "tail_lines",
-            "sincedb_write_interval",
-            "stat_interval",
-        ],
+        &["ignore_truncate", "size_limit", "sincedb_write_interval", "stat_interval"],
         "every line is read once, whatever becomes of its file",
     );
     reader.without_effect(

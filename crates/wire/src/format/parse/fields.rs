@@ -361,10 +361,15 @@ impl Format for Configured {
         self.time.refer(reference);
     }
 
-    fn begins(&mut self, text: &[u8]) -> bool {
+    fn begins(&mut self, text: &[u8], last: Option<&[u8]>) -> bool {
+        let joins = &self.plan.joins;
         match &self.plan.kind {
             Type::Multiline { first: Some(first), .. } => first.is_match(text),
-            _ => false,
+            _ => {
+                let belongs = joins.before.as_ref().is_some_and(|before| before.is_match(text));
+                let goes_on = |last: &[u8]| joins.after.as_ref().is_some_and(|after| after.is_match(last));
+                !belongs && !last.is_some_and(goes_on)
+            }
         }
     }
 }

@@ -65,6 +65,15 @@ struct Plan {
     how: How,
     zone: Option<String>,
     conversions: Conversions,
+    /// Lines that go on with the one before them, and lines that the next goes on with.
+    joins: Joins,
+}
+
+/// Which lines belong together by what they look like, whatever the kind.
+#[derive(Debug, Default)]
+struct Joins {
+    before: Option<Regex>,
+    after: Option<Regex>,
 }
 
 /// How fields are found.
@@ -110,6 +119,8 @@ pub(super) enum Gathering {
     ByFirstLine,
     /// A text goes on until it matches.
     UntilMatch,
+    /// A text goes on with lines that look like it, or after lines that do.
+    ByNeighbours,
 }
 
 /// For fuzzing: an expression finds in a text by the program that it was lowered to what the general engine finds.
@@ -179,7 +190,11 @@ impl Spec {
     }
 
     pub(super) fn gathering(&self) -> Option<Gathering> {
-        match &self.plan.as_ref()?.kind {
+        let plan = self.plan.as_ref()?;
+        if plan.joins.before.is_some() || plan.joins.after.is_some() {
+            return Some(Gathering::ByNeighbours);
+        }
+        match &plan.kind {
             Type::Multiline { first: Some(_), .. } => Some(Gathering::ByFirstLine),
             Type::Multiline { first: None, .. } => Some(Gathering::UntilMatch),
             _ => None,

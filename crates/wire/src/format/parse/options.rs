@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use regex_automata::meta::Regex;
 use sawlog_pipeline::{ConfigError, Opt, OptKind, Options};
 
 use super::convert::{self, Conversions};
@@ -9,7 +10,7 @@ use super::expression::Expression;
 use super::fields::detects_structured;
 use super::strptime::Format;
 use super::time::How;
-use super::{Plan, Spec, Type, Unmatched};
+use super::{Joins, Plan, Spec, Type, Unmatched};
 use crate::format::zone::Clock;
 use crate::shared::ruby_regex;
 
@@ -80,6 +81,8 @@ pub const OPTIONS: &[Opt] = &[
         "",
         "Expression of lines that begin an event, for multiline.",
     ),
+    opt("parse.join_before", OptKind::Text, "", "Expression of lines that belong to the line before them."),
+    opt("parse.join_after", OptKind::Text, "", "Expression of lines that the next line belongs to."),
     opt(
         "parse.unmatched",
         OptKind::Text,
@@ -142,6 +145,7 @@ impl Spec {
             how: how(name, options)?,
             zone: zone.map(str::to_owned),
             conversions,
+            joins: Joins { before: joined("join_before", options)?, after: joined("join_after", options)? },
             kind: Type::Json,
         };
         if let Type::Syslog { .. } = kind
@@ -156,6 +160,14 @@ impl Spec {
 
 fn wrong<T>(name: &str, message: &str) -> Result<T, ConfigError> {
     Err(ConfigError(format!("`parse.{name}`: {message}")))
+}
+
+/// The expression of lines that belong together with others.
+fn joined(name: &str, options: &Options) -> Result<Option<Regex>, ConfigError> {
+    match options.text(&format!("parse.{name}")) {
+        "" => Ok(None),
+        text => ruby_regex::compile(text).map(Some).or_else(|error| wrong(name, &error)),
+    }
 }
 
 fn expression(name: &str, text: &str, dot_all: bool) -> Result<Expression, ConfigError> {

@@ -95,6 +95,29 @@ fn from_the_end_a_file_that_comes_later_is_read_whole() {
 }
 
 #[test]
+fn the_last_lines_of_a_file_are_read_where_that_is_asked_for() {
+    for (count, first) in [("2", 3), ("9", 0)] {
+        let node = Node::new();
+        node.append("app.log", &text(0, 5));
+        node.append("empty.log", "");
+        let output = Collect::new("store");
+        let options = [paths(&node, "*.log"), given("from_beginning", "false"), given("tail_lines", count)];
+        let _life = node.start_with(&output, &options);
+        assert_eq!(output.wait_for_rows(5 - first), lines(first, 5));
+        assert_eq!(output.rows()[0].address.offset, 7 * first as u64);
+    }
+}
+
+#[test]
+fn empty_lines_are_left_out_where_that_is_asked_for() {
+    let node = Node::new();
+    node.append("app.log", "a\n\n\r\nb\n");
+    let output = Collect::new("store");
+    let _life = node.start_with(&output, &[paths(&node, "app.log"), given("ignore_empty", "true")]);
+    assert_eq!(output.wait_for_rows(2), ["a\n", "b\n"]);
+}
+
+#[test]
 fn dates_in_paths_are_those_of_today() {
     let node = Node::new();
     let today = jiff::Timestamp::from_nanosecond(node.sys.clock.now().into()).unwrap();

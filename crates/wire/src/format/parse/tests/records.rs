@@ -260,6 +260,17 @@ fn texts_of_several_lines() {
 }
 
 #[test]
+fn lines_that_belong_together_by_what_they_look_like() {
+    let before = [("type", "none"), ("join_before", r"^\s")];
+    assert_eq!(one(&before, "a\n b\n\tc\nd\n"), r#"- {"message":"a\n b\n\tc"} | - {"message":"d"}"#);
+    assert_eq!(one(&before, " lost\n b\nd"), r#"- {"message":" lost\n b"} | - {"message":"d"}"#);
+    let after = [("type", "none"), ("join_after", r"\\$")];
+    assert_eq!(one(&after, "a\\\nb\nc\n"), r#"- {"message":"a\\\nb"} | - {"message":"c"}"#);
+    let error = Spec::from_options(&options(&[("type", "none"), ("join_after", "(")])).unwrap_err().0;
+    assert!(error.contains("`parse.join_after`"), "{error}");
+}
+
+#[test]
 fn packed_maps() {
     let spec =
         Spec::from_options(&options(&[("type", "msgpack"), ("time_key", "t"), ("time_type", "unixtime")]))
