@@ -26,6 +26,10 @@ const TAIL: Protocol = Protocol {
         opt("parse.timezone", OptKind::Text),
         opt("parse.keep_time_key", OptKind::Bool),
         opt("parse.unmatched", OptKind::Text),
+        opt("parse.join_before", OptKind::Text),
+        opt("parse.join_after", OptKind::Text),
+        opt("ignore_empty", OptKind::Bool),
+        opt("tail_lines", OptKind::Number),
     ],
     input: Some(|_| Err(ConfigError(String::new()))),
     ..Protocol::EMPTY
@@ -172,6 +176,19 @@ fn beaver_without_sections_follows_its_files_or_its_directory() {
     };
     assert_eq!(paths(&of("[beaver]\npath: /srv/\nconfd_path: /none\n")), ["/srv/*.log"]);
     assert_eq!(paths(&of("[beaver]\nfiles: /a,/b*\nconfd_path: /none\n")), ["/a", "/b*"]);
+}
+
+#[test]
+fn beaver_s_lines_that_belong_together_and_those_that_are_left_out() {
+    let text = "[beaver]\nconfd_path: /none\n[/a]\nmultiline_regex_before: ^\\s\nmultiline_regex_after: ,$\n\
+                ignore_empty: 1\ntail_lines: 5\n[/b]\nignore_empty: 0\n";
+    let (config, notes) = Dir::new(&[("main.ini", text)]).load().unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
+    let [a, b] = &config.inputs[..] else { panic!("{:?}", config.inputs) };
+    let joins = (a.options.text("parse.join_before"), a.options.text("parse.join_after"));
+    assert_eq!(joins, ("^\\s", ",$"));
+    assert_eq!((a.options.text("ignore_empty"), a.options.number("tail_lines")), ("true", 5));
+    assert!(!b.options.flag("ignore_empty"));
 }
 
 #[test]
