@@ -1,16 +1,19 @@
 //! Counts the rows that a predicate keeps from what a group says of itself (its heads, and how often each code comes),
 //! where that is enough: no row is looked at. Gives exactly what [`super::Group::count`] gives, or nothing.
 
+use bytes::Bytes;
 use sawlog_model::{Kind, Predicate, Test};
 
+use super::column::Column;
 use super::counts::{self, Counts};
 use super::cursor::Cursor;
+use super::decode::{LedBy, Sources, Stream};
 use super::fields::{self, Role};
 use super::group::once;
 use super::heads::Heads;
 use super::needle::{Needle, Reading};
+use super::reader::Body;
 use super::shape::Shape;
-use super::template::VARIABLE;
 use super::{select, stream, tag};
 use crate::StoreError;
 
@@ -195,7 +198,7 @@ impl Heads {
         let Some(head) = self.of_column(column) else { return Ok(None) };
         let mut cursor = Cursor::new(head);
         let damaged = |damage| self.body.damaged(damage);
-        cursor.varint().map_err(damaged)?;
+        let leader = cursor.varint().map_err(damaged)?;
         let tag = cursor.byte().map_err(damaged)?;
         if reading == Reading::Written && kind != Kind::Text {
             return Ok(None);
@@ -225,42 +228,39 @@ impl Heads {
                 let hits = list.iter().filter(|(number, _)| passes(number));
                 Ok(Some(hits.map(|(_, count)| u64::from(*count)).sum()))
             }
-            (tag::TEMPLATES, Some(list)) if kind == Kind::Text => {
-                self.passing_templates(column, needle, reading, list)
+            (tag::TEMPLATES, Some(list)) => {
+                let head = self.bytes().slice_ref(&head[head.len() - cursor.remaining() - 1..]);
+                let texts = self.by_template(column, head, leader > 0, list)?;
+                let found = needle.find(&texts, kind).map_err(damaged)?;
+                Ok(Some(found.count() as u64))
             }
             _ => Ok(None),
         }
     }
 
-    /// How many texts pass because of their templates, where no variable holds anything of the needle.
-    fn passing_templates(
+    /// The texts of a column of templates, in the order of these.
+    fn by_template(
         &self,
         column: u32,
-        needle: &Needle<'_>,
-        reading: Reading,
+        head: Bytes,
+        led: bool,
         list: &[(u32, u32)],
-    ) -> Result<Option<u64>, StoreError> {
-        let Some(word) = needle.probe() else { return Ok(None) };
-        let Some(table) = self.body.strings(stream::of_column(column, stream::TABLE))? else {
-            return Ok(None);
+    ) -> Result<Column, StoreError> {
+        let stream = |part| {
+            let key = stream::of_column(column, part);
+            Stream::new(Body::fetch(&self.body, key, self.number as u32 + 1))
         };
-        if !self.is_in_no_text(column, &word, reading)? {
-            return Ok(None);
-        }
-        let mut total = 0;
-        for (template, count) in list {
-            if *template as usize >= table.len() {
-                return Ok(None);
-            }
-            let mut literals = table.get(*template as usize).split(|byte| *byte == VARIABLE);
-            if literals.clone().any(|literal| needle.is_in(literal)) {
-                total += u64::from(*count);
-            } else if !needle.is_single() && literals.any(|literal| word.may_be_in(Kind::Text, literal)) {
-                // The rest of it may be a variable.
-                return Ok(None);
-            }
-        }
-        Ok(Some(total))
+        let sources = Sources {
+            head,
+            numbers: stream(stream::NUMBERS),
+            text: stream(stream::TEXT),
+            templates: stream(stream::TEMPLATES),
+            dictionary: None,
+            table: self.body.strings(stream::of_column(column, stream::TABLE))?,
+            times: Vec::new(),
+            leader: LedBy::Nobody,
+        };
+        Column::by_template(list, led, sources).map_err(|damage| self.body.damaged(damage))
     }
 }
 

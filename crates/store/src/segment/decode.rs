@@ -276,6 +276,23 @@ impl Column {
         Column::read_at(count, from, Place::default(), false)
     }
 
+    /// The texts of a column of templates, ordered by template: `list` says how many texts have which. Which rows they are
+    /// of stays unread. `led` says whether another column leads the templates.
+    pub(super) fn by_template(list: &[(u32, u32)], led: bool, from: Sources) -> Result<Column, Damage> {
+        let table = from.table.clone().ok_or(Damage::Bytes("templates are missing"))?;
+        if list.iter().any(|(template, _)| *template as usize >= table.len()) {
+            return Err(Damage::Bytes("a code is not in its dictionary"));
+        }
+        let of_one = |(template, count): &(u32, u32)| std::iter::repeat_n(*template, *count as usize);
+        let ids: Vec<u32> = list.iter().flat_map(of_one).collect();
+        let mut head = Cursor::new(&from.head);
+        head.byte()?;
+        // The first of codes that are led is always an exception, so that there are some.
+        ints::size(if led { 1 } else { ids.len() }, &mut head)?;
+        let start = Place { head: from.head.len() - head.remaining(), ..Place::default() };
+        Ok(Column::Templates(Templates::read(&ids, table, start, from)?))
+    }
+
     /// Reads the column that begins at `at`; `nested` where it is the elements of lists.
     fn read_at(count: usize, mut from: Sources, at: Place, nested: bool) -> Result<Column, Damage> {
         let times = std::mem::take(&mut from.times);

@@ -82,20 +82,6 @@ impl Heads {
         })
     }
 
-    /// Whether the text of a column (what stands in no dictionary and no template) cannot hold the probe.
-    pub(super) fn is_in_no_text(
-        &self,
-        column: u32,
-        probe: &Probe<'_>,
-        reading: Reading,
-    ) -> Result<bool, StoreError> {
-        if self.is_in_no_index(column, probe, reading)? {
-            return Ok(true);
-        }
-        let kind = self.body.fields[column as usize].role.kind();
-        Ok(!probe.may_be_in(kind, &self.stream(stream::of_column(column, stream::TEXT))?))
-    }
-
     /// Whether the index says that the group's text does not have the probe as a token. It knows the tokens of values as
     /// they are read; times and whole rows are not its business.
     fn is_in_no_index(&self, column: u32, probe: &Probe<'_>, reading: Reading) -> Result<bool, StoreError> {
