@@ -13,6 +13,7 @@ mod dist;
 mod fmt;
 mod needs;
 mod node;
+mod own_plugin;
 mod python;
 mod rust_tests;
 mod tally;
@@ -67,6 +68,7 @@ fn test(root: &Path, fast: bool) -> Result<bool> {
     rust_tests::run(root, data.as_deref(), &mut tally)?;
     if !fast {
         python::run(root, &mut tally)?;
+        own_plugin::run(root, &mut tally)?;
         let node = node::Node::start(root, "clients")?;
         clients::run(root, &node, &mut tally)?;
         node.stop()?;

@@ -12,7 +12,7 @@ use sawlog_sys::Sys;
 use sawlog_sys::daemon::Background;
 use sawlog_sys::task::{self, Stop};
 
-use crate::PROTOCOLS;
+use crate::protocols;
 
 /// Whoever reaches a leaf node on its loopback addresses may send to it.
 struct Open;
@@ -55,10 +55,10 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Bac
         stop: Stop::default(),
         access: Arc::new(Open),
     };
-    let graph = wiring::graph(config, PROTOCOLS, &env, &|_, _| None).map_err(Error::msg)?;
+    let graph = wiring::graph(config, protocols(), &env, &|_, _| None).map_err(Error::msg)?;
     let tell = Arc::new(|words: &str| eprintln!("sawlog-agent: {words}"));
     let pipeline = Pipeline::start(&sys, journal, graph, PipelineOptions { tell, ..small() })?;
-    let inputs = wiring::start_inputs(&config.inputs, PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
+    let inputs = wiring::start_inputs(&config.inputs, protocols(), &pipeline, &env).map_err(Error::msg)?;
     let mut line = String::from("sawlog-agent ready");
     for (name, running) in &inputs {
         line.extend(running.address.map(|address| format!("  {name}={address}")));

@@ -11,7 +11,7 @@ use sawlog_sys::Sys;
 
 use super::{data, told};
 use crate::background::Detach;
-use crate::{KNOWN, launch};
+use crate::{known, launch};
 
 /// Follows files and ships their lines.
 #[derive(Parser)]
@@ -84,7 +84,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let given = Beaver::parse_from(std::iter::once("beaver".into()).chain(arguments));
     let sys = Sys::real();
     let over = given.over();
-    let loaded = told(config::load_beaver(&sys, given.configfile.as_deref(), &over, KNOWN))?;
+    let loaded = told(config::load_beaver(&sys, given.configfile.as_deref(), &over, known()))?;
     let detach = Detach { daemon: given.daemonize, pid: given.pid, log: given.logfile };
     launch(sys, &loaded.config, data(), &detach)?;
     Ok(ExitCode::SUCCESS)

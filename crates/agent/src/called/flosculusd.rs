@@ -12,7 +12,7 @@ use sawlog_sys::Sys;
 
 use super::{data, told};
 use crate::background::Detach;
-use crate::{KNOWN, launch};
+use crate::{known, launch};
 
 /// What `--init` prints: a file to begin with.
 const INIT: &str = "\
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let sys = Sys::real();
-    let loaded = told(config::load(&sys, &path, KNOWN, None))?;
+    let loaded = told(config::load(&sys, &path, known(), None))?;
     launch(sys, &loaded.config, data(), &given.detach)?;
     Ok(ExitCode::SUCCESS)
 }

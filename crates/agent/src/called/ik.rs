@@ -12,7 +12,7 @@ use sawlog_sys::Sys;
 use super::flags::{self, Flag};
 use super::{data, told};
 use crate::background::Detach;
-use crate::{KNOWN, launch};
+use crate::{known, launch};
 
 const FLAGS: &[Flag] = &[
     Flag { name: "c", takes: true, help: "configuration (/etc/fluent/fluent.conf)" },
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     }
     let path = PathBuf::from(given.get("c").unwrap_or("/etc/fluent/fluent.conf"));
     let sys = Sys::real();
-    let loaded = told(config::load(&sys, &path, KNOWN, Some(Compat::Ik)))?;
+    let loaded = told(config::load(&sys, &path, known(), Some(Compat::Ik)))?;
     let detach = Detach {
         daemon: given.get("d") == Some("true"),
         pid: given.get("pid").map(PathBuf::from),

@@ -1,0 +1,194 @@
+//! The program of leaf nodes: follows files, takes events, parses and forwards them, with a journal that holds what the
+//! other end has not acknowledged. No store, no queries, no web server. A library, so that a binary with protocols of its
+//! own is one line: [`main`].
+
+mod background;
+mod called;
+mod node;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Error, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded};
+use sawlog_pipeline::{Protocol, wiring};
+use sawlog_sys::Sys;
+
+use crate::background::Goes;
+
+/// The protocols that every agent speaks.
+const BUILT_IN: &[&Protocol] = &[
+    &sawlog_wire::tail::PROTOCOL,
+    &sawlog_wire::forward::PROTOCOL,
+    &sawlog_wire::stdout::PROTOCOL,
+    &sawlog_wire::syslog::PROTOCOL,
+    &sawlog_wire::logstash::PROTOCOL,
+    &sawlog_wire::gelf::PROTOCOL,
+    &sawlog_wire::http_in::PROTOCOL,
+    &sawlog_wire::sample::PROTOCOL,
+    &sawlog_wire::socket::TCP,
+    &sawlog_wire::socket::UDP,
+    &sawlog_wire::socket::UNIX,
+    &sawlog_wire::exec_out::PROTOCOL,
+    &sawlog_wire::file::PROTOCOL,
+    &sawlog_wire::file::secondary::PROTOCOL,
+    &sawlog_wire::http_out::PROTOCOL,
+    &sawlog_wire::null::PROTOCOL,
+    &sawlog_wire::filter::grep::PROTOCOL,
+    &sawlog_wire::filter::parser::PROTOCOL,
+    &sawlog_wire::filter::record_transformer::PROTOCOL,
+];
+
+/// The protocols that this program speaks, once [`main`] has been told its own.
+static PROTOCOLS: OnceLock<Vec<&'static Protocol>> = OnceLock::new();
+
+fn protocols() -> &'static [&'static Protocol] {
+    PROTOCOLS.get().map_or(BUILT_IN, Vec::as_slice)
+}
+
+/// What a configuration may name.
+fn known() -> Known<'static> {
+    Known { protocols: protocols(), settings: wiring::SETTINGS }
+}
+
+/// Follows log files and forwards them, losing and doubling nothing.
+#[derive(Parser)]
+#[command(name = "sawlog-agent", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Follow files and forward them
+    Run(Run),
+    /// Check a configuration without starting anything
+    Check(Check),
+    /// Print a configuration of Fluentd, ik, Flosculus or Beaver as sawlog.toml; differences go to standard error
+    Convert(Convert),
+}
+
+#[derive(Args)]
+struct Check {
+    /// The configuration: sawlog's own, or Fluentd's or ik's
+    #[arg(short, long, value_name = "FILE", default_value = "sawlog.toml")]
+    config: PathBuf,
+    #[command(flatten)]
+    dialect: Dialect,
+}
+
+#[derive(Args)]
+struct Convert {
+    /// The configuration
+    file: PathBuf,
+    #[command(flatten)]
+    dialect: Dialect,
+}
+
+/// How a configuration that is not sawlog's own is read.
+#[derive(Args)]
+struct Dialect {
+    /// Read a Fluentd configuration as `fluentd`, `fluentd-v0` (the syntax of v0.10) or `ik` does
+    #[arg(long, value_name = "WHOSE")]
+    compat: Option<Compat>,
+}
+
+#[derive(Args)]
+struct Run {
+    /// Follow files: a path or pattern, such as '/var/log/**/*.log'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    tail: Vec<String>,
+    /// Forward to this sawlog, HOST:PORT
+    #[arg(long, value_name = "ADDR")]
+    to: Option<String>,
+    /// Configuration: sawlog's own, or Fluentd's or ik's
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    dialect: Dialect,
+    /// Directory of the journal
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    detach: background::Detach,
+}
+
+/// Runs the program with its command line, with protocols of its own beside those that every agent has. To be called once, as
+/// all that a binary's `main` does.
+pub fn main(own: &[&'static Protocol]) -> ExitCode {
+    // The first call decides; there is no second one in a program.
+    let _ = PROTOCOLS.set(BUILT_IN.iter().copied().chain(own.iter().copied()).collect());
+    if let Some(ended) = called::run() {
+        return ended;
+    }
+    let result = match Cli::parse().command {
+        Command::Run(run) => start(run),
+        Command::Check(check) => self::check(&check),
+        Command::Convert(convert) => self::convert(&convert),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sawlog-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(run: Run) -> Result<()> {
+    let sys = Sys::real();
+    let mut config = match &run.config {
+        Some(path) => read(&sys, path, &run.dialect)?.config,
+        None => Config::default(),
+    };
+    if !run.tail.is_empty() {
+        let section = wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", run.tail)]);
+        config.inputs.push(section.map_err(Error::msg)?);
+    }
+    if let Some(to) = run.to {
+        let section = wiring::section(&sawlog_wire::forward::PROTOCOL, &[("to", vec![to])]);
+        config.push_output(section.map_err(Error::msg)?);
+    }
+    if config.inputs.is_empty() || config.outputs().is_empty() {
+        bail!("nothing to do: name files with --tail and a receiver with --to, or both in a configuration");
+    }
+    launch(sys, &config, run.data, &run.detach)
+}
+
+/// Runs a node, here or in the background.
+fn launch(sys: Sys, config: &Config, data: Option<PathBuf>, detach: &background::Detach) -> Result<()> {
+    let given = data.or_else(|| config.settings.get("data").map(PathBuf::from));
+    let data = given.unwrap_or_else(|| PathBuf::from("./sawlog-data"));
+    sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+    match detach.go(&data)? {
+        Goes::On(background) => node::run(sys, &data, config, background),
+        Goes::Away => Ok(()),
+    }
+}
+
+/// Tells everything that is wrong, and what is worth knowing.
+fn check(check: &Check) -> Result<()> {
+    let Loaded { config, notes } = read(&Sys::real(), &check.config, &check.dialect)?;
+    if !notes.is_empty() {
+        println!("{}", config::lines(&notes, true));
+    }
+    let (shown, inputs, outputs) = (check.config.display(), config.inputs.len(), config.outputs().len());
+    println!("{shown}: {inputs} inputs and {outputs} outputs, nothing wrong");
+    Ok(())
+}
+
+fn convert(convert: &Convert) -> Result<()> {
+    let Loaded { config, notes } = read(&Sys::real(), &convert.file, &convert.dialect)?;
+    if !notes.is_empty() {
+        eprintln!("{}", config::lines(&notes, true));
+    }
+    print!("{}", config::write(&config, known()));
+    Ok(())
+}
+
+fn read(sys: &Sys, path: &std::path::Path, dialect: &Dialect) -> Result<Loaded> {
+    config::load(sys, path, known(), dialect.compat).map_err(|found| Error::msg(config::lines(&found, true)))
+}
