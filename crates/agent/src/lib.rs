@@ -24,6 +24,7 @@ const BUILT_IN: &[&Protocol] = &[
     &sawlog_wire::forward::PROTOCOL,
     &sawlog_wire::stdout::PROTOCOL,
     &sawlog_wire::syslog::PROTOCOL,
+    &sawlog_wire::exec::PROTOCOL,
     &sawlog_wire::logstash::PROTOCOL,
     &sawlog_wire::gelf::PROTOCOL,
     &sawlog_wire::http_in::PROTOCOL,

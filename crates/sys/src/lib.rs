@@ -10,6 +10,7 @@ mod fs;
 mod handle;
 pub mod net;
 pub mod process;
+pub mod program;
 mod random;
 mod real;
 pub mod sim;

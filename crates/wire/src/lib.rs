@@ -1,6 +1,7 @@
 //! Protocols and formats whose codec is sawlog's own, one folder each. Knows nothing of the store, of queries or of the
 //! HTTP server.
 
+pub mod exec;
 pub mod exec_out;
 pub mod file;
 pub mod filter;

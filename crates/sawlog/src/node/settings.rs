@@ -20,6 +20,7 @@ pub(crate) const PROTOCOLS: &[&Protocol] = &[
     &sawlog_wire::forward::PROTOCOL,
     &sawlog_wire::stdout::PROTOCOL,
     &sawlog_wire::syslog::PROTOCOL,
+    &sawlog_wire::exec::PROTOCOL,
     &sawlog_wire::logstash::PROTOCOL,
     &sawlog_wire::gelf::PROTOCOL,
     &sawlog_wire::http_in::PROTOCOL,

@@ -250,14 +250,29 @@ impl LineReading {
         place
     }
 
-    fn name(&mut self, name: &str) -> NameId {
+    /// The id of a name, for fields that are added or looked for.
+    pub fn name(&mut self, name: &str) -> NameId {
         match &mut self.configured {
             Some(configured) => configured.name(name),
             None => self.names.find(name).unwrap_or_else(|| Arc::make_mut(&mut self.names).intern(name)),
         }
     }
 
-    /// What a message says; `None` where it is not of the configured form and is to be left out.
+    /// Names of all slots; grows only.
+    pub fn names(&self) -> Arc<Names> {
+        self.configured.as_ref().map_or_else(|| self.names.clone(), Configured::names)
+    }
+
+    /// What a message of a sender says; `None` where it is not of the configured form and is left out and counted.
+    pub fn parse(&mut self, piece: &Piece, host: &str, received: Nanos) -> Option<Read> {
+        let parsed = self.parsed(piece, received);
+        self.dropped = parsed.is_none();
+        if let (true, false, Some(intake)) = (self.dropped, piece.inside, &self.intake) {
+            intake.count_error("unmatched", &format!("{host}: {}", piece.bytes.escape_ascii()));
+        }
+        parsed
+    }
+
     fn parsed(&mut self, piece: &Piece, received: Nanos) -> Option<Read> {
         let marks = if piece.goes_on { Marks::CONTINUES } else { Marks(0) };
         let bare = Read { slots: Vec::new(), made: Vec::new(), time: None, marks };
@@ -297,12 +312,7 @@ impl Reading for LineReading {
         if strip_terminator(&piece.bytes).is_empty() {
             return Ok(());
         }
-        let parsed = self.parsed(piece, received);
-        self.dropped = parsed.is_none();
-        let Some(Read { slots, made, time, marks }) = parsed else {
-            if let (false, Some(intake)) = (piece.inside, &self.intake) {
-                intake.count_error("unmatched", &format!("{}: {}", peer.host, piece.bytes.escape_ascii()));
-            }
+        let Some(Read { slots, made, time, marks }) = self.parse(piece, &peer.host, received) else {
             return Ok(());
         };
         let mut added: Vec<(NameId, &str)> = Vec::new();
@@ -313,7 +323,7 @@ impl Reading for LineReading {
         let row =
             NewRow { raw: &piece.bytes, made: &made, slots: &slots, time, received, marks, added: &added };
         gather.push(&place, row);
-        gather.names = self.configured.as_ref().map_or_else(|| self.names.clone(), Configured::names);
+        gather.names = self.names();
         Ok(())
     }
 }
