@@ -17,7 +17,7 @@ mod load;
 mod sections;
 mod write;
 
-pub use element::{Element, ElementReader, Finding, FluentForm, Pair, Role};
+pub use element::{Element, ElementReader, Finding, FluentForm, Given, Pair, Role};
 pub use load::{Loaded, lines, load, load_beaver};
 pub use write::write;
 
@@ -146,6 +146,7 @@ pub enum Action {
 }
 
 /// Where rows go.
+#[expect(clippy::large_enum_variant, reason = "a configuration holds few of them, and none is copied often")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// To an output.
@@ -365,7 +366,7 @@ pub fn duration_text(nanos: i64) -> String {
 /// A number of bytes as the shortest text that [`bytes`] reads.
 pub fn bytes_text(number: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.iter().find(|(_, factor)| number != 0 && number % factor == 0) {
+    match UNITS.iter().find(|(_, factor)| number != 0 && number.is_multiple_of(*factor)) {
         Some((unit, factor)) => format!("{}{unit}", number / factor),
         None => number.to_string(),
     }

@@ -74,6 +74,9 @@ pub enum Role {
     Match,
 }
 
+/// Options of ours by name, with their values.
+pub type Given = Vec<(&'static str, Vec<String>)>;
+
 /// What Fluentd's configurations call a protocol in one role, and how its options are read.
 pub struct FluentForm {
     /// Where it may stand.
@@ -83,7 +86,7 @@ pub struct FluentForm {
     /// Gives the options of ours that the element means. It takes every option it knows from the reader; what is left is
     /// reported as unknown, with the nearest name. `@type`, `@id`, `@label`, `@log_level` and `<buffer>`, `<secondary>`
     /// are read by the caller.
-    pub read: fn(&mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)>,
+    pub read: fn(&mut ElementReader<'_>) -> Given,
 }
 
 /// Reads the options of an element: each is taken by its name once; whatever was not taken is unknown.

@@ -276,10 +276,9 @@ impl<'a> Reader<'a> {
         }
         if let Some((DeValue::Table(queue), at)) =
             table.get("queue").map(|value| (value.get_ref(), value.span()))
+            && let Some(memory) = queue.get("memory")
         {
-            if let Some(memory) = queue.get("memory") {
-                self.option(protocol, own, "queue".to_owned(), memory.get_ref(), at, &mut options);
-            }
+            self.option(protocol, own, "queue".to_owned(), memory.get_ref(), at, &mut options);
         }
         fill_defaults(protocol, &mut options);
         let (name, line) = (self.text(table, "id").unwrap_or_default(), self.line(&at));

@@ -72,11 +72,9 @@ impl Import {
         let pipeline = Pipeline::start(&sys, journal, outputs, options)?;
         let lines = LineOptions {
             format: self.format,
-            parse: None,
             timezone: self.timezone,
-            multiline: None,
             tag: self.tag,
-            host: String::new(),
+            ..LineOptions::default()
         };
         let options = ImportOptions { lines, again: self.again, ..ImportOptions::default() };
         let importer = Importer::new(&sys, pipeline.intake("import"), Stop::default(), options);

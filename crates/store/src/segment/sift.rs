@@ -117,7 +117,8 @@ struct Looks<'a> {
 fn no_such_sign(mut head: Cursor<'_>, looks: &Looks<'_>) -> Result<bool, Damage> {
     let layout = Layout(head.byte()?);
     for _ in 0..head.count()? {
-        (head.varint()?, head.signed()?);
+        head.varint()?;
+        head.signed()?;
     }
     let exceptions = head.count()?;
     Ok(exceptions == 0

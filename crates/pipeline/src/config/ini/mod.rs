@@ -6,7 +6,7 @@ mod flosculus;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) use beaver::read as read_beaver;
@@ -116,6 +116,6 @@ fn section(
 }
 
 /// Whether `path` is a file that `fs` has.
-fn is_file(fs: &dyn sawlog_sys::Fs, path: &PathBuf) -> bool {
+fn is_file(fs: &dyn sawlog_sys::Fs, path: &Path) -> bool {
     fs.metadata(path).is_ok_and(|known| known.is_file)
 }
