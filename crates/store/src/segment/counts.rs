@@ -9,14 +9,16 @@ use super::interner::IntMap;
 /// Most different codes that are counted, beside a share of the rows.
 const MOST: usize = 32;
 /// One more for so many rows.
-const ROWS_PER_CODE: usize = 128;
+pub(super) const ROWS_PER_CODE: usize = 128;
+/// One more for so many rows where codes are templates, of which words are counted.
+pub(super) const ROWS_PER_TEMPLATE: usize = 32;
 
 /// The number of the skeletons among what is counted; columns are their number plus one.
 pub(super) const SKELETONS: u32 = 0;
 
 /// Appends how often each code comes, unless there are too many different ones (or one that is no code).
-pub(super) fn put(codes: &[i64], out: &mut Vec<u8>) {
-    let most = MOST + codes.len() / ROWS_PER_CODE;
+pub(super) fn put(codes: &[i64], rows_per_code: usize, out: &mut Vec<u8>) {
+    let most = MOST + codes.len() / rows_per_code;
     let mut counts: IntMap<u32> = IntMap::default();
     for run in codes.chunk_by(|a, b| a == b) {
         *counts.entry(run[0]).or_default() += run.len() as u32;
@@ -85,9 +87,9 @@ mod tests {
     fn counts_come_back_where_they_are_few() {
         let mut bytes = Vec::new();
         put_varint(&mut bytes, 0);
-        put(&[5, 3, 5, 5, 0], &mut bytes);
+        put(&[5, 3, 5, 5, 0], ROWS_PER_CODE, &mut bytes);
         put_varint(&mut bytes, 7);
-        put(&[2, 2], &mut bytes);
+        put(&[2, 2], ROWS_PER_TEMPLATE, &mut bytes);
         let counts = Counts::read(&bytes).unwrap();
         assert_eq!(counts.of(SKELETONS), Some(&[(0, 1), (3, 1), (5, 3)][..]));
         assert_eq!(counts.of_column(6), Some(&[(2, 2)][..]));
@@ -95,7 +97,7 @@ mod tests {
         let many: Vec<i64> = (0..1000).collect();
         for odd in [&many[..], &[-1, 5], &[1 << 32]] {
             let mut bytes = Vec::new();
-            put(odd, &mut bytes);
+            put(odd, ROWS_PER_CODE, &mut bytes);
             assert!(bytes.is_empty());
         }
     }

@@ -41,9 +41,9 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Elements of lists are not counted: they are not one for each row.
-    fn count(&mut self, codes: &[i64], input: &Input<'_>) {
+    fn count(&mut self, codes: &[i64], rows_per_code: usize, input: &Input<'_>) {
         if !input.nested {
-            counts::put(codes, &mut self.counts);
+            counts::put(codes, rows_per_code, &mut self.counts);
         }
     }
 
@@ -220,7 +220,7 @@ pub(super) fn encode<'a>(
         leaders.add(input, &numbers, led.depth());
         tokens.add_numbers(values, &numbers);
         if width == 0 {
-            out.count(&numbers, input);
+            out.count(&numbers, counts::ROWS_PER_CODE, input);
         }
     } else {
         let done = encode_stamps(input, out, tokens)
@@ -294,7 +294,7 @@ fn encode_shared<'a>(
     out.head.push(tag::SHARED);
     led.put(&codes, &mut out.head, &mut out.numbers);
     leaders.add(input, &codes, led.depth());
-    out.count(&codes, input);
+    out.count(&codes, counts::ROWS_PER_CODE, input);
     true
 }
 
@@ -387,7 +387,7 @@ fn encode_templates<'a>(
     out.head.push(tag::TEMPLATES);
     led.put(&ids, &mut out.head, &mut out.templates);
     leaders.add(input, &ids, led.depth());
-    out.count(&ids, input);
+    out.count(&ids, counts::ROWS_PER_TEMPLATE, input);
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
     order.sort_by_key(|index| ids[*index as usize]);
     let mut column: Vec<&[u8]> = Vec::new();

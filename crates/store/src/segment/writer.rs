@@ -93,7 +93,7 @@ impl SegmentWriter {
         self.put_offsets(group, rows, &meta.runs, &mut heads);
         let mut counts = Vec::new();
         put_varint(&mut counts, u64::from(counts::SKELETONS));
-        counts::put(&shapes, &mut counts);
+        counts::put(&shapes, counts::ROWS_PER_CODE, &mut counts);
         if counts.len() == 1 {
             counts.clear();
         }
