@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
             }
             let word = |cursor: &mut Cursor<'_>| {
                 value::read(cursor, self.around, |cursor| {
-                    cursor.take_while(|c| !c.is_whitespace() && c != '>')
+                    cursor.take_while(|c| !matches!(c, ' ' | '\t' | '\r' | '\n' | '>'))
                 })
             };
             if let Value::Text(text) = word(&mut place.cursor)? {

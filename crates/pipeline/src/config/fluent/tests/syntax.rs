@@ -200,3 +200,9 @@ fn the_old_syntax_has_no_quotes_and_may_end_early() {
     );
     assert_eq!(read_as(text, Compat::FluentdV0).1.len(), 1, "Fluentd wants the closing tag");
 }
+
+#[test]
+fn blanks_of_other_kinds_are_characters_of_a_pattern() {
+    let root = read("<match a\u{b}b \u{a0}c>\n</match>\n");
+    assert_eq!(root.children[0].argument, "a\u{b}b \u{a0}c");
+}
