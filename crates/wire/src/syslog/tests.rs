@@ -261,3 +261,26 @@ fn a_parser_finds_what_fluentd_would() {
     node.datagram(b"<11>no json");
     assert_eq!(node.rows(2), ["syslog.user.err | a.b=1", "syslog.unmatched |"]);
 }
+
+#[test]
+fn logger_is_read_in_its_five_framings() {
+    let node = Listening::start(&PROTOCOL, &[]);
+    let run = |options: &str| {
+        let to = format!("-n 127.0.0.1 -P {} -t app {options} hello", node.address.port());
+        let line = format!("command -v logger >/dev/null || exit 127; logger {to}");
+        let status = sawlog_sys::program::start(&[line], false).unwrap().wait().unwrap();
+        if status.code() == Some(127) {
+            println!("SKIPPED logger_is_read_in_its_five_framings: there is no `logger`");
+            return false;
+        }
+        assert!(status.success(), "{options}: {status}");
+        let row = node.rows(1).remove(0);
+        assert!(row.starts_with("syslog.user.notice | pri=13 host=") && row.contains(" app=app "), "{row}");
+        assert!(row.ends_with(" message=hello"), "{row}");
+        true
+    };
+    let framings = ["-T", "-T --octet-count", "-T --rfc3164", "-d", "-d --rfc3164"];
+    if framings.iter().all(|options| run(options)) {
+        assert_eq!(node.errors(), []);
+    }
+}
