@@ -139,34 +139,51 @@ pub fn main(own: &[&'static Protocol]) -> ExitCode {
     }
 }
 
-fn start(run: Run) -> Result<()> {
+fn start(mut run: Run) -> Result<()> {
     let sys = Sys::real();
-    let mut config = match &run.config {
-        Some(path) => read(&sys, path, &run.dialect)?.config,
-        None => Config::default(),
-    };
-    if !run.tail.is_empty() {
-        let section = wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", run.tail)]);
-        config.inputs.push(section.map_err(Error::msg)?);
-    }
-    if let Some(to) = run.to {
-        let section = wiring::section(&sawlog_wire::forward::PROTOCOL, &[("to", vec![to])]);
-        config.push_output(section.map_err(Error::msg)?);
-    }
-    if config.inputs.is_empty() || config.outputs().is_empty() {
-        bail!("nothing to do: name files with --tail and a receiver with --to, or both in a configuration");
-    }
-    launch(sys, &config, run.data, &run.detach)
+    // It is read again at SIGHUP; the background has another working directory.
+    run.config = run.config.map(std::path::absolute).transpose()?;
+    launch(sys.clone(), &|| run.configuration(&sys), run.data.clone(), &run.detach)
 }
 
-/// Runs a node, here or in the background.
-fn launch(sys: Sys, config: &Config, data: Option<PathBuf>, detach: &background::Detach) -> Result<()> {
+/// Runs a node, here or in the background; `read` reads its configuration, at the start and again at SIGHUP.
+fn launch(
+    sys: Sys,
+    read: &dyn Fn() -> Result<Config>,
+    data: Option<PathBuf>,
+    detach: &background::Detach,
+) -> Result<()> {
+    let config = read()?;
     let given = data.or_else(|| config.settings.get("data").map(PathBuf::from));
     let data = given.unwrap_or_else(|| PathBuf::from("./sawlog-data"));
     sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     match detach.go(&data)? {
-        Goes::On(background) => node::run(sys, &data, config, background),
+        Goes::On(background) => node::run(sys, &data, config, read, background),
         Goes::Away => Ok(()),
+    }
+}
+
+impl Run {
+    /// What the file says, and the command line beside it.
+    fn configuration(&self, sys: &Sys) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => read(sys, path, &self.dialect)?.config,
+            None => Config::default(),
+        };
+        if !self.tail.is_empty() {
+            let section = wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", self.tail.clone())]);
+            config.inputs.push(section.map_err(Error::msg)?);
+        }
+        if let Some(to) = &self.to {
+            let section = wiring::section(&sawlog_wire::forward::PROTOCOL, &[("to", vec![to.clone()])]);
+            config.push_output(section.map_err(Error::msg)?);
+        }
+        if config.inputs.is_empty() || config.outputs().is_empty() {
+            bail!(
+                "nothing to do: name files with --tail and a receiver with --to, or both in a configuration"
+            );
+        }
+        Ok(config)
     }
 }
 

@@ -7,10 +7,11 @@ use anyhow::{Error, Result};
 use sawlog_journal::Journal;
 use sawlog_model::{Access, AccessError, Right, Tenant};
 use sawlog_pipeline::config::Config;
-use sawlog_pipeline::{Env, Pipeline, PipelineOptions, wiring};
+use sawlog_pipeline::wiring::{self, Kit, Wired};
+use sawlog_pipeline::{Env, PipelineOptions};
 use sawlog_sys::Sys;
 use sawlog_sys::daemon::Background;
-use sawlog_sys::task::{self, Stop};
+use sawlog_sys::task::{self, Asked, Stop};
 
 use crate::protocols;
 
@@ -36,9 +37,15 @@ fn small() -> PipelineOptions {
 }
 
 /// Runs until SIGINT or SIGTERM; `data` exists. Tells that it is ready on standard output or, in the background, who
-/// started it.
-pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Background>) -> Result<()> {
-    let (journal, recovered) = Journal::open(&sys, &data.join("journal"), wiring::journal_options(config))?;
+/// started it. At SIGHUP it reads its configuration again, by `read`.
+pub(crate) fn run(
+    sys: Sys,
+    data: &Path,
+    config: Config,
+    read: &dyn Fn() -> Result<Config>,
+    background: Option<Background>,
+) -> Result<()> {
+    let (journal, recovered) = Journal::open(&sys, &data.join("journal"), wiring::journal_options(&config))?;
     if let Some(reason) = &recovered.reason {
         eprintln!(
             "sawlog-agent: the journal ended in {} unfinished bytes, dropped ({reason})",
@@ -51,17 +58,18 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Bac
         name: "".into(),
         sys: sys.clone(),
         runtime: runtime.handle().clone(),
-        limits: wiring::limits(config),
+        limits: wiring::limits(&config),
         stop: Stop::default(),
         access: Arc::new(Open),
     };
-    let graph = wiring::graph(config, protocols(), &env, &|_, _| None).map_err(Error::msg)?;
+    let mut signals = runtime.block_on(async { task::Signals::listen() });
+    let kit = Kit { protocols: protocols(), env, builtin: wiring::no_builtin() };
     let tell = Arc::new(|words: &str| eprintln!("sawlog-agent: {words}"));
-    let pipeline = Pipeline::start(&sys, journal, graph, PipelineOptions { tell, ..small() })?;
-    let inputs = wiring::start_inputs(&config.inputs, protocols(), &pipeline, &env).map_err(Error::msg)?;
+    let wired =
+        Wired::start(kit, config, journal, PipelineOptions { tell, ..small() }).map_err(Error::msg)?;
     let mut line = String::from("sawlog-agent ready");
-    for (name, running) in &inputs {
-        line.extend(running.address.map(|address| format!("  {name}={address}")));
+    for (name, address) in wired.addresses() {
+        line.push_str(&format!("  {name}={address}"));
     }
     line.push_str(&format!("  data={}", data.display()));
     let _settled = match background {
@@ -71,11 +79,15 @@ pub(crate) fn run(sys: Sys, data: &Path, config: &Config, background: Option<Bac
             None
         }
     };
-    runtime.block_on(task::asked_to_end());
-    env.stop.request();
-    for (_, running) in inputs {
-        (running.join)();
+    while runtime.block_on(signals.next()) == Asked::Reload {
+        match read().and_then(|config| wired.reload(config).map_err(Error::msg)) {
+            Ok(notes) => {
+                eprintln!("sawlog-agent: the configuration was read again");
+                notes.iter().for_each(|note| eprintln!("sawlog-agent: {note}"));
+            }
+            Err(error) => eprintln!("sawlog-agent: the configuration was not read again: {error:#}"),
+        }
     }
-    pipeline.stop();
+    wired.stop();
     Ok(())
 }

@@ -61,6 +61,7 @@ pub(crate) struct FilterPart {
 }
 
 /// An output with what is done where it fails.
+#[derive(Clone)]
 pub(crate) struct OutputPart {
     pub name: Arc<str>,
     pub section: OutputSection,
@@ -94,8 +95,18 @@ impl Graph {
     /// In words: a label that is not there, labels that send rows round in a circle, two outputs of a name, or what making a
     /// part said.
     pub fn build(steps: &[Step], parts: &mut dyn Parts) -> Result<Graph, String> {
+        Self::build_on(&Graph::empty(), steps, parts)
+    }
+
+    /// As [`Graph::build`], to take the place of `current`: filters and outputs of that which have the same name and the same
+    /// section are taken as they are.
+    ///
+    /// # Errors
+    /// As [`Graph::build`].
+    pub fn build_on(current: &Graph, steps: &[Step], parts: &mut dyn Parts) -> Result<Graph, String> {
         check_labels(steps)?;
-        let mut builder = Builder { parts, names: taken_names(steps), graph: Graph::empty(), choices: 0 };
+        let names = taken_names(steps);
+        let mut builder = Builder { current, parts, names, graph: Graph::empty(), choices: 0 };
         for step in steps {
             let action = match &step.action {
                 Action::Filter(section) => Work::Filter(builder.filter(section)?),
@@ -176,6 +187,7 @@ impl From<Vec<Arc<dyn Output>>> for Graph {
 }
 
 struct Builder<'p> {
+    current: &'p Graph,
     parts: &'p mut dyn Parts,
     /// Names that are given or were made.
     names: HashSet<String>,
@@ -197,6 +209,12 @@ impl Builder<'_> {
         let name = self.name(section);
         let same = |part: &&Arc<FilterPart>| !section.name.is_empty() && part.section == *section;
         if let Some(part) = self.graph.filters.iter().find(same) {
+            return Ok(part.clone());
+        }
+        let is_it =
+            |part: &&Arc<FilterPart>| part.counters.name() == name && is_same_section(&part.section, section);
+        if let Some(part) = self.current.filters.iter().find(is_it) {
+            self.graph.filters.push(part.clone());
             return Ok(part.clone());
         }
         let filter =
@@ -230,6 +248,13 @@ impl Builder<'_> {
                 Err(at_line(&section.section, "output", &name, error))
             };
         }
+        let is_it = |part: &&OutputPart| *part.name == *name && is_same_output(&part.section, section);
+        if let Some(part) = self.current.outputs.iter().find(is_it) {
+            let part = OutputPart { section: section.clone(), ..part.clone() };
+            let name = part.name.clone();
+            self.graph.outputs.push(part);
+            return Ok(name);
+        }
         let said = |error: String| at_line(&section.section, "output", &name, &error);
         let output = self.parts.output(&section.section, &name).map_err(said)?;
         let mut second = |second| self.parts.output(second, &format!("{name}-secondary"));
@@ -250,7 +275,7 @@ fn at_line(section: &Section, role: &str, name: &str, error: &str) -> String {
 }
 
 /// `kind`, or `kind-2` and so on where that is taken.
-fn free_name(kind: &str, taken: &HashSet<String>) -> String {
+pub(crate) fn free_name(kind: &str, taken: &HashSet<String>) -> String {
     let mut names = std::iter::once(kind.to_owned()).chain((2..).map(|number| format!("{kind}-{number}")));
     names.find(|name| !taken.contains(name)).unwrap_or_default()
 }

@@ -6,7 +6,14 @@ use std::sync::Arc;
 use sawlog_model::Limits;
 
 use crate::config::{self, Config, Section, Setting};
-use crate::{Env, Filter, Graph, OptKind, Output, Parts, Pipeline, Protocol, Running};
+use crate::{Env, Filter, Graph, OptKind, Output, Parts, Protocol};
+
+mod inputs;
+#[cfg(test)]
+mod tests;
+mod wired;
+
+pub use wired::{Kit, Wired, no_builtin};
 
 /// Settings that every binary has; each may have more.
 pub const SETTINGS: &[Setting] = &[
@@ -33,7 +40,7 @@ fn protocol(
 }
 
 /// An output that the binary makes itself (the store of a node): what it has for a section, if anything.
-pub type Builtin<'a> = &'a dyn Fn(&Section, &Env) -> Option<Result<Arc<dyn Output>, String>>;
+pub type Builtin = Arc<dyn Fn(&Section, &Env) -> Option<Result<Arc<dyn Output>, String>> + Send + Sync>;
 
 /// Makes filters and outputs of a configuration and builds its graph. `builtin` is asked for each output before `protocols`.
 ///
@@ -43,15 +50,15 @@ pub fn graph(
     config: &Config,
     protocols: &[&'static Protocol],
     env: &Env,
-    builtin: Builtin<'_>,
+    builtin: &Builtin,
 ) -> Result<Graph, String> {
-    Graph::build(&config.steps, &mut Maker { protocols, env, builtin })
+    Graph::build(&config.steps, &mut Maker { protocols, env, builtin: &**builtin })
 }
 
 struct Maker<'a> {
     protocols: &'a [&'static Protocol],
     env: &'a Env,
-    builtin: Builtin<'a>,
+    builtin: &'a (dyn Fn(&Section, &Env) -> Option<Result<Arc<dyn Output>, String>> + Send + Sync),
 }
 
 impl Parts for Maker<'_> {
@@ -73,28 +80,6 @@ impl Parts for Maker<'_> {
             .ok_or_else(|| format!("`{kind}` is no output"))?;
         Ok(make(&section.options, &env).map_err(|error| error.to_string())?.into())
     }
-}
-
-/// Starts the inputs of a configuration: each with the name of its protocol.
-///
-/// # Errors
-/// In words, naming the input; those started before it stop when `env.stop` is requested.
-pub fn start_inputs(
-    sections: &[Section],
-    protocols: &[&'static Protocol],
-    pipeline: &Pipeline,
-    env: &Env,
-) -> Result<Vec<(&'static str, Running)>, String> {
-    let mut running = Vec::new();
-    for Section { kind, name, label, options, .. } in sections {
-        let protocol = protocol(protocols, kind, |protocol| protocol.input.is_some())?;
-        let make = protocol.input.ok_or_else(|| format!("`{kind}` is no input"))?;
-        let input = make(options).map_err(|error| format!("input {kind}: {error}"))?;
-        let name = if name.is_empty() { kind } else { name };
-        let started = input.start(pipeline.intake(name).labelled(label), env.named(name));
-        running.push((protocol.name, started.map_err(|error| format!("input {kind}: {error}"))?));
-    }
-    Ok(running)
 }
 
 /// A section made on the command line.

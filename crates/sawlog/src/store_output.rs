@@ -7,6 +7,7 @@ use anyhow::Result;
 use sawlog_journal::Lsn;
 use sawlog_model::{Batch, KnownSource, SourceId, Tenant};
 use sawlog_pipeline::config::Section;
+use sawlog_pipeline::wiring::Builtin;
 use sawlog_pipeline::{ConfigError, Origin, Output, OutputError, Protocol};
 use sawlog_store::{Store, StoreError};
 
@@ -17,6 +18,15 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
     output: Some(|_, _| Err(ConfigError("this node keeps no store".to_owned()))),
     ..Protocol::EMPTY
 };
+
+/// Gives the store where a configuration lists it.
+pub(crate) fn builtin(store: &Store) -> Builtin {
+    let store = store.clone();
+    Arc::new(move |section, _| {
+        let made = || Ok(Arc::new(StoreOutput::new(store.clone())) as Arc<dyn Output>);
+        (section.kind == PROTOCOL.name).then(made)
+    })
+}
 
 /// The section of a store that no configuration lists.
 pub(crate) fn section() -> Section {

@@ -117,6 +117,41 @@ pub fn runtime(name: &str, threads: usize) -> io::Result<tokio::runtime::Runtime
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()
 }
 
+/// What a process can be asked by a signal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// To end: SIGINT (Ctrl-C) or SIGTERM.
+    End,
+    /// To read its configuration again: SIGHUP.
+    Reload,
+}
+
+/// The signals that a process gets from the making of this on.
+pub struct Signals {
+    hangups: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    /// Listens for them; to be called in a runtime.
+    pub fn listen() -> Self {
+        Signals { hangups: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok() }
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Asked {
+        let reload = async {
+            match &mut self.hangups {
+                Some(hangups) => drop(hangups.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = asked_to_end() => Asked::End,
+            () = reload => Asked::Reload,
+        }
+    }
+}
+
 /// Resolves when the process is asked to end: SIGINT (Ctrl-C) or SIGTERM.
 pub async fn asked_to_end() {
     let terminate = async {

@@ -84,9 +84,10 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let given = Beaver::parse_from(std::iter::once("beaver".into()).chain(arguments));
     let sys = Sys::real();
     let over = given.over();
-    let loaded = told(config::load_beaver(&sys, given.configfile.as_deref(), &over, known()))?;
+    let file = given.configfile.map(std::path::absolute).transpose()?;
+    let read = || Ok(told(config::load_beaver(&sys, file.as_deref(), &over, known()))?.config);
     let detach = Detach { daemon: given.daemonize, pid: given.pid, log: given.logfile };
-    launch(sys, &loaded.config, data(), &detach)?;
+    launch(sys.clone(), &read, data(), &detach)?;
     Ok(ExitCode::SUCCESS)
 }
 

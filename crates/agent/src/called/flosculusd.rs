@@ -51,7 +51,8 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let sys = Sys::real();
-    let loaded = told(config::load(&sys, &path, known(), None))?;
-    launch(sys, &loaded.config, data(), &given.detach)?;
+    let path = std::path::absolute(path)?;
+    let read = || Ok(told(config::load(&sys, &path, known(), None))?.config);
+    launch(sys.clone(), &read, data(), &given.detach)?;
     Ok(ExitCode::SUCCESS)
 }

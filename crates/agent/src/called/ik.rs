@@ -31,12 +31,13 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     }
     let path = PathBuf::from(given.get("c").unwrap_or("/etc/fluent/fluent.conf"));
     let sys = Sys::real();
-    let loaded = told(config::load(&sys, &path, known(), Some(Compat::Ik)))?;
+    let path = std::path::absolute(path)?;
+    let read = || Ok(told(config::load(&sys, &path, known(), Some(Compat::Ik)))?.config);
     let detach = Detach {
         daemon: given.get("d") == Some("true"),
         pid: given.get("pid").map(PathBuf::from),
         log: None,
     };
-    launch(sys, &loaded.config, data(), &detach)?;
+    launch(sys.clone(), &read, data(), &detach)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -55,7 +55,21 @@ impl Run {
         node.stop()
     }
 
-    fn plan(self, sys: &Sys) -> Result<Plan> {
+    fn plan(mut self, sys: &Sys) -> Result<Plan> {
+        self.config = self.config.map(std::path::absolute).transpose()?;
+        let config = self.configuration(sys)?;
+        let http = self.http.clone().or_else(|| config.settings.get("http").cloned());
+        let data = match config.settings.get("data") {
+            Some(data) if self.data.is_default() => PathBuf::from(data),
+            _ => self.data.data.clone(),
+        };
+        let http = address(&http.unwrap_or_else(|| HTTP.to_owned()))?;
+        let sys = sys.clone();
+        Ok(Plan { data, http, read: Box::new(move || self.configuration(&sys)) })
+    }
+
+    /// What the file says, and the command line beside it.
+    fn configuration(&self, sys: &Sys) -> Result<Config> {
         let mut config = match &self.config {
             Some(path) => settings::read(sys, path, self.dialect.compat)?.config,
             None => Config::default(),
@@ -73,17 +87,10 @@ impl Run {
             config.inputs.push(section);
         }
         if !self.tail.is_empty() {
-            config.inputs.push(
-                wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", self.tail)]).map_err(Error::msg)?,
-            );
+            let section = wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", self.tail.clone())]);
+            config.inputs.push(section.map_err(Error::msg)?);
         }
-        let http =
-            self.http.or_else(|| config.settings.get("http").cloned()).unwrap_or_else(|| HTTP.to_owned());
-        let data = match config.settings.get("data") {
-            Some(data) if self.data.is_default() => PathBuf::from(data),
-            _ => self.data.data,
-        };
-        Ok(Plan { data, http: address(&http)?, config })
+        Ok(config)
     }
 }
 

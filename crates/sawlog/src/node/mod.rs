@@ -8,21 +8,22 @@ pub(crate) mod times;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use sawlog_journal::Journal;
 use sawlog_pipeline::config::Config;
-use sawlog_pipeline::{Env, Output, Pipeline, PipelineOptions, Running, wiring};
+use sawlog_pipeline::wiring::{self, Kit, Wired};
+use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
 use sawlog_store::Store;
-use sawlog_sys::task::{self, Stop, Thread};
+use sawlog_sys::task::{self, Asked, Stop, Thread};
 use sawlog_sys::{Sys, net};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::reach;
-use crate::store_output::{self, StoreOutput};
+use crate::store_output;
 
 /// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention and dead files.
 const TEND_EVERY: Duration = Duration::from_secs(10);
@@ -33,8 +34,8 @@ pub(crate) struct Plan {
     pub(crate) data: PathBuf,
     /// Where HTTP listens.
     pub(crate) http: SocketAddr,
-    /// Inputs, outputs beside the store, sizes.
-    pub(crate) config: Config,
+    /// Reads inputs, filters, outputs beside the store, and sizes: at the start, and again when it is asked for.
+    pub(crate) read: Box<dyn Fn() -> Result<Config> + Send + Sync>,
 }
 
 /// A running node.
@@ -42,8 +43,8 @@ pub(crate) struct Node {
     sys: Sys,
     data: PathBuf,
     store: Store,
-    pipeline: Pipeline,
-    inputs: Vec<(&'static str, Running)>,
+    running: Arc<Reload>,
+    signals: Mutex<task::Signals>,
     tending: Thread<()>,
     env: Env,
     /// Asked for by `POST /api/v1/shutdown`, SIGINT or SIGTERM.
@@ -56,9 +57,9 @@ pub(crate) struct Node {
 
 impl Node {
     /// Opens the directory, replays the journal, starts to listen and to follow.
-    pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(&'static str, String)>)> {
-        let Plan { data, http, mut config } = plan;
-        config.add_unless_listed(store_output::section());
+    pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(String, String)>)> {
+        let Plan { data, http, read } = plan;
+        let config = read()?;
         sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
         let store = Store::open(&sys, &data, settings::store_options(&config))?;
         let (journal, recovered) =
@@ -80,15 +81,14 @@ impl Node {
             stop: Stop::default(),
             access,
         };
-        let graph = wiring::graph(&config, settings::PROTOCOLS, &env, &|section, _| {
-            let is_store = section.kind == store_output::PROTOCOL.name;
-            is_store.then(|| Ok(Arc::new(StoreOutput::new(store.clone())) as Arc<dyn Output>))
-        });
+        let signals = io.block_on(async { task::Signals::listen() });
         let tell = Arc::new(|words: &str| eprintln!("sawlog: {words}"));
         let options = PipelineOptions { tell, ..PipelineOptions::default() };
-        let pipeline = Pipeline::start(&sys, journal, graph.map_err(Error::msg)?, options)?;
-        let inputs =
-            wiring::start_inputs(&config.inputs, settings::PROTOCOLS, &pipeline, &env).map_err(Error::msg)?;
+        let kit =
+            Kit { protocols: settings::PROTOCOLS, env: env.clone(), builtin: store_output::builtin(&store) };
+        let wired = Wired::start(kit, with_store(config), journal, options).map_err(Error::msg)?;
+        let running = Arc::new(Reload { wired, read });
+        let pipeline = running.wired.pipeline().clone();
 
         let shutdown = Arc::new(Notify::new());
         let stop_serving = Arc::new(Notify::new());
@@ -102,16 +102,15 @@ impl Node {
         reach::announce(&sys, &data, &format!("http://{address}"))?;
 
         let tending = tend(&store, &pipeline, &env.stop)?;
-        let mut addresses = vec![("http", format!("http://{address}"))];
-        for (name, running) in &inputs {
-            addresses.extend(running.address.map(|address| (*name, address.to_string())));
-        }
+        let mut addresses = vec![("http".to_owned(), format!("http://{address}"))];
+        let inputs = running.wired.addresses();
+        addresses.extend(inputs.into_iter().map(|(name, address)| (name, address.to_string())));
         let node = Node {
             sys,
             data,
             store,
-            pipeline,
-            inputs,
+            running,
+            signals: Mutex::new(signals),
             tending,
             env,
             shutdown,
@@ -123,14 +122,27 @@ impl Node {
         Ok((node, addresses))
     }
 
-    /// Waits until somebody asks the node to stop.
+    /// Waits until somebody asks the node to stop; at SIGHUP it reads its configuration again.
     pub(crate) fn wait(&self) {
-        self.io.block_on(async {
-            tokio::select! {
-                () = self.shutdown.notified() => {}
-                () = task::asked_to_end() => {}
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let asked = self.io.block_on(async {
+                tokio::select! {
+                    () = self.shutdown.notified() => Asked::End,
+                    asked = signals.next() => asked,
+                }
+            });
+            match asked {
+                Asked::End => return,
+                Asked::Reload => match self.running.reload() {
+                    Ok(notes) => {
+                        eprintln!("sawlog: the configuration was read again");
+                        notes.iter().for_each(|note| eprintln!("sawlog: {note}"));
+                    }
+                    Err(error) => eprintln!("sawlog: the configuration was not read again: {error:#}"),
+                },
             }
-        });
+        }
     }
 
     /// Stops inputs first, so that what they took is journaled, then the rest. Nothing is flushed: the next start finds
@@ -138,10 +150,7 @@ impl Node {
     pub(crate) fn stop(self) -> Result<()> {
         self.env.stop.request();
         self.stop_serving.notify_one();
-        for (_, running) in self.inputs {
-            (running.join)();
-        }
-        self.pipeline.stop();
+        self.running.wired.stop();
         let served = self.io.block_on(self.serving);
         self.tending.join();
         reach::retract(&self.sys, &self.data);
@@ -150,6 +159,30 @@ impl Node {
         drop(self.store);
         Ok(served.context("the HTTP side panicked")??)
     }
+}
+
+/// A running configuration, and where it is read from.
+pub(crate) struct Reload {
+    wired: Wired,
+    read: Box<dyn Fn() -> Result<Config> + Send + Sync>,
+}
+
+impl Reload {
+    /// Reads the configuration again and puts it in the place of the one that runs; what of it takes a restart is told.
+    /// Blocks for as long as inputs that are gone take to stop.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; then nothing, or only an input that does not start, has changed.
+    pub(crate) fn reload(&self) -> Result<Vec<String>> {
+        let config = (self.read)()?;
+        self.wired.reload(with_store(config)).map_err(Error::msg)
+    }
+}
+
+/// The configuration with the node's own store where it belongs.
+fn with_store(mut config: Config) -> Config {
+    config.add_unless_listed(store_output::section());
+    config
 }
 
 /// One thread that tends the store and the journal, ten seconds apart, until the node stops.
