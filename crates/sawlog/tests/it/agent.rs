@@ -24,7 +24,8 @@ fn program() -> PathBuf {
 }
 
 impl Agent {
-    fn start(data: &Path, config: &str) -> Agent {
+    /// An agent with that configuration, in `agent.toml` of its folder.
+    pub fn start(data: &Path, config: &str) -> Agent {
         std::fs::create_dir_all(data).unwrap();
         let file = data.join("agent.toml");
         std::fs::write(&file, config).unwrap();

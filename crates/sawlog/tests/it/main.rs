@@ -6,6 +6,7 @@
 //! - `agent`: the leaf node in front of a node
 //! - `maps`: values and types, everywhere
 //! - `hostile`: bad input beside good
+//! - `reload`: a changed configuration while the node runs
 //! - `weight`: what an idle node costs
 #![expect(
     clippy::disallowed_methods,
@@ -21,4 +22,5 @@ mod hostile;
 mod live;
 mod maps;
 mod node;
+mod reload;
 mod weight;
