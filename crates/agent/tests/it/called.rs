@@ -42,7 +42,11 @@ impl Going {
     }
 
     fn next(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(20)).expect("a line within 20 seconds")
+        self.next_within(Duration::from_secs(20)).expect("a line within 20 seconds")
+    }
+
+    fn next_within(&self, time: Duration) -> Option<String> {
+        self.lines.recv_timeout(time).ok()
     }
 }
 
@@ -80,12 +84,16 @@ fn flosculusd_sends_what_its_ini_names_and_ik_prints_it() {
     std::fs::write(dir.path().join("f.ini"), ini).unwrap();
     let sender = Going::start(command(dir.path(), "flosculusd", &["-c", "f.ini"]));
     assert!(sender.next().starts_with("sawlog-agent ready"));
-    // It begins at the end of a file that is there at its first start.
+    // It begins at the end of a file that is there at its first start, and may not have looked yet: lines come until one is
+    // seen.
     let more = format!("{}garbage\n", LINE.replace("favicon.ico", "second"));
-    let mut file = std::fs::read_to_string(&log).unwrap();
-    file.push_str(&more);
-    std::fs::write(&log, file).unwrap();
-    let said = ik.next();
+    let said = (0..40).find_map(|_| {
+        let mut file = std::fs::read_to_string(&log).unwrap();
+        file.push_str(&more);
+        std::fs::write(&log, file).unwrap();
+        ik.next_within(Duration::from_millis(500))
+    });
+    let said = said.expect("a line within 20 seconds");
     // 16:29:19 at +07:00, by the remote address that the section inherits.
     assert!(said.starts_with("1386062959 example.api.access: map["), "{said}");
     assert!(said.contains("path:/second") && said.contains("code:404"), "{said}");
@@ -141,7 +149,11 @@ fn beaver_follows_the_files_of_its_flags() {
     let path = dir.path().join("a.log").display().to_string();
     let beaver = Going::start(command(dir.path(), "beaver", &["-f", &path, "-t", "stdout"]));
     assert!(beaver.next().starts_with("sawlog-agent ready"));
-    std::fs::write(dir.path().join("a.log"), "hello\n").unwrap();
-    let said = beaver.next();
-    assert!(said.contains("hello"), "{said}");
+    let mut lines = String::new();
+    let said = (0..40).find_map(|_| {
+        lines.push_str("hello\n");
+        std::fs::write(dir.path().join("a.log"), &lines).unwrap();
+        beaver.next_within(Duration::from_millis(500))
+    });
+    assert!(said.as_deref().is_some_and(|said| said.contains("hello")), "{said:?}");
 }
