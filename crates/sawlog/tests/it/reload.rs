@@ -14,6 +14,11 @@ fn hang_up(pid: u32) {
     assert!(sent.success());
 }
 
+fn append(path: &Path, text: &str) {
+    let mut file = std::fs::File::options().append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
 fn tail(paths: &[&Path]) -> String {
     let inputs = paths.iter().map(|path| format!("[[input]]\ntype = \"tail\"\npaths = {path:?}\n"));
     inputs.collect()
@@ -42,7 +47,7 @@ fn a_node_reads_its_configuration_again_and_keeps_its_connections() {
 
     std::fs::write(&config, "[[input]]\ntype = \"tial\"\n").unwrap();
     hang_up(node.pid());
-    std::fs::write(&one, "alpha\nalpha\n").unwrap();
+    append(&one, "alpha\n");
     node.wait_for("alpha", 2);
 
     std::fs::write(&config, tail(&[&one, &two])).unwrap();
@@ -50,7 +55,7 @@ fn a_node_reads_its_configuration_again_and_keeps_its_connections() {
     node.wait_for("beta", 1);
     send(&mut stream, "delta");
     node.wait_for("delta", 1);
-    std::fs::write(&one, "alpha\nalpha\nalpha\n").unwrap();
+    append(&one, "alpha\n");
     node.wait_for("alpha", 3);
     node.shut_down();
 }
@@ -68,9 +73,9 @@ fn an_agent_reads_its_configuration_again_and_what_it_had_under_way_arrives() {
     node.wait_for_within("alpha", 1, Duration::from_secs(20));
     std::fs::write(path("agent").join("agent.toml"), tail(&[&one, &two]) + &output("ack_timeout = \"9s\"\n"))
         .unwrap();
-    std::fs::write(&one, "alpha\nalpha\n").unwrap();
+    append(&one, "alpha\n");
     hang_up(agent.pid());
     node.wait_for_within("beta", 1, Duration::from_secs(20));
-    std::fs::write(&one, "alpha\nalpha\nalpha\n").unwrap();
+    append(&one, "alpha\n");
     node.wait_for_within("alpha", 3, Duration::from_secs(20));
 }
