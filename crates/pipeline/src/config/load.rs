@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sawlog_sys::Sys;
 
 use super::fluent::{self, Surroundings};
-use super::{Compat, Config, Finding, Known, Problem, ini};
+use super::{Compat, Config, Finding, Known, Problem, Section, ini};
 
 /// A configuration that can be used, and what is worth knowing of it.
 #[derive(Clone, Debug)]
@@ -84,6 +84,7 @@ pub fn load(
             fluent::read(&*sys.fs, path, &text, known, compat.unwrap_or_default(), &around)
         }
     };
+    findings.extend(refused_inputs(&config, known, &file));
     findings.sort_by(|a, b| (a.file != file, &a.file, a.line).cmp(&(b.file != file, &b.file, b.line)));
     if findings.iter().any(|finding| !finding.note) {
         return Err(findings);
@@ -116,6 +117,17 @@ pub fn load_beaver(
         return Err(findings);
     }
     Ok(Loaded { config, notes: findings })
+}
+
+/// Inputs that would not start: options that are well each for itself, but not what their protocol can work with.
+fn refused_inputs(config: &Config, known: Known<'_>, file: &Arc<PathBuf>) -> Vec<Finding> {
+    let refused = |section: &Section| {
+        let mut of_name = known.protocols.iter().filter(|protocol| protocol.name == section.kind);
+        let error = of_name.find_map(|protocol| protocol.input)?(&section.options).err()?;
+        let message = format!("{}: {error}", section.kind);
+        Some(Finding { file: file.clone(), line: section.line, message, note: false })
+    };
+    config.inputs.iter().filter_map(refused).collect()
 }
 
 fn found(file: &Arc<PathBuf>, problem: Problem) -> Finding {

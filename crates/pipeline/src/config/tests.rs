@@ -2,13 +2,22 @@
 
 use super::*;
 
+/// An input that no test starts.
+pub(super) struct Never;
+
+impl crate::Input for Never {
+    fn start(self: Box<Self>, _intake: crate::Intake, _env: crate::Env) -> Result<crate::Running, String> {
+        Err("never".to_owned())
+    }
+}
+
 const TAIL: Protocol = Protocol {
     name: "tail",
     options: &[
         Opt { name: "paths", kind: OptKind::List, default: "", help: "" },
         Opt { name: "rescan", kind: OptKind::Duration, default: "60s", help: "" },
     ],
-    input: Some(|_| Err(crate::ConfigError(String::new()))),
+    input: Some(|_| Ok(Box::new(crate::config::tests::Never))),
     ..Protocol::EMPTY
 };
 
@@ -241,4 +250,21 @@ fn mistakes_in_sections_are_told_with_their_lines() {
         assert!(told, "{line} {part}: {problems:#?}");
     }
     assert_eq!(problems.len(), parts.len(), "{problems:#?}");
+}
+
+#[test]
+fn an_input_that_would_not_start_is_told_with_its_line() {
+    const PICKY: Protocol = Protocol {
+        name: "picky",
+        input: Some(|_| Err(crate::ConfigError("no two of its options fit".to_owned()))),
+        ..Protocol::EMPTY
+    };
+    let sys = Sys::real();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sawlog.toml");
+    let file = sys.fs.open(&path, sawlog_sys::Open::Create).unwrap();
+    file.write_at(b"data = \"d\"\n\n[[input]]\ntype = \"picky\"\n", 0).unwrap();
+    let known = Known { protocols: &[&PICKY], settings: SETTINGS };
+    let found = load(&sys, &path, known, None).unwrap_err();
+    assert_eq!((found[0].line, found[0].message.as_str()), (3, "picky: no two of its options fit"));
 }

@@ -18,7 +18,7 @@ const TAIL: Protocol = Protocol {
         opt("rescan", OptKind::Duration, "60s"),
         opt("expression", OptKind::Text, ""),
     ],
-    input: Some(|_| Err(ConfigError(String::new()))),
+    input: Some(|_| Ok(Box::new(crate::config::tests::Never))),
     fluent: &[FluentForm {
         role: Role::Source,
         names: &["tail"],
