@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 import os
 import pathlib
 import signal
@@ -31,7 +32,11 @@ def test_example(receiver, example, needs, below):
     environment = {**os.environ, "SAWLOG_HOST": receiver.address}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, EXAMPLES / f"{example}.py", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    # Where the tests run in the background of a shell, they and their children would not heed SIGINT.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=heed
+    ) as process:
         base = f"http://127.0.0.1:{int(process.stdout.readline().split()[-1])}"
 
         def get(n):
@@ -45,7 +50,10 @@ def test_example(receiver, example, needs, below):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             codes = collections.Counter(pool.map(get, range(REQUESTS)))
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
     assert codes == {200: REQUESTS - MISSING, 404: MISSING}
     expected = {"request": REQUESTS, "request.log": MISSING, **below}
     records = receiver.wait(sum(expected.values()))

@@ -192,10 +192,11 @@ class Broker:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_DIST_PORT": str(dist_port),
-            # Its own name service, which outlives it and is ended with the tests.
+            # Its own name service, which would outlive it.
             "ERL_EPMD_PORT": str(epmd_port),
         }
         self._log = folder / "output"
+        self._names = subprocess.Popen(["epmd", "-port", str(epmd_port)], stdin=subprocess.DEVNULL)
         self._process = subprocess.Popen(
             [server()], env=self._environment, stdin=subprocess.DEVNULL,
             stdout=self._log.open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
@@ -217,7 +218,8 @@ class Broker:
     def end(self):
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        subprocess.run(["epmd", "-kill"], env=self._environment, capture_output=True)
+        self._names.kill()
+        self._names.wait()
 
     def reader(self, durable):
         """A connection with a queue that is bound to everything below `logstash`."""

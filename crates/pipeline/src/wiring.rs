@@ -52,13 +52,13 @@ pub fn graph(
     env: &Env,
     builtin: &Builtin,
 ) -> Result<Graph, String> {
-    Graph::build(&config.steps, &mut Maker { protocols, env, builtin: &**builtin })
+    Graph::build(&config.steps, &mut Maker { protocols, env, builtin })
 }
 
 struct Maker<'a> {
     protocols: &'a [&'static Protocol],
     env: &'a Env,
-    builtin: &'a (dyn Fn(&Section, &Env) -> Option<Result<Arc<dyn Output>, String>> + Send + Sync),
+    builtin: &'a Builtin,
 }
 
 impl Parts for Maker<'_> {

@@ -113,7 +113,7 @@ fn restart_notes(old: &Config, new: &Config) -> Vec<String> {
 
 impl<'a> Maker<'a> {
     fn new(kit: &'a Kit) -> Self {
-        Maker { protocols: kit.protocols, env: &kit.env, builtin: &*kit.builtin }
+        Maker { protocols: kit.protocols, env: &kit.env, builtin: &kit.builtin }
     }
 }
 

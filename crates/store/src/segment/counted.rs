@@ -17,6 +17,9 @@ use super::shape::Shape;
 use super::{select, stream, tag};
 use crate::StoreError;
 
+/// Columns of a field, each with how many rows have a value in it, beside what their codes count.
+pub(super) type NamedColumns<'a> = (&'a Counts, Vec<(u32, u64)>);
+
 #[cfg(test)]
 mod tests;
 
@@ -75,7 +78,7 @@ impl Heads {
 
     /// The columns of a field with how many rows have a value in each, where no row has two, and nothing but columns says
     /// what the field is.
-    pub(super) fn columns_named(&self, name: &str) -> Result<Option<(&Counts, Vec<(u32, u64)>)>, StoreError> {
+    pub(super) fn columns_named(&self, name: &str) -> Result<Option<NamedColumns<'_>>, StoreError> {
         if select::OWN.contains(&name) || self.body.contexts.iter().any(|context| context.get(name).is_some())
         {
             return Ok(None);

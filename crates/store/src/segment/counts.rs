@@ -47,7 +47,8 @@ impl Counts {
     /// Reads the stream: what is counted ascends.
     pub(super) fn read(bytes: &[u8]) -> Result<Counts, Damage> {
         let mut cursor = Cursor::new(bytes);
-        let (mut lists, mut entries): (Vec<(u32, Range<usize>)>, Vec<(u32, u32)>) = (Vec::new(), Vec::new());
+        let mut lists: Vec<(u32, Range<usize>)> = Vec::new();
+        let mut entries: Vec<(u32, u32)> = Vec::new();
         while cursor.remaining() > 0 {
             let what = cursor.u32()?;
             if lists.last().is_some_and(|(last, _)| *last >= what) {
