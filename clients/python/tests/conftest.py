@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import pathlib
+import signal
 
 import pytest
 from agent import Agent, binary
 from receiver import Receiver
 
 import sawlog
+
+# Started in the background of a shell, the tests, and so the programs that they start, would not heed SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import collections
 import concurrent.futures
-import functools
 import os
 import pathlib
 import signal
@@ -32,11 +31,7 @@ def test_example(receiver, example, needs, below):
     environment = {**os.environ, "SAWLOG_HOST": receiver.address}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, EXAMPLES / f"{example}.py", "0"]
-    # Where the tests run in the background of a shell, they and their children would not heed SIGINT.
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=heed
-    ) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         base = f"http://127.0.0.1:{int(process.stdout.readline().split()[-1])}"
 
         def get(n):
