@@ -18,35 +18,11 @@ use sawlog_sys::Sys;
 
 use crate::background::Goes;
 
-/// The protocols that every agent speaks.
-const BUILT_IN: &[&Protocol] = &[
-    &sawlog_wire::tail::PROTOCOL,
-    &sawlog_wire::forward::PROTOCOL,
-    &sawlog_wire::stdout::PROTOCOL,
-    &sawlog_wire::syslog::PROTOCOL,
-    &sawlog_wire::exec::PROTOCOL,
-    &sawlog_wire::logstash::PROTOCOL,
-    &sawlog_wire::gelf::PROTOCOL,
-    &sawlog_wire::http_in::PROTOCOL,
-    &sawlog_wire::sample::PROTOCOL,
-    &sawlog_wire::socket::TCP,
-    &sawlog_wire::socket::UDP,
-    &sawlog_wire::socket::UNIX,
-    &sawlog_wire::exec_out::PROTOCOL,
-    &sawlog_wire::file::PROTOCOL,
-    &sawlog_wire::file::secondary::PROTOCOL,
-    &sawlog_wire::http_out::PROTOCOL,
-    &sawlog_wire::null::PROTOCOL,
-    &sawlog_wire::filter::grep::PROTOCOL,
-    &sawlog_wire::filter::parser::PROTOCOL,
-    &sawlog_wire::filter::record_transformer::PROTOCOL,
-];
-
 /// The protocols that this program speaks, once [`main`] has been told its own.
 static PROTOCOLS: OnceLock<Vec<&'static Protocol>> = OnceLock::new();
 
 fn protocols() -> &'static [&'static Protocol] {
-    PROTOCOLS.get().map_or(BUILT_IN, Vec::as_slice)
+    PROTOCOLS.get().map_or(sawlog_wire::PROTOCOLS, Vec::as_slice)
 }
 
 /// What a configuration may name.
@@ -121,7 +97,7 @@ struct Run {
 /// all that a binary's `main` does.
 pub fn main(own: &[&'static Protocol]) -> ExitCode {
     // The first call decides; there is no second one in a program.
-    let _ = PROTOCOLS.set(BUILT_IN.iter().copied().chain(own.iter().copied()).collect());
+    let _ = PROTOCOLS.set([sawlog_wire::PROTOCOLS, own].concat());
     if let Some(ended) = called::run() {
         return ended;
     }

@@ -24,3 +24,29 @@ pub mod tail;
 
 #[cfg(test)]
 mod testing;
+
+use sawlog_pipeline::Protocol;
+
+/// Every protocol and filter of this crate, in the order in which they are told.
+pub const PROTOCOLS: &[&Protocol] = &[
+    &tail::PROTOCOL,
+    &forward::PROTOCOL,
+    &stdout::PROTOCOL,
+    &syslog::PROTOCOL,
+    &exec::PROTOCOL,
+    &logstash::PROTOCOL,
+    &gelf::PROTOCOL,
+    &http_in::PROTOCOL,
+    &sample::PROTOCOL,
+    &socket::TCP,
+    &socket::UDP,
+    &socket::UNIX,
+    &exec_out::PROTOCOL,
+    &file::PROTOCOL,
+    &file::secondary::PROTOCOL,
+    &http_out::PROTOCOL,
+    &null::PROTOCOL,
+    &filter::grep::PROTOCOL,
+    &filter::parser::PROTOCOL,
+    &filter::record_transformer::PROTOCOL,
+];

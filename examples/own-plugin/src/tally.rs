@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use sawlog_model::{Batch, KnownSource, SourceId, Tenant};
-use sawlog_pipeline::{ConfigError, Env, Lsn, Opt, OptKind, Options, Origin, Output, OutputError, Protocol};
-use sawlog_wire::shared::held::Held;
+use sawlog_model::Batch;
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol};
+use sawlog_wire::shared::held::{AtOnce, HandOn};
 
 /// The output.
 pub const PROTOCOL: Protocol = Protocol {
@@ -18,10 +18,8 @@ pub const PROTOCOL: Protocol = Protocol {
 };
 
 struct Tally {
-    name: Arc<str>,
     path: PathBuf,
     counts: Mutex<BTreeMap<String, usize>>,
-    held: Held,
 }
 
 fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
@@ -29,54 +27,22 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
     if path.is_empty() {
         return Err(ConfigError("`path` is missing: the file to write".to_owned()));
     }
-    Ok(Box::new(Tally {
-        name: env.name.clone(),
-        path: path.into(),
-        counts: Mutex::default(),
-        held: Held::default(),
-    }))
+    Ok(Box::new(AtOnce::new(&env.name, Tally { path: path.into(), counts: Mutex::default() })))
 }
 
-impl Output for Tally {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
+impl HandOn for Tally {
+    fn hand_on(&self, batch: &Batch) -> Result<(), OutputError> {
         // A batch without rows only moves positions.
         if !batch.rows.is_empty() {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = counts.clone();
             let tag = batch.context.get("_tag").unwrap_or_default();
-            *counts.entry(tag.to_owned()).or_default() += batch.rows.len();
-            let text: String = counts.iter().map(|(tag, count)| format!("{tag} {count}\n")).collect();
+            *next.entry(tag.to_owned()).or_default() += batch.rows.len();
+            let text: String = next.iter().map(|(tag, count)| format!("{tag} {count}\n")).collect();
             // "Later": the rows come again until they are taken.
             std::fs::write(&self.path, text).map_err(|error| OutputError::Later(error.to_string()))?;
+            *counts = next;
         }
-        self.held.passed(&batch, origin);
-        Ok(())
-    }
-
-    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
-        self.held.reached(next);
-    }
-
-    fn cursor(&self) -> Lsn {
-        self.held.cursor()
-    }
-
-    fn known_sources(&self) -> Vec<KnownSource> {
-        self.held.known()
-    }
-
-    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.held.committed(source)
-    }
-
-    fn keeps_positions(&self) -> bool {
-        false
-    }
-
-    fn flush(&self) -> Result<(), OutputError> {
         Ok(())
     }
 }

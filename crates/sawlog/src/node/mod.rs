@@ -85,7 +85,7 @@ impl Node {
         let tell = Arc::new(|words: &str| eprintln!("sawlog: {words}"));
         let options = PipelineOptions { tell, ..PipelineOptions::default() };
         let kit =
-            Kit { protocols: settings::PROTOCOLS, env: env.clone(), builtin: store_output::builtin(&store) };
+            Kit { protocols: &settings::PROTOCOLS, env: env.clone(), builtin: store_output::builtin(&store) };
         let wired = Wired::start(kit, with_store(config), journal, options).map_err(Error::msg)?;
         let running = Arc::new(Reload { wired, read });
         let pipeline = running.wired.pipeline().clone();

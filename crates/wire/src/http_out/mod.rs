@@ -15,16 +15,16 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode, Uri};
-use sawlog_model::{Batch, KnownSource, Limits, SourceId, Tenant};
+use sawlog_model::{Batch, Limits};
 use sawlog_pipeline::config::{FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Lsn, Options, Origin, Output, OutputError, Protocol};
+use sawlog_pipeline::{ConfigError, Env, Options, Output, OutputError, Protocol};
 use sawlog_sys::Sys;
 use sawlog_sys::task::Stop;
 
 use self::client::{Client, Failure};
 use crate::shared::chunks::Times;
 use crate::shared::formatter::Formatter;
-use crate::shared::held::Held;
+use crate::shared::held::{AtOnce, HandOn};
 use crate::shared::placeholders::{Key, Keys, Placeholders};
 use crate::shared::record::tag;
 use crate::shared::tls;
@@ -40,7 +40,6 @@ pub const PROTOCOL: Protocol = Protocol {
 };
 
 struct HttpOutput {
-    name: Arc<str>,
     endpoint: Placeholders,
     /// The host that the endpoint names, where no row decides on it; else those that rows may choose.
     hosts: Vec<String>,
@@ -54,7 +53,6 @@ struct HttpOutput {
     limit: usize,
     formatter: Formatter,
     client: Arc<Client>,
-    held: Held,
     /// The requests of a batch that the server has, while the rest of it waits to be tried again.
     done: Mutex<(u128, usize)>,
     runtime: tokio::runtime::Handle,
@@ -118,8 +116,7 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
         read_timeout: wait("read_timeout").unwrap_or(DEFAULT_TIMEOUT),
         kept: Default::default(),
     };
-    Ok(Box::new(HttpOutput {
-        name: env.name.clone(),
+    let output = HttpOutput {
         endpoint,
         hosts,
         method,
@@ -132,13 +129,13 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
         limit: options.bytes("buffer.chunk_limit_size").max(1),
         formatter,
         client: Arc::new(client),
-        held: Held::default(),
         done: Mutex::default(),
         runtime: env.runtime.clone(),
         stop: env.stop.clone(),
         sys: env.sys.clone(),
         limits: env.limits,
-    }))
+    };
+    Ok(Box::new(AtOnce::new(&env.name, output)))
 }
 
 /// As in Ruby's client.
@@ -319,19 +316,15 @@ fn mark(batch: &Batch) -> u128 {
     xxhash_rust::xxh3::xxh3_128(&facts)
 }
 
-impl Output for HttpOutput {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
-        let mark = mark(&batch);
+impl HandOn for HttpOutput {
+    fn hand_on(&self, batch: &Batch) -> Result<(), OutputError> {
+        let mark = mark(batch);
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         if done.0 != mark {
             *done = (mark, 0);
         }
         let mut refused = None;
-        for post in self.posts(&batch).into_iter().skip(done.1) {
+        for post in self.posts(batch).into_iter().skip(done.1) {
             match self.send(post) {
                 Err(OutputError::Later(message)) => return Err(OutputError::Later(message)),
                 Err(other) => refused = Some(other),
@@ -340,31 +333,6 @@ impl Output for HttpOutput {
             done.1 += 1;
         }
         *done = (0, 0);
-        self.held.passed(&batch, origin);
         refused.map_or(Ok(()), Err)
-    }
-
-    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
-        self.held.reached(next);
-    }
-
-    fn cursor(&self) -> Lsn {
-        self.held.cursor()
-    }
-
-    fn known_sources(&self) -> Vec<KnownSource> {
-        self.held.known()
-    }
-
-    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.held.committed(source)
-    }
-
-    fn keeps_positions(&self) -> bool {
-        false
-    }
-
-    fn flush(&self) -> Result<(), OutputError> {
-        Ok(())
     }
 }

@@ -1,18 +1,16 @@
 //! Takes rows and drops them. Knows nothing else.
 
-use std::sync::Arc;
-
-use sawlog_model::{Batch, KnownSource, SourceId, Tenant};
+use sawlog_model::Batch;
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{Lsn, Origin, Output, OutputError, Protocol};
+use sawlog_pipeline::{OutputError, Protocol};
 
-use crate::shared::held::Held;
+use crate::shared::held::{AtOnce, HandOn};
 
 /// The output.
 pub const PROTOCOL: Protocol = Protocol {
     name: "null",
     summary: "Drops rows.",
-    output: Some(|_, env| Ok(Box::new(Null { name: env.name.clone(), held: Held::default() }))),
+    output: Some(|_, env| Ok(Box::new(AtOnce::new(&env.name, Null)))),
     fluent: &[FluentForm { role: Role::Match, names: &["null"], read: from_fluent }],
     ..Protocol::EMPTY
 };
@@ -22,49 +20,20 @@ fn from_fluent(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>
     Vec::new()
 }
 
-struct Null {
-    name: Arc<str>,
-    held: Held,
-}
+struct Null;
 
-impl Output for Null {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
-        self.held.passed(&batch, origin);
-        Ok(())
-    }
-
-    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
-        self.held.reached(next);
-    }
-
-    fn cursor(&self) -> Lsn {
-        self.held.cursor()
-    }
-
-    fn known_sources(&self) -> Vec<KnownSource> {
-        self.held.known()
-    }
-
-    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.held.committed(source)
-    }
-
-    fn keeps_positions(&self) -> bool {
-        false
-    }
-
-    fn flush(&self) -> Result<(), OutputError> {
+impl HandOn for Null {
+    fn hand_on(&self, _batch: &Batch) -> Result<(), OutputError> {
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use sawlog_model::Limits;
+    use sawlog_pipeline::{Lsn, Origin};
     use sawlog_sys::task;
 
     use super::*;

@@ -1,11 +1,73 @@
-//! How far an output has handed rows on: journal and files, for outputs that hold nothing themselves and whose positions the
-//! journal keeps. Knows nothing of what they do.
+//! Outputs that hand rows on at once and hold nothing themselves: how far they are, in the journal and in files, which the
+//! journal keeps for them. Knows nothing of where rows go.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sawlog_model::{Batch, KnownSource, SourceId};
-use sawlog_pipeline::{Lsn, Origin};
+use sawlog_model::{Batch, KnownSource, SourceId, Tenant};
+use sawlog_pipeline::{Lsn, Origin, Output, OutputError};
+
+/// What an output does with a batch, where it does it at once.
+pub trait HandOn: Send + Sync {
+    /// Hands the rows on; may be none.
+    ///
+    /// # Errors
+    /// [`OutputError::Later`]: the same batch comes again. [`OutputError::Refused`]: those that were refused do not; the others
+    /// were handed on.
+    fn hand_on(&self, batch: &Batch) -> Result<(), OutputError>;
+}
+
+/// An output that hands rows on at once.
+pub struct AtOnce<T> {
+    name: Arc<str>,
+    does: T,
+    held: Held,
+}
+
+impl<T> AtOnce<T> {
+    /// An output of this name, as [`sawlog_pipeline::Env::name`] has it.
+    pub fn new(name: &Arc<str>, does: T) -> Self {
+        AtOnce { name: name.clone(), does, held: Held::default() }
+    }
+}
+
+impl<T: HandOn> Output for AtOnce<T> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
+        let handed = self.does.hand_on(&batch);
+        if !matches!(handed, Err(OutputError::Later(_))) {
+            self.held.passed(&batch, origin);
+        }
+        handed
+    }
+
+    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
+        self.held.reached(next);
+    }
+
+    fn cursor(&self) -> Lsn {
+        self.held.state().cursor
+    }
+
+    fn known_sources(&self) -> Vec<KnownSource> {
+        self.held.state().known.values().cloned().collect()
+    }
+
+    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
+        self.held.state().known.get(&source).map(|known| known.position.mark())
+    }
+
+    fn keeps_positions(&self) -> bool {
+        false
+    }
+
+    fn flush(&self) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -13,9 +75,8 @@ struct State {
     known: HashMap<SourceId, KnownSource>,
 }
 
-/// Positions.
 #[derive(Default)]
-pub struct Held(Mutex<State>);
+struct Held(Mutex<State>);
 
 impl Held {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -23,7 +84,7 @@ impl Held {
     }
 
     /// The batch was handed on.
-    pub fn passed(&self, batch: &Batch, origin: Origin) {
+    fn passed(&self, batch: &Batch, origin: Origin) {
         let (position, next) = match origin {
             Origin::Replayable(position) => (Some(position), None),
             Origin::Journal { next, position, .. } => (position, Some(next)),
@@ -37,23 +98,8 @@ impl Held {
     }
 
     /// Journal frames below were handed on.
-    pub fn reached(&self, next: Lsn) {
+    fn reached(&self, next: Lsn) {
         self.state().cursor = next;
-    }
-
-    /// Journal position below which all was handed on.
-    pub fn cursor(&self) -> Lsn {
-        self.state().cursor
-    }
-
-    /// The same for files.
-    pub fn known(&self) -> Vec<KnownSource> {
-        self.state().known.values().cloned().collect()
-    }
-
-    /// The same for one file: epoch and offset.
-    pub fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.state().known.get(&source).map(|known| known.position.mark())
     }
 }
 
@@ -63,15 +109,34 @@ mod tests {
 
     use super::*;
 
+    struct Answers(fn() -> Result<(), OutputError>);
+
+    impl HandOn for Answers {
+        fn hand_on(&self, _batch: &Batch) -> Result<(), OutputError> {
+            (self.0)()
+        }
+    }
+
     #[test]
     fn what_was_handed_on_is_held() {
-        let (held, batch) = (Held::default(), Batch::default());
+        let (output, batch) = (AtOnce::new(&"o".into(), Answers(|| Ok(()))), Arc::new(Batch::default()));
         let position = Position { epoch: 1, offset: 7, ..Position::default() };
-        held.passed(&batch, Origin::Replayable(position));
-        assert_eq!((held.committed(batch.source.id), held.cursor()), (Some((1, 7)), Lsn(0)));
-        held.passed(&batch, Origin::Journal { at: Lsn(1), next: Lsn(9), position: None });
-        assert_eq!((held.cursor(), held.known().len()), (Lsn(9), 1));
-        held.reached(Lsn(12));
-        assert_eq!(held.cursor(), Lsn(12));
+        output.take(batch.clone(), Origin::Replayable(position)).unwrap();
+        assert_eq!((output.committed(batch.source.id), output.cursor()), (Some((1, 7)), Lsn(0)));
+        output.take(batch, Origin::Journal { at: Lsn(1), next: Lsn(9), position: None }).unwrap();
+        assert_eq!((output.cursor(), output.known_sources().len()), (Lsn(9), 1));
+        output.journaled(Tenant::DEFAULT, Lsn(9), Lsn(12));
+        assert_eq!((output.cursor(), output.keeps_positions(), output.name()), (Lsn(12), false, "o"));
+    }
+
+    #[test]
+    fn later_moves_nothing_and_refused_goes_on() {
+        let origin = || Origin::Journal { at: Lsn(1), next: Lsn(9), position: None };
+        let later = AtOnce::new(&"o".into(), Answers(|| Err(OutputError::Later(String::new()))));
+        assert!(later.take(Arc::default(), origin()).is_err());
+        assert_eq!(later.cursor(), Lsn(0));
+        let refused = AtOnce::new(&"o".into(), Answers(|| Err(OutputError::Refused(String::new()))));
+        assert!(refused.take(Arc::default(), origin()).is_err());
+        assert_eq!(refused.cursor(), Lsn(9));
     }
 }

@@ -7,14 +7,12 @@ mod tests;
 use std::io::Write;
 use std::sync::Arc;
 
-use sawlog_model::{Batch, KnownSource, RowRef, SourceId, Tenant, strip_terminator, time};
+use sawlog_model::{Batch, RowRef, strip_terminator, time};
 use sawlog_pipeline::config::{Compat, ElementReader, FluentForm, Role};
-use sawlog_pipeline::{
-    ConfigError, Env, Filter, Filtered, Lsn, Options, Origin, Output, OutputError, Protocol,
-};
+use sawlog_pipeline::{ConfigError, Env, Filter, Filtered, Options, OutputError, Protocol};
 
 use crate::shared::formatter::{self, Formatter};
-use crate::shared::held::Held;
+use crate::shared::held::{AtOnce, HandOn};
 use crate::shared::record::tag;
 
 /// The output and the filter.
@@ -22,7 +20,9 @@ pub const PROTOCOL: Protocol = Protocol {
     name: "stdout",
     summary: "Prints each row with its time and its tag or path.",
     options: &formatter::OPTIONS,
-    output: Some(|options, env| Ok(Box::new(Stdout::new(options, env, std::io::stdout)?))),
+    output: Some(|options, env| {
+        Ok(Box::new(AtOnce::new(&env.name, Stdout::new(options, env, std::io::stdout)?)))
+    }),
     filter: Some(|options, env| Ok(Box::new(Stdout::new(options, env, std::io::stdout)?))),
     fluent: &[
         FluentForm { role: Role::Match, names: &["stdout"], read: from_fluent },
@@ -48,10 +48,8 @@ fn from_fluent(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>
 }
 
 struct Stdout<W> {
-    name: Arc<str>,
     /// `None`: the line as it came, with its time.
     formatter: Option<Formatter>,
-    held: Held,
     out: fn() -> W,
 }
 
@@ -61,7 +59,7 @@ impl<W: Write> Stdout<W> {
             "" => None,
             kind => Some(Formatter::new(options, kind, env.limits)?),
         };
-        Ok(Stdout { name: env.name.clone(), formatter, held: Held::default(), out })
+        Ok(Stdout { formatter, out })
     }
 
     fn print(&self, batch: &Batch) -> std::io::Result<()> {
@@ -104,39 +102,9 @@ fn print(row: RowRef<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-impl<W: Write + Send + 'static> Output for Stdout<W> {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
-        self.print(&batch).map_err(|error| OutputError::Later(error.to_string()))?;
-        self.held.passed(&batch, origin);
-        Ok(())
-    }
-
-    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
-        self.held.reached(next);
-    }
-
-    fn cursor(&self) -> Lsn {
-        self.held.cursor()
-    }
-
-    fn known_sources(&self) -> Vec<KnownSource> {
-        self.held.known()
-    }
-
-    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.held.committed(source)
-    }
-
-    fn keeps_positions(&self) -> bool {
-        false
-    }
-
-    fn flush(&self) -> Result<(), OutputError> {
-        Ok(())
+impl<W: Write + Send + 'static> HandOn for Stdout<W> {
+    fn hand_on(&self, batch: &Batch) -> Result<(), OutputError> {
+        self.print(batch).map_err(|error| OutputError::Later(error.to_string()))
     }
 }
 

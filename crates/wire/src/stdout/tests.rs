@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use sawlog_model::{Limits, Position};
-use sawlog_pipeline::config;
+use sawlog_pipeline::{Lsn, Origin, Output, config};
 use sawlog_sys::task;
 
 use super::*;
@@ -69,7 +69,7 @@ fn fluentds_and_iks_forms() {
 
 #[test]
 fn what_was_printed_is_held() {
-    let output = stdout(&options_of(&PROTOCOL, &[]));
+    let output = AtOnce::new(&"stdout".into(), stdout(&options_of(&PROTOCOL, &[])));
     let batch = Arc::new(lines("t", &["1"]));
     let position = Position { epoch: 1, offset: 7, ..Position::default() };
     output.take(batch.clone(), Origin::Replayable(position)).unwrap();

@@ -5,15 +5,15 @@ mod tests;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use sawlog_model::{Batch, KnownSource, Limits, SECOND, SourceId, Tenant, Value};
+use sawlog_model::{Batch, Limits, SECOND, Value};
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Lsn, Opt, OptKind, Options, Origin, Output, OutputError, Protocol};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol};
 use sawlog_sys::{Open, Sys};
 
 use super::sink::clean;
-use crate::shared::held::Held;
+use crate::shared::held::{AtOnce, HandOn};
 use crate::shared::msgpack;
 use crate::shared::placeholders::{Keys, Placeholders};
 use crate::shared::record::{Accessor, write_msgpack};
@@ -49,14 +49,12 @@ fn from_fluent(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>
 }
 
 struct SecondaryFile {
-    name: Arc<str>,
     path: Placeholders,
     keys: Keys,
     append: bool,
     gzip: bool,
     sys: Sys,
     limits: Limits,
-    held: Held,
     /// Held while a file is written.
     turn: Mutex<()>,
 }
@@ -78,17 +76,16 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
         "gzip" => true,
         other => return Err(ConfigError(format!("`compress = {other}`: there are text and gzip"))),
     };
-    Ok(Box::new(SecondaryFile {
-        name: env.name.clone(),
+    let file = SecondaryFile {
         keys: Keys { time: None, tag: path.has_tag(), fields },
         path,
         append: options.flag("append"),
         gzip,
         sys: env.sys.clone(),
         limits: env.limits,
-        held: Held::default(),
         turn: Mutex::default(),
-    }))
+    };
+    Ok(Box::new(AtOnce::new(&env.name, file)))
 }
 
 impl SecondaryFile {
@@ -157,42 +154,12 @@ fn zip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-impl Output for SecondaryFile {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, bytes) in self.parts(&batch) {
+impl HandOn for SecondaryFile {
+    fn hand_on(&self, batch: &Batch) -> Result<(), OutputError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, bytes) in self.parts(batch) {
             self.write(&path, &bytes).map_err(|error| OutputError::Later(format!("{path}: {error}")))?;
         }
-        drop(turn);
-        self.held.passed(&batch, origin);
-        Ok(())
-    }
-
-    fn journaled(&self, _tenant: Tenant, _at: Lsn, next: Lsn) {
-        self.held.reached(next);
-    }
-
-    fn cursor(&self) -> Lsn {
-        self.held.cursor()
-    }
-
-    fn known_sources(&self) -> Vec<KnownSource> {
-        self.held.known()
-    }
-
-    fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        self.held.committed(source)
-    }
-
-    fn keeps_positions(&self) -> bool {
-        false
-    }
-
-    fn flush(&self) -> Result<(), OutputError> {
         Ok(())
     }
 }

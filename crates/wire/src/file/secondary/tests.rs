@@ -1,7 +1,9 @@
 //! What was given up can be read back, from the files that the options name.
 
 use std::io::Read;
+use std::sync::Arc;
 
+use sawlog_pipeline::{Lsn, Origin};
 use sawlog_sys::task;
 
 use super::*;
