@@ -1,6 +1,6 @@
 //! The names of the programs that the agent replaces, with their flags as their documentation shows them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -88,9 +88,8 @@ fn flosculusd_sends_what_its_ini_names_and_ik_prints_it() {
     // seen.
     let more = format!("{}garbage\n", LINE.replace("favicon.ico", "second"));
     let said = (0..40).find_map(|_| {
-        let mut file = std::fs::read_to_string(&log).unwrap();
-        file.push_str(&more);
-        std::fs::write(&log, file).unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+        file.write_all(more.as_bytes()).unwrap();
         ik.next_within(Duration::from_millis(500))
     });
     let said = said.expect("a line within 20 seconds");

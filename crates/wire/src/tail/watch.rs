@@ -350,17 +350,11 @@ impl Tail {
 
     /// Looks at everything.
     pub(crate) fn scan(&mut self) -> Result<(), Stopped> {
-        let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::new());
         if let Err(error) = self.options.date(self.delivery.now()) {
             self.delivery.intake.count_error("paths", &error.to_string());
         }
-        for pattern in &self.options.paths {
-            pattern.walk(&*self.delivery.sys.fs, &mut files, &mut dirs);
-        }
         self.polls = false;
-        for dir in dirs {
-            self.watch(&dir);
-        }
+        let files = self.walk(Path::new(""));
         for path in &files {
             self.look_at(path)?;
         }
@@ -371,18 +365,34 @@ impl Tail {
         Ok(())
     }
 
-    fn watch(&mut self, dir: &Path) {
+    /// The files at and below `under` that are asked for; their directories are watched. What is made in a directory before it
+    /// is watched is told by nobody, so that all is walked anew until no directory is new.
+    fn walk(&mut self, under: &Path) -> BTreeSet<PathBuf> {
+        loop {
+            let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::new());
+            for pattern in &self.options.paths {
+                pattern.walk(&*self.delivery.sys.fs, &mut files, &mut dirs);
+            }
+            let new = dirs.iter().filter(|dir| dir.starts_with(under)).filter(|dir| self.watch(dir)).count();
+            if new == 0 {
+                files.retain(|path| path.starts_with(under));
+                return files;
+            }
+        }
+    }
+
+    /// Watches a directory; whether that is new.
+    fn watch(&mut self, dir: &Path) -> bool {
         if self.watched.contains(dir) {
-            return;
+            return false;
         }
         match self.watcher.add(dir) {
-            Ok(()) => {
-                self.watched.insert(dir.to_owned());
-            }
+            Ok(()) => self.watched.insert(dir.to_owned()),
             Err(error) => {
                 self.polls = true;
                 let text = format!("{} cannot be watched: {error}", dir.display());
                 self.delivery.intake.count_error("watch", &text);
+                false
             }
         }
     }
@@ -431,14 +441,8 @@ impl Tail {
 
     /// A directory that is new: files may be in it already.
     fn scan_new_dir(&mut self, dir: &Path) -> Result<(), Stopped> {
-        let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::new());
-        for pattern in &self.options.paths {
-            pattern.walk(&*self.delivery.sys.fs, &mut files, &mut dirs);
-        }
-        dirs.retain(|other| other.starts_with(dir));
-        dirs.iter().for_each(|dir| self.watch(dir));
-        for path in files.iter().filter(|path| path.starts_with(dir)) {
-            self.look_at(path)?;
+        for path in self.walk(dir) {
+            self.look_at(&path)?;
         }
         Ok(())
     }
