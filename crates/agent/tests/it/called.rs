@@ -42,7 +42,7 @@ impl Going {
     }
 
     fn next(&self) -> String {
-        self.next_within(Duration::from_secs(20)).expect("a line within 20 seconds")
+        self.next_within(Duration::from_secs(60)).expect("a line within a minute")
     }
 
     fn next_within(&self, time: Duration) -> Option<String> {

@@ -12,7 +12,7 @@ pub struct Sender {
 impl Sender {
     pub fn connect(port: u16) -> std::io::Result<Sender> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.set_nodelay(true)?;
         Ok(Sender { stream })
     }

@@ -100,9 +100,9 @@ impl Node {
         reader.lines().map(|line| serde_json::from_str(&line.expect("a line")).expect("JSON")).collect()
     }
 
-    /// Waits until a query finds `count` records; panics after 10 s.
+    /// Waits until a query finds `count` records; panics after a minute.
     pub fn wait_for(&self, query: &str, count: usize) -> Vec<Value> {
-        self.wait_for_within(query, count, Duration::from_secs(10))
+        self.wait_for_within(query, count, Duration::from_secs(60))
     }
 
     /// Waits until a query finds `count` records; panics after `time`.

@@ -532,7 +532,7 @@ async fn a_client_that_goes_frees_its_turn() {
 
 /// The next event of a tail: its text up to the blank line.
 async fn event(stream: &mut axum::body::BodyDataStream) -> String {
-    let piece = tokio::time::timeout(Duration::from_secs(5), stream.next()).await.expect("in time");
+    let piece = tokio::time::timeout(Duration::from_secs(60), stream.next()).await.expect("in time");
     String::from_utf8(piece.expect("not over").expect("no error").to_vec()).expect("text")
 }
 
@@ -598,7 +598,7 @@ async fn over_tcp(stream: &mut sawlog_sys::net::TcpStream, request: &str, until:
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut piece)).await;
+        let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut piece)).await;
         let read = read.expect("in time").expect("no error");
         answer.extend_from_slice(&piece[..read]);
         let text = String::from_utf8_lossy(&answer);
@@ -625,7 +625,7 @@ async fn a_stop_ends_connections_and_live_tails() {
         over_tcp(&mut tail, "GET /api/v1/tail HTTP/1.1\r\nHost: localhost\r\n\r\n", "event: open").await;
     assert!(begin.contains("text/event-stream"), "{begin}");
     stop.send(()).expect("it serves");
-    let ended = tokio::time::timeout(Duration::from_secs(5), served).await.expect("within its grace");
+    let ended = tokio::time::timeout(Duration::from_secs(60), served).await.expect("within its grace");
     ended.expect("no panic").expect("no error");
     let rest = over_tcp(&mut tail, "", "never").await;
     assert!(!rest.contains("0\r\n\r\n"), "a tail that was cut off does not look whole: {rest}");

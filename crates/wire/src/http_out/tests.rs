@@ -85,7 +85,7 @@ impl Server {
     }
 
     fn next(&self) -> Came {
-        self.came.recv_timeout(Duration::from_secs(10)).expect("a request")
+        self.came.recv_timeout(Duration::from_secs(60)).expect("a request")
     }
 }
 
@@ -244,7 +244,7 @@ fn over_tls_to_a_server_that_a_ca_vouches_for() {
     let ca = certificates.path("ca.pem");
     let output = server.output(&[("endpoint", &[endpoint.as_str()]), ("tls_ca", &[ca.as_str()])]);
     output.take(batch(), origin(1)).unwrap();
-    assert_eq!(came.recv_timeout(Duration::from_secs(10)).unwrap().0, "POST /x HTTP/1.1");
+    assert_eq!(came.recv_timeout(Duration::from_secs(60)).unwrap().0, "POST /x HTTP/1.1");
     let others = tls::tests::Certificates::new(&["localhost"]);
     let ca = others.path("ca.pem");
     let output = server.output(&[("endpoint", &[endpoint.as_str()]), ("tls_ca", &[ca.as_str()])]);

@@ -183,13 +183,13 @@ fn text(from: usize, to: usize) -> String {
 }
 
 fn wait_until(what: &str, ready: impl Fn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if ready() {
             return;
         }
         task::sleep(Duration::from_millis(20));
     }
-    panic!("{what} did not come about in ten seconds");
+    panic!("{what} did not come about in a minute");
 }
 
 /// Gives notices and quiet lines the time to do harm.

@@ -87,12 +87,12 @@ impl Client<'_> {
         self.node.runtime.block_on(self.stream.write_all(bytes)).expect("the node reads");
     }
 
-    /// Reads so many bytes, or fewer at the end of the connection; waits up to ten seconds.
+    /// Reads so many bytes, or fewer at the end of the connection; waits up to a minute.
     pub fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         let (runtime, stream) = (&self.node.runtime, &mut self.stream);
         let read = async {
-            let patience = std::time::Duration::from_secs(10);
+            let patience = std::time::Duration::from_secs(60);
             tokio::time::timeout(patience, stream.take(count as u64).read_to_end(&mut bytes)).await
         };
         // A connection that is reset has ended, too.

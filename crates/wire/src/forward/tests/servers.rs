@@ -14,6 +14,9 @@ use super::output::{lines, one_message, options, output};
 use crate::forward::PROTOCOL;
 use crate::testing::env;
 
+/// So long what must come is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// One line of a source.
 fn line_of(source: u128, number: u64) -> (Arc<Batch>, Position) {
     let (batch, position) = lines(number, 1);
@@ -148,10 +151,17 @@ fn a_server_that_is_back_is_used_after_a_while() {
         let (mut back, _) = node.runtime.block_on(listener.accept()).expect("it is tried again");
         let first = node.runtime.spawn(async move {
             let mut bytes = [0; 1];
-            tokio::time::timeout(Duration::from_millis(700), back.read_exact(&mut bytes)).await.is_ok()
+            let within = if used { PATIENCE } else { Duration::from_millis(700) };
+            tokio::time::timeout(within, back.read_exact(&mut bytes)).await.is_ok()
         });
-        task::sleep(Duration::from_millis(300));
-        (4..8).for_each(|number| take(&*output, lines(number, 1)));
+        // It may take a while until it is known to be back.
+        for number in 4..100 {
+            task::sleep(Duration::from_millis(100));
+            take(&*output, lines(number, 1));
+            if first.is_finished() {
+                break;
+            }
+        }
         assert_eq!(node.runtime.block_on(first).expect("it ends"), used, "recover_wait {wait}");
     }
 }
@@ -198,7 +208,8 @@ fn a_connection_without_work_is_kept_as_long_as_is_said() {
             let (mut stream, _) = runtime.block_on(listener.accept()).expect("a client");
             let ends = async {
                 let mut bytes = Vec::new();
-                tokio::time::timeout(Duration::from_millis(500), stream.read_to_end(&mut bytes)).await.is_ok()
+                let within = if kept { Duration::from_millis(500) } else { PATIENCE };
+                tokio::time::timeout(within, stream.read_to_end(&mut bytes)).await.is_ok()
             };
             assert_eq!(runtime.block_on(ends), !kept, "{given:?}");
             if kept {
