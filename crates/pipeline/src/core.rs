@@ -97,6 +97,17 @@ impl Core {
         self.lanes().iter().find(|lane| *lane.name == *name).cloned()
     }
 
+    /// The counters of the input of that name, which are new where there was none.
+    pub(crate) fn input(&self, name: &str) -> Arc<Counters> {
+        let mut inputs = lock(&self.inputs);
+        if let Some(counters) = inputs.iter().find(|counters| counters.name() == name) {
+            return counters.clone();
+        }
+        let counters = Arc::new(Counters::new("input", name));
+        inputs.push(counters.clone());
+        counters
+    }
+
     /// What is to be done before more of these items is journaled, since an output on their way has as much as it may.
     pub(crate) fn overflow(&self, items: &[Item]) -> Option<(Arc<str>, Overflow)> {
         let full = |lane: &Arc<Lane>| {
@@ -111,6 +122,14 @@ impl Core {
         let routes: Vec<_> = items.iter().map(|item| graph.route(&item.label, &item.batch)).collect();
         let reached = full.into_iter().filter(|(name, _)| routes.iter().any(|route| route.reaches(name)));
         reached.max_by_key(|(_, overflow)| *overflow == Overflow::Refuse)
+    }
+
+    /// Whether the only output that is to get the rows can.
+    pub(crate) fn can_come(&self, item: &Item) -> bool {
+        let Some(only) = &item.only else { return true };
+        let graph = self.graphs.current();
+        graph.outputs().iter().any(|part| part.name == *only)
+            && graph.route(&item.label, &item.batch).reaches(only)
     }
 
     /// Counts rows that some step sends nowhere; each tag is told of once.
@@ -192,10 +211,14 @@ impl Core {
         drop(known);
         let cursors: Vec<_> =
             lanes.iter().filter_map(|lane| lane.unsaved_cursor().map(|at| (lane, at))).collect();
-        if sources.is_empty() && cursors.is_empty() {
-            return Ok(());
+        if !(sources.is_empty() && cursors.is_empty()) {
+            self.append_saved(sources, &cursors, Vec::new())?;
         }
-        self.append_saved(sources, &cursors, Vec::new())
+        if let Some(dead) = &self.options.dead {
+            let lane_of = |name: &str| lanes.iter().find(|lane| *lane.name == *name);
+            dead.keep_homes(|home| lane_of(&home.output).is_some_and(|lane| home.at >= lane.held()));
+        }
+        Ok(())
     }
 
     /// Journals positions, and cursors that it has to keep.

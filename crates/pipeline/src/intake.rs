@@ -13,7 +13,7 @@ use crate::config::Overflow;
 use crate::core::{Core, Done, Job};
 use crate::count::Counters;
 use crate::graph::Walk;
-use crate::lane::Lane;
+use crate::lane::{Asked, Lane};
 use crate::payload::Item;
 use crate::pipeline::permits;
 use crate::{Origin, lock};
@@ -121,10 +121,11 @@ impl Intake {
             late: None,
             label: self.label.clone(),
             key: None,
+            only: None,
         };
         let passage = self.core.straight.enter();
         let taker = match &passage {
-            Some(_) => self.offer_straight(&item, &position)?,
+            Some(_) => self.offer_straight(&mut item, &position)?,
             None => None,
         };
         if let Some(taker) = taker {
@@ -157,9 +158,13 @@ impl Intake {
         }
     }
 
-    /// Gives rows to the only output on their way; its name. `None` where they have to go by the journal, since it is behind
-    /// or there are several.
-    fn offer_straight(&self, item: &Item, position: &Position) -> Result<Option<Arc<str>>, DeliveryError> {
+    /// Gives rows to the only output on their way; its name. `None` where they have to go by the journal, since it is behind,
+    /// there are several, or it refuses what is left in the item: a dead letter is known by its journal frame.
+    fn offer_straight(
+        &self,
+        item: &mut Item,
+        position: &Position,
+    ) -> Result<Option<Arc<str>>, DeliveryError> {
         let route = self.core.graphs.current().route(&item.label, &item.batch);
         let lane = route.only_output().and_then(|name| self.core.lane(name));
         let Some(lane) = lane else { return Ok(None) };
@@ -174,9 +179,19 @@ impl Intake {
             if !lane.is_straight() || self.core.straight.is_closed() {
                 return Ok(None);
             }
-            if lane.take(item, &walk, Origin::Replayable(position.clone())) {
-                self.core.count_unmatched(item, walk.route());
-                return Ok(Some(lane.name.clone()));
+            match lane.take(item, &walk, Origin::Replayable(position.clone())) {
+                Asked::Later => {}
+                Asked::Refused(refused) if self.core.options.late_after.is_some() => {
+                    item.batch = refused.of(&item.batch);
+                    return Ok(None);
+                }
+                taken => {
+                    if let Asked::Refused(refused) = taken {
+                        lane.counters.errors("refused", refused.rows, &refused.reason);
+                    }
+                    self.core.count_unmatched(item, walk.route());
+                    return Ok(Some(lane.name.clone()));
+                }
             }
             if self.core.sys.clock.monotonic() >= began + patience {
                 if self.core.options.late_after.is_some() {
@@ -294,7 +309,7 @@ impl Intake {
         }
         let item = |(batch, position, key)| {
             let label = self.label.clone();
-            Item { batch: Arc::new(batch), position, late: None, label, key }
+            Item { batch: Arc::new(batch), position, late: None, label, key, only: None }
         };
         let items: Vec<Item> = batches.into_iter().map(item).collect();
         while self.has_to_wait(&items)? {

@@ -13,6 +13,7 @@ use sawlog_sys::Sys;
 
 use crate::config::{Overflow, QueueOptions};
 use crate::count::Counters;
+use crate::dead::DeadLetters;
 use crate::graph::{Graphs, OutputPart, Walk, without_rows};
 use crate::payload::{self, Item};
 use crate::{Origin, Output, OutputError, lock};
@@ -21,7 +22,12 @@ mod ending;
 mod given_up;
 mod retry;
 
+use given_up::Unburied;
+pub(crate) use given_up::{Asked, Refused};
 use retry::Tries;
+
+/// How often is looked whether there is room for a dead letter again.
+const ROOM_AGAIN: Duration = Duration::from_millis(500);
 
 /// Wait before a journal that cannot be read is read again.
 const READ_AGAIN: Duration = Duration::from_secs(5);
@@ -85,6 +91,25 @@ struct State {
     ended: bool,
 }
 
+/// An item of a journal frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    at: Lsn,
+    index: u32,
+    /// What its output is told as the end of the frame.
+    next: Lsn,
+}
+
+impl Place {
+    fn new(index: usize, items: usize, at: Lsn, next: Lsn) -> Place {
+        Place { at, index: index as u32, next: next_after(index, items, at, next) }
+    }
+
+    fn origin(self, item: &Item) -> Origin {
+        Origin::Journal { at: self.at, next: self.next, position: item.position.clone() }
+    }
+}
+
 /// What became of a frame that was read back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fed {
@@ -104,11 +129,13 @@ pub(crate) struct Lane {
     pub keeps: bool,
     journal: Journal,
     graphs: Arc<Graphs>,
-    dead: Option<Journal>,
+    dead: Option<DeadLetters>,
     sys: Sys,
     secondary: Option<Arc<dyn Output>>,
     queue: Mutex<QueueOptions>,
     tries: Mutex<Tries>,
+    /// What the output refused and is not a dead letter yet.
+    unburied: Mutex<Option<Unburied>>,
     /// Frames from here on were written by this run of the process.
     run_start: Lsn,
     /// How far each file was given from the journal since the output is behind. A frame whose append failed may be there
@@ -143,7 +170,7 @@ pub(crate) struct Shared<'a> {
     pub sys: &'a Sys,
     pub journal: &'a Journal,
     pub graphs: &'a Arc<Graphs>,
-    pub dead: Option<&'a Journal>,
+    pub dead: Option<&'a DeadLetters>,
     /// Most bytes that wait in memory for an output; what is over is read back from the journal.
     pub queue_bytes: usize,
 }
@@ -169,6 +196,7 @@ impl Lane {
             secondary: part.secondary.clone(),
             queue: Mutex::new(part.section.queue.clone()),
             tries: Mutex::default(),
+            unburied: Mutex::default(),
             run_start: end,
             replayed: Mutex::default(),
             before: Mutex::default(),
@@ -233,6 +261,11 @@ impl Lane {
             (queue.limit?, queue.overflow)
         };
         (self.journal.end().0.saturating_sub(self.cursor().0) > limit).then_some(overflow)
+    }
+
+    /// Journal position below which nothing is given again, also after a crash.
+    pub(crate) fn held(&self) -> Lsn {
+        if self.keeps { self.output.cursor() } else { lock(&self.state).saved }
     }
 
     /// The cursor, where the journal has to keep it and has not got it yet.
@@ -311,7 +344,7 @@ impl Lane {
         let count = frame.items.len();
         let mut numbered = frame.items.iter().zip(&frame.walks).enumerate();
         let stopped_at = numbered.position(|(index, (item, walk))| {
-            !self.settle(item, walk, frame.at, next_after(index, count, frame.at, frame.next))
+            !self.settle(item, walk, Place::new(index, count, frame.at, frame.next))
         });
         let weight: usize = frame.items.iter().map(|item| item.batch.weight()).sum();
         let mut left_over = Vec::new();
@@ -339,19 +372,25 @@ impl Lane {
     }
 
     /// Gives one item, or gives it up; `false` where the output is to be asked again.
-    fn settle(&self, item: &Item, walk: &Walk, at: Lsn, next: Lsn) -> bool {
-        if self.is_over(next) {
-            self.drop_item(item, walk, at, next);
+    fn settle(&self, item: &Item, walk: &Walk, place: Place) -> bool {
+        if self.is_buried(place) {
+            self.move_past(item, place.origin(item));
             return true;
         }
-        if self.give(item, walk, at, next) {
+        if let Some(buried) = self.bury_again(place) {
+            return buried;
+        }
+        if self.is_over(place.next) {
+            self.drop_item(item, walk, place);
+            return true;
+        }
+        if self.give(item, walk, place) {
             lock(&self.tries).succeeded();
             return true;
         }
         let queue = lock(&self.queue).clone();
         let is_over = lock(&self.tries).failed(&queue, self.sys.clock.monotonic());
-        let origin = Origin::Journal { at, next, position: item.position.clone() };
-        is_over && self.give_up(item, walk, origin)
+        is_over && self.give_up(item, walk, place)
     }
 
     /// Whether the output had the item before it was journaled in the frame at `at`, in this run of the process.
@@ -361,41 +400,52 @@ impl Lane {
 
     /// How long to wait before the output is asked again.
     fn wait_before_next(&self) -> Duration {
+        if lock(&self.unburied).is_some() {
+            return ROOM_AGAIN;
+        }
         lock(&self.tries).wait(&lock(&self.queue), self.sys.random.id() as u64)
     }
 
-    /// One item; `false` where the output said "later".
-    fn give(&self, item: &Item, walk: &Walk, at: Lsn, next: Lsn) -> bool {
-        let origin = Origin::Journal { at, next, position: item.position.clone() };
-        match &item.late {
-            Some(_) if self.had(item, at) => {
-                self.output.journaled(item.batch.tenant, at, next);
-                true
+    /// One item; `false` where the output said "later", or refused it and it cannot be buried now.
+    fn give(&self, item: &Item, walk: &Walk, place: Place) -> bool {
+        let asked = match &item.late {
+            Some(_) if self.had(item, place.at) => {
+                self.output.journaled(item.batch.tenant, place.at, place.next);
+                Asked::Taken
             }
             // It went straight to another output, so this one was not on its way.
-            Some(_) if at >= self.run_start => self.ask(Arc::new(without_rows(&item.batch)), item, origin),
-            _ => self.take(item, walk, origin),
+            Some(_) if place.at >= self.run_start => {
+                self.ask(Arc::new(without_rows(&item.batch)), place.origin(item))
+            }
+            _ => self.take(item, walk, place.origin(item)),
+        };
+        match asked {
+            Asked::Taken => true,
+            Asked::Later => false,
+            Asked::Refused(refused) => self.bury_refused(item, refused, place),
         }
     }
 
-    /// Asks the output to take what comes to it of an item; `false` where it said "later".
-    pub(crate) fn take(&self, item: &Item, walk: &Walk, origin: Origin) -> bool {
-        self.ask(walk.rows_for(&self.name, &item.batch), item, origin)
+    /// Asks the output to take what comes to it of an item.
+    pub(crate) fn take(&self, item: &Item, walk: &Walk, origin: Origin) -> Asked {
+        self.ask(walk.rows_for(&self.name, &item.batch), origin)
     }
 
-    /// What the output refuses for good becomes a dead letter.
-    fn ask(&self, batch: Arc<Batch>, item: &Item, origin: Origin) -> bool {
+    fn ask(&self, batch: Arc<Batch>, origin: Origin) -> Asked {
         match self.output.take(batch.clone(), origin) {
-            Ok(()) => self.counters.passed(&batch),
+            Ok(()) => {
+                self.counters.passed(&batch);
+                Asked::Taken
+            }
             Err(OutputError::Later(reason)) => {
                 self.counters.error("later", &reason);
-                return false;
+                Asked::Later
             }
-            Err(OutputError::Refused(reason)) => {
-                self.bury(&Item { batch, ..item.clone() }, "refused", &reason)
+            Err(OutputError::Refused(reason)) => Asked::Refused(Refused::all(&batch, reason)),
+            Err(OutputError::RefusedRows { reason, rows }) => {
+                Asked::Refused(Refused::some(&batch, reason, &rows))
             }
         }
-        true
     }
 
     /// Reads on from the journal until it has caught up with the writer, or is to end.
@@ -466,13 +516,13 @@ impl Lane {
         let numbered = items.iter().enumerate().skip(from);
         let left: Vec<_> = numbered
             .filter_map(|(index, item)| {
-                let walk = Walk::new(graph.route(&item.label, &item.batch), &item.batch);
-                Some((index, self.not_yet_replayed(item, frame.lsn)?, walk))
+                Some((index, self.not_yet_replayed(item, frame.lsn)?, Walk::of(&graph, item)))
             })
             .collect();
         for (number, (index, item, walk)) in left.iter().enumerate() {
             let next = next_after(number, left.len(), frame.lsn, frame.next);
-            while !self.settle(item, walk, frame.lsn, next) {
+            let place = Place { at: frame.lsn, index: *index as u32, next };
+            while !self.settle(item, walk, place) {
                 let mut state = lock(&self.state);
                 (state.behind, state.refused_replay) = (Some((frame.lsn, *index)), true);
                 drop(state);

@@ -5,6 +5,7 @@ pub mod config;
 pub mod conform;
 mod core;
 mod count;
+mod dead;
 mod filter;
 mod gate;
 mod graph;
@@ -31,6 +32,7 @@ mod tests;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use dead::{DeadLetters, Letter, Letters, Replayed, Which, Why};
 pub use filter::{Failed, Filter, Filtered};
 pub use graph::{Graph, Parts};
 pub use intake::{DeliveryError, Env, Input, Intake, Running};

@@ -28,9 +28,18 @@ pub enum OutputError {
     /// For now: try again.
     #[error("{0}")]
     Later(String),
-    /// For good: the batch goes to the output's dead letters.
+    /// For good: the batch goes to the output's dead letters. Rows that came as [`Origin::Replayable`] do not count as held by
+    /// that; they come again from the journal, and what is refused then does.
     #[error("{0}")]
     Refused(String),
+    /// As `Refused`, for some of its rows; it has the others.
+    #[error("{reason}")]
+    RefusedRows {
+        /// In words.
+        reason: String,
+        /// Places of the refused rows in the batch, growing.
+        rows: Vec<usize>,
+    },
 }
 
 /// How an output fails that tries by itself.

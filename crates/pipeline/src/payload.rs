@@ -16,6 +16,8 @@ const HAS_KEY: u8 = 4;
 const HAS_LABEL: u8 = 8;
 /// The name of the output that had late rows; without it (as the first version wrote them) it was the only one.
 const HAS_TAKER: u8 = 16;
+/// The name of the only output that gets the rows.
+const HAS_ONLY: u8 = 32;
 
 /// Rows on their way to the outputs.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Item {
     pub label: Arc<str>,
     /// By which their message is recognised when it is sent again.
     pub key: Option<u128>,
+    /// The only output that gets the rows, whatever others are on their way: they are a dead letter of it that is replayed.
+    pub only: Option<Arc<str>>,
 }
 
 /// What a cursor frame says.
@@ -56,7 +60,7 @@ fn read_position(reader: &mut Reader) -> Result<Position, FrameError> {
     Ok(Position { epoch, offset, resume })
 }
 
-fn read_key(reader: &mut Reader) -> Result<u128, FrameError> {
+pub(crate) fn read_key(reader: &mut Reader) -> Result<u128, FrameError> {
     let bytes = reader.take(16, "key")?;
     Ok(u128::from_le_bytes(bytes[..].try_into().map_err(|_| FrameError::Short("key"))?))
 }
@@ -71,7 +75,8 @@ pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
     let key = if item.key.is_some() { HAS_KEY } else { 0 };
     let late = if item.late.is_some() { LATE | HAS_TAKER } else { 0 };
     let label = if item.label.is_empty() { 0 } else { HAS_LABEL };
-    out.push(position | key | late | label);
+    let only = if item.only.is_some() { HAS_ONLY } else { 0 };
+    out.push(position | key | late | label | only);
     if let Some(key) = item.key {
         out.extend_from_slice(&key.to_le_bytes());
     }
@@ -81,19 +86,13 @@ pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
     if !item.label.is_empty() {
         put_bytes(out, item.label.as_bytes());
     }
+    if let Some(only) = &item.only {
+        put_bytes(out, only.as_bytes());
+    }
     if let Some(position) = &item.position {
         put_position(out, position);
     }
     frame::encode(&item.batch, out);
-}
-
-/// Appends a dead letter: who refused it, why, and the item as a payload of its own.
-pub(crate) fn put_dead(out: &mut Vec<u8>, output: &str, reason: &str, item: &Item) {
-    out.push(VERSION);
-    put_bytes(out, output.as_bytes());
-    put_bytes(out, reason.as_bytes());
-    begin(out);
-    put_item(out, item);
 }
 
 /// Begins a payload of rows; items follow to its end.
@@ -110,16 +109,17 @@ pub(crate) fn read_items(payload: Bytes) -> Result<Vec<Item>, FrameError> {
     let mut items = Vec::new();
     while reader.remaining() > 0 {
         let flags = reader.byte("flags")?;
-        if flags & !(HAS_POSITION | LATE | HAS_KEY | HAS_LABEL | HAS_TAKER) != 0 {
+        if flags & !(HAS_POSITION | LATE | HAS_KEY | HAS_LABEL | HAS_TAKER | HAS_ONLY) != 0 {
             return Err(FrameError::Wrong("flags"));
         }
         let key = if flags & HAS_KEY != 0 { Some(read_key(&mut reader)?) } else { None };
         let taker = if flags & HAS_TAKER != 0 { reader.text("name of an output")? } else { String::new() };
         let late = (flags & LATE != 0).then(|| taker.into());
         let label = if flags & HAS_LABEL != 0 { reader.text("label")?.into() } else { Arc::default() };
+        let only = if flags & HAS_ONLY != 0 { Some(reader.text("name of an output")?.into()) } else { None };
         let position = if flags & HAS_POSITION != 0 { Some(read_position(&mut reader)?) } else { None };
         let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
-        items.push(Item { batch, position, late, label, key });
+        items.push(Item { batch, position, late, label, key, only });
     }
     Ok(items)
 }

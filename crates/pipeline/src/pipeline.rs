@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::core::Core;
 use crate::count::Counters;
+use crate::dead::{self, DeadLetters, Replayed, Which};
 use crate::graph::Graphs;
 use crate::known::Known;
 use crate::lane::{self, Lane};
@@ -38,7 +39,7 @@ pub struct PipelineOptions {
     /// The journal is trimmed when so many bytes of it are no longer needed.
     pub trim_bytes: u64,
     /// Where rows go that an output refuses for good. `None`: they are only counted.
-    pub dead: Option<Journal>,
+    pub dead: Option<DeadLetters>,
     /// Is told, in a sentence, what somebody who runs the node should know: rows that go to no output, an output that was
     /// taken away with rows waiting for it.
     pub tell: Arc<dyn Fn(&str) + Send + Sync>,
@@ -110,6 +111,16 @@ impl Pipeline {
                 Arc::new(Lane::new(part, &shared, cursor, end))
             })
             .collect();
+        if let Some(dead) = &options.dead {
+            // What is behind an output's cursor, or behind the journal, is not given again.
+            let cursor = |name: &str| {
+                lanes.iter().find(|lane: &&Arc<Lane>| *lane.name == *name).map(|lane| lane.cursor())
+            };
+            let cursor = |name: &str| cursor(name).or(found.cursors.get(name).copied());
+            dead.keep_homes(|home| {
+                cursor(&home.output).is_some_and(|cursor| (cursor..end).contains(&home.at))
+            });
+        }
         let own = Counters::new("filter", "journal");
         for text in &found.undecodable {
             own.error("undecodable", text);
@@ -140,15 +151,40 @@ impl Pipeline {
         for lane in pipeline.core.lanes().iter().filter(|lane| lane.keeps) {
             lane.wait_for_replay();
         }
+        pipeline.resume_letters()?;
         Ok(pipeline)
     }
 
-    fn start_threads(&self) -> Result<(), JournalError> {
-        let failed =
-            |error| JournalError::Io { dir: "a thread of the pipeline".to_owned(), source: Arc::new(error) };
+    /// Goes on with dead letters that were being replayed.
+    fn resume_letters(&self) -> Result<(), JournalError> {
+        let numbers = match dead::resume(&self.core) {
+            Err(DeliveryError::Journal(error)) => return Err(error),
+            numbers => numbers.unwrap_or_default(),
+        };
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        // Their output may have to be waited for.
         let core = self.core.clone();
-        *lock(&self.writer) = Some(task::spawn("journal", move || writer::run(&core)).map_err(failed)?);
-        self.core.lanes().iter().try_for_each(|lane| self.core.start_lane(lane)).map_err(failed)
+        let work = move || {
+            let words = match dead::replay(&core, &Which::Numbers(numbers)) {
+                Ok(replayed) => replayed.left.join("\n"),
+                Err(error) => format!("dead letters were not replayed: {error}"),
+            };
+            if !words.is_empty() {
+                (core.options.tell)(&words);
+            }
+        };
+        let thread = task::spawn("dead letters", work).map_err(thread_failed)?;
+        lock(&self.core.threads).push(thread);
+        Ok(())
+    }
+
+    fn start_threads(&self) -> Result<(), JournalError> {
+        let core = self.core.clone();
+        *lock(&self.writer) =
+            Some(task::spawn("journal", move || writer::run(&core)).map_err(thread_failed)?);
+        self.core.lanes().iter().try_for_each(|lane| self.core.start_lane(lane)).map_err(thread_failed)
     }
 
     /// Says in the journal which outputs there are, before rows are accepted for them: by that a new one is known.
@@ -180,21 +216,26 @@ impl Pipeline {
 
     /// An entrance for the input `name` (protocol and address, path or the like), under which it is counted.
     pub fn intake(&self, name: &str) -> Intake {
-        let mut inputs = lock(&self.core.inputs);
-        let counters = match inputs.iter().find(|counters| counters.name() == name) {
-            Some(counters) => counters.clone(),
-            None => {
-                let counters = Arc::new(Counters::new("input", name));
-                inputs.push(counters.clone());
-                counters
-            }
-        };
-        Intake::new(self.core.clone(), counters)
+        Intake::new(self.core.clone(), self.core.input(name))
     }
 
     /// What it is doing.
     pub fn status(&self) -> Arc<dyn NodeStatus> {
         Arc::new(self.clone())
+    }
+
+    /// Sends dead letters on their way again, to the output that did not get them; returns when all of them stand in the
+    /// journal. A crash at any point neither loses nor doubles one. Not to be called from asynchronous code.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; letters that are not replayed then still wait.
+    pub fn replay_dead(&self, which: &Which) -> Result<Replayed, DeliveryError> {
+        dead::replay(&self.core, which)
+    }
+
+    /// The dead letters, where they are kept.
+    pub fn dead(&self) -> Option<&DeadLetters> {
+        self.core.options.dead.as_ref()
     }
 
     /// Every batch from now on, when it is accepted.
@@ -249,6 +290,10 @@ impl NodeStatus for Pipeline {
         let outputs = lanes.iter().map(|lane| lane.counters.status(stopped));
         inputs.chain(own).chain(filters).chain(outputs).collect()
     }
+}
+
+fn thread_failed(error: std::io::Error) -> JournalError {
+    JournalError::Io { dir: "a thread of the pipeline".to_owned(), source: Arc::new(error) }
 }
 
 /// KiB of so many bytes, as a semaphore counts them.

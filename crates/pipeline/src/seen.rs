@@ -30,6 +30,11 @@ impl Seen {
         }
     }
 
+    /// Whether the key is known.
+    pub(crate) fn has(&self, key: u128) -> bool {
+        self.homes.contains_key(&key)
+    }
+
     /// All keys, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u128> {
         self.order.iter().copied()

@@ -108,7 +108,7 @@ fn gather(core: &Core, save_at: Duration, moved: bool) -> Round {
     let mut bytes = 0;
     while bytes < core.options.frame_bytes && round.reload.is_none() {
         let Some(job) = inbox.jobs.pop_front() else { break };
-        bytes += add(&mut round, job);
+        bytes += add(core, &mut round, job);
     }
     round.last = inbox.closed && inbox.jobs.is_empty();
     round
@@ -119,8 +119,14 @@ fn late_at(core: &Core, inbox: &Inbox) -> Option<Duration> {
     Some(inbox.pending.oldest()? + core.options.late_after?)
 }
 
-fn add(round: &mut Round, job: Job) -> usize {
+fn add(core: &Core, round: &mut Round, job: Job) -> usize {
     match job {
+        // Whoever asked for it has seen to that; but the graph may have changed since, and only here it does not.
+        Job::Rows { items, done, .. } if items.iter().any(|item| !core.can_come(item)) => {
+            let words = "the configuration has changed meanwhile; ask again";
+            done(Err(DeliveryError::Output(words.to_owned())));
+            0
+        }
         Job::Rows { items, taken, done } => {
             let bytes = items.iter().map(|item| item.batch.weight()).sum();
             round.items.extend(items);
@@ -241,9 +247,9 @@ fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
     drop(known);
     remember_keys(core, &items, at);
     let graph = core.graphs.current();
-    let way = |item: &Item| Walk::new(graph.route(&item.label, &item.batch), &item.batch);
-    let walks: Vec<Walk> = items.iter().map(way).collect();
-    for (item, walk) in items.iter().zip(&walks).filter(|(item, _)| item.late.is_none()) {
+    let walks: Vec<Walk> = items.iter().map(|item| Walk::of(&graph, item)).collect();
+    let is_new = |item: &Item| item.late.is_none() && item.only.is_none();
+    for (item, walk) in items.iter().zip(&walks).filter(|(item, _)| is_new(item)) {
         core.taps.show(&item.batch);
         core.count_unmatched(item, walk.route());
     }

@@ -9,6 +9,7 @@ use sawlog_model::Batch;
 
 use super::merge::{merge, without_rows};
 use super::{ERROR_LABEL, FilterPart, Graph, To, Work};
+use crate::payload::Item;
 use crate::{Failed, Filtered};
 
 /// Which of a filter's two results.
@@ -161,6 +162,8 @@ pub(crate) struct Walk {
     dice: u64,
     /// What filters made of it, by node.
     made: Box<[OnceLock<Filtered>]>,
+    /// The only output that gets something of it.
+    only: Option<Arc<str>>,
 }
 
 impl Walk {
@@ -173,7 +176,13 @@ impl Walk {
         for part in [u64::from(whole.epoch), first] {
             dice = mix(dice ^ part);
         }
-        Walk { route, dice, made }
+        Walk { route, dice, made, only: None }
+    }
+
+    /// The walk of an item as its journal frame has it.
+    pub fn of(graph: &Graph, item: &Item) -> Walk {
+        let walk = Walk::new(graph.route(&item.label, &item.batch), &item.batch);
+        Walk { only: item.only.clone(), ..walk }
     }
 
     pub fn route(&self) -> &Route {
@@ -182,6 +191,9 @@ impl Walk {
 
     /// What an output is to be given of the batch: one batch, which may be without rows. `batch` must be the same at each call.
     pub fn rows_for(&self, output: &str, batch: &Arc<Batch>) -> Arc<Batch> {
+        if self.only.as_ref().is_some_and(|only| **only != *output) {
+            return Arc::new(without_rows(batch));
+        }
         let leaves = self.route.leaves.iter().filter(|leaf| *leaf.output == *output && self.is_chosen(leaf));
         let mut parts: Vec<Arc<Batch>> = Vec::new();
         for part in leaves.filter_map(|leaf| self.rows_from(leaf.from, batch)) {
@@ -197,10 +209,11 @@ impl Walk {
     }
 
     fn is_chosen(&self, leaf: &Leaf) -> bool {
-        leaf.choices.iter().all(|choice| {
-            let share = mix(self.dice ^ u64::from(choice.number)) % choice.total.max(1);
-            (choice.first..choice.end).contains(&share)
-        })
+        self.only.is_some()
+            || leaf.choices.iter().all(|choice| {
+                let share = mix(self.dice ^ u64::from(choice.number)) % choice.total.max(1);
+                (choice.first..choice.end).contains(&share)
+            })
     }
 
     fn rows_from(&self, from: From, batch: &Arc<Batch>) -> Option<Arc<Batch>> {

@@ -2,13 +2,16 @@
 //! dead letters, and are held there before the journal lets go of them; dropped because its queue is over its limit, they are
 //! counted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sawlog_journal::{Frame, FrameKind, Lsn};
+use sawlog_model::{Batch, Row};
 
-use super::{Lane, next_after, retry};
+use super::{Lane, Place, retry};
 use crate::config::Overflow;
+use crate::dead::{Head, Home, Why, pick};
 use crate::graph::{Walk, without_rows};
 use crate::payload::{self, Item};
 use crate::{Origin, OutputError, lock};
@@ -16,56 +19,114 @@ use crate::{Origin, OutputError, lock};
 /// Shortest and longest time between two looks at an output that works on its own.
 const WATCH: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// What became of asking an output.
+pub(crate) enum Asked {
+    /// It has the rows.
+    Taken,
+    /// Not now.
+    Later,
+    /// It does not want some of them, for good.
+    Refused(Refused),
+}
+
+/// Rows that an output does not want.
+pub(crate) struct Refused {
+    /// In the output's words.
+    pub reason: String,
+    /// How many.
+    pub rows: u64,
+    offsets: HashSet<u64>,
+}
+
+/// Refused rows for which there was no room among the dead letters.
+pub(super) struct Unburied {
+    place: Place,
+    item: Item,
+    refused: Refused,
+}
+
 impl Lane {
-    /// Writes a dead letter; `kind` is one of few fixed words.
-    pub(super) fn bury(&self, item: &Item, kind: &'static str, reason: &str) {
-        self.counters.errors(kind, item.batch.rows.len() as u64, reason);
-        let Some(dead) = &self.dead else { return };
-        let buried = dead.append(FrameKind::Data, Default::default(), |_, out| {
-            payload::put_dead(out, &self.name, reason, item);
-        });
-        if let Err(error) = buried {
-            self.counters.error("dead_letters", &error.to_string());
+    /// What the output refused becomes a dead letter, and the output goes on after it. `false` where it cannot be kept now.
+    pub(super) fn bury_refused(&self, item: &Item, refused: Refused, place: Place) -> bool {
+        let left = Item { batch: refused.of(&item.batch), ..item.clone() };
+        if !self.bury(&left, Why::Refused, &refused.reason, place) {
+            *lock(&self.unburied) = Some(Unburied { place, item: left, refused });
+            return false;
         }
+        self.move_past(item, place.origin(item));
+        true
+    }
+
+    /// Whether what the output refused of this item when it was last asked is a dead letter now; `None` where it was not.
+    pub(super) fn bury_again(&self, place: Place) -> Option<bool> {
+        let left = lock(&self.unburied).take_if(|left| left.place == place)?;
+        Some(self.bury_refused(&left.item, left.refused, place))
+    }
+
+    /// Whether rows of the item became a dead letter before a crash: then it is not for the output any more.
+    pub(super) fn is_buried(&self, place: Place) -> bool {
+        let home = || Home { output: self.name.clone(), at: place.at, index: place.index };
+        self.dead.as_ref().is_some_and(|dead| dead.has(&home()))
+    }
+
+    /// Writes a dead letter, where such are kept; `false` where that is not possible now.
+    fn bury(&self, item: &Item, why: Why, reason: &str, place: Place) -> bool {
+        if let Some(dead) = &self.dead {
+            let (at, index) = (place.at, place.index);
+            if let Err(error) = dead.bury(&Head { output: &self.name, at, index, why, reason }, item) {
+                self.counters.error("dead_letters", &error.to_string());
+                return false;
+            }
+        }
+        self.counters.errors(why.word(), item.batch.rows.len() as u64, reason);
+        true
     }
 
     /// An item that the output took too long for; `false` where its secondary output does not take it now, either.
-    pub(super) fn give_up(&self, item: &Item, walk: &Walk, origin: Origin) -> bool {
-        let Origin::Journal { at, next, .. } = origin else { return false };
+    pub(super) fn give_up(&self, item: &Item, walk: &Walk, place: Place) -> bool {
         // What stands before it and is still under way goes first: then nothing below is waited for.
-        if !self.keeps && !self.hand_over(at) {
+        if !self.keeps && !self.hand_over(place.at) {
             return false;
         }
-        let batch = walk.rows_for(&self.name, &item.batch);
-        if !batch.rows.is_empty() && !self.put_elsewhere(&Item { batch, ..item.clone() }, &origin) {
+        if !self.put_elsewhere(item, walk, place) {
             return false;
         }
-        self.move_past(item, origin);
-        self.raise_floor(next);
+        self.move_past(item, place.origin(item));
+        self.raise_floor(place.next);
         true
     }
 
     /// Rows go to the secondary output, which holds them for good when this returns, or to the dead letters.
-    fn put_elsewhere(&self, item: &Item, origin: &Origin) -> bool {
+    fn put_elsewhere(&self, item: &Item, walk: &Walk, place: Place) -> bool {
+        let batch = walk.rows_for(&self.name, &item.batch);
+        if batch.rows.is_empty() {
+            return true;
+        }
         let reason = self.counters.last_error();
         let Some(secondary) = &self.secondary else {
-            self.bury(item, "given_up", &reason);
-            return true;
+            let left = Item { batch: Refused::all(&batch, String::new()).of(&item.batch), ..item.clone() };
+            return self.bury(&left, Why::GivenUp, &reason, place);
         };
-        let taken = secondary.take(item.batch.clone(), origin.clone());
-        match taken.and_then(|()| secondary.flush()) {
-            Ok(()) => self.counters.errors("secondary", item.batch.rows.len() as u64, &reason),
+        let count = batch.rows.len() as u64;
+        let taken = secondary.take(batch.clone(), place.origin(item));
+        let refused = match taken.and_then(|()| secondary.flush()) {
+            Ok(()) => {
+                self.counters.errors("secondary", count, &reason);
+                return true;
+            }
             Err(OutputError::Later(reason)) => {
                 self.counters.error("secondary_later", &reason);
                 return false;
             }
-            Err(OutputError::Refused(reason)) => self.bury(item, "refused", &reason),
-        }
-        true
+            Err(OutputError::Refused(reason)) => Refused::all(&batch, reason),
+            Err(OutputError::RefusedRows { reason, rows }) => Refused::some(&batch, reason, &rows),
+        };
+        let left = Item { batch: refused.of(&item.batch), ..item.clone() };
+        self.bury(&left, Why::Refused, &refused.reason, place)
     }
 
     /// Lets the output know where it stands, without the rows. Where even that is too much for it, the floor says it.
-    fn move_past(&self, item: &Item, origin: Origin) {
+    pub(super) fn move_past(&self, item: &Item, origin: Origin) {
         let _ = self.output.take(Arc::new(without_rows(&item.batch)), origin);
     }
 
@@ -84,7 +145,8 @@ impl Lane {
         queue.overflow == Overflow::DropOldest && queue.limit.is_some_and(over)
     }
 
-    pub(super) fn drop_item(&self, item: &Item, walk: &Walk, at: Lsn, next: Lsn) {
+    pub(super) fn drop_item(&self, item: &Item, walk: &Walk, place: Place) {
+        let Place { at, next, .. } = place;
         if self.had(item, at) {
             self.output.journaled(item.batch.tenant, at, next);
             return;
@@ -94,7 +156,7 @@ impl Lane {
             let words = "more waited than the limit of the queue; the oldest rows were dropped";
             self.counters.errors("dropped", item.batch.rows.len() as u64, words);
         }
-        self.move_past(item, Origin::Journal { at, next, position: item.position.clone() });
+        self.move_past(item, place.origin(item));
         // What the output has under way it may still get through; the journal does not wait for it.
         self.raise_floor(next);
     }
@@ -152,14 +214,36 @@ impl Lane {
             let is_others = item.late.is_some() && frame.lsn >= self.run_start && !self.had(item, frame.lsn);
             let held = self.output.committed(item.batch.source.id);
             let is_held = item.position.as_ref().is_some_and(|position| held >= Some(position.mark()));
-            let walk = Walk::new(graph.route(&item.label, &item.batch), &item.batch);
-            let batch = walk.rows_for(&self.name, &item.batch);
-            if is_others || is_held || batch.rows.is_empty() {
+            let place = Place::new(index, count, frame.lsn, frame.next);
+            if is_others || is_held || self.is_buried(place) {
                 return true;
             }
-            let next = next_after(index, count, frame.lsn, frame.next);
-            let origin = Origin::Journal { at: frame.lsn, next, position: item.position.clone() };
-            self.put_elsewhere(&Item { batch, ..item.clone() }, &origin)
+            self.put_elsewhere(item, &Walk::of(&graph, item), place)
         })
+    }
+}
+
+impl Refused {
+    /// All rows of what an output was given.
+    pub(super) fn all(given: &Batch, reason: String) -> Refused {
+        Refused::by(given.rows.iter(), reason)
+    }
+
+    /// Those rows of what an output was given.
+    pub(super) fn some(given: &Batch, reason: String, rows: &[usize]) -> Refused {
+        Refused::by(rows.iter().filter_map(|row| given.rows.get(*row)), reason)
+    }
+
+    fn by<'r>(rows: impl Iterator<Item = &'r Row>, reason: String) -> Refused {
+        let offsets: HashSet<u64> = rows.map(|row| row.offset).collect();
+        Refused { rows: offsets.len() as u64, offsets, reason }
+    }
+
+    /// The same rows as they were before filters worked on them: when they are replayed, filters do again.
+    pub(crate) fn of(&self, accepted: &Arc<Batch>) -> Arc<Batch> {
+        if accepted.rows.iter().all(|row| self.offsets.contains(&row.offset)) {
+            return accepted.clone();
+        }
+        Arc::new(pick(accepted, |row| self.offsets.contains(&row.row().offset)))
     }
 }

@@ -79,7 +79,7 @@ fn nothing_is_passed_by_before_the_secondary_output_holds_it() {
 #[test]
 fn without_a_secondary_output_what_is_given_up_becomes_a_dead_letter() {
     let node = Node::new();
-    let dead = Journal::open(&node.sys, &node.dir.path().join("dead"), Options::default()).unwrap().0;
+    let dead = DeadLetters::open(&node.sys, &node.dir.path().join("dead"), 1 << 20).unwrap();
     let outputs = [Collect::forgetful("main")];
     outputs[0].set_later(true);
     let queue =
@@ -87,7 +87,7 @@ fn without_a_secondary_output_what_is_given_up_becomes_a_dead_letter() {
     let options = PipelineOptions { dead: Some(dead.clone()), ..quick() };
     let pipeline = node.start_graph(graph(&outputs, queue), options);
     submit_as(&pipeline, "t", &["bad\n"]);
-    wait_until("a dead letter", || dead.read(dead.start()).count() == 1);
+    wait_until("a dead letter", || dead.rows_of("main") == 1);
     assert!(errors(&pipeline, "later") > 2);
     assert_eq!(errors(&pipeline, "given_up"), 1);
     outputs[0].set_later(false);

@@ -53,8 +53,8 @@ struct HttpOutput {
     limit: usize,
     formatter: Formatter,
     client: Arc<Client>,
-    /// The requests of a batch that the server has, while the rest of it waits to be tried again.
-    done: Mutex<(u128, usize)>,
+    /// What became of the first requests of a batch, while the rest of it waits to be tried again.
+    done: Mutex<Done>,
     runtime: tokio::runtime::Handle,
     stop: Stop,
     sys: Sys,
@@ -65,6 +65,20 @@ struct HttpOutput {
 struct Post {
     key: Key,
     body: Vec<u8>,
+    /// Places of its rows in the batch.
+    rows: Vec<usize>,
+}
+
+/// The first requests of a batch.
+#[derive(Default)]
+struct Done {
+    /// Tells the batch from others.
+    mark: u128,
+    /// So many were answered.
+    posts: usize,
+    /// The rows of those that the server refused, and its last words.
+    refused: Vec<usize>,
+    reason: String,
 }
 
 fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
@@ -225,7 +239,7 @@ impl HttpOutput {
         let mut posts: Vec<Post> = Vec::new();
         let mut open: HashMap<Key, usize> = HashMap::new();
         let mut event = Vec::new();
-        for row in batch.iter() {
+        for (index, row) in batch.iter().enumerate() {
             event.clear();
             self.formatter.write(row, &tag, &mut event);
             if self.json_array {
@@ -237,11 +251,12 @@ impl HttpOutput {
             let place = match place.filter(room) {
                 Some(place) => place,
                 None => {
-                    posts.push(Post { key: key.clone(), body: Vec::new() });
+                    posts.push(Post { key: key.clone(), body: Vec::new(), rows: Vec::new() });
                     open.insert(key, posts.len() - 1);
                     posts.len() - 1
                 }
             };
+            posts[place].rows.push(index);
             let body = &mut posts[place].body;
             if self.json_array {
                 body.push(if body.is_empty() { b'[' } else { b',' });
@@ -320,19 +335,27 @@ impl HandOn for HttpOutput {
     fn hand_on(&self, batch: &Batch) -> Result<(), OutputError> {
         let mark = mark(batch);
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if done.0 != mark {
-            *done = (mark, 0);
+        if done.mark != mark {
+            *done = Done { mark, ..Done::default() };
         }
-        let mut refused = None;
-        for post in self.posts(batch).into_iter().skip(done.1) {
+        for mut post in self.posts(batch).into_iter().skip(done.posts) {
+            let rows = std::mem::take(&mut post.rows);
             match self.send(post) {
                 Err(OutputError::Later(message)) => return Err(OutputError::Later(message)),
-                Err(other) => refused = Some(other),
+                Err(other) => {
+                    done.refused.extend(rows);
+                    done.reason = other.to_string();
+                }
                 Ok(()) => {}
             }
-            done.1 += 1;
+            done.posts += 1;
         }
-        *done = (0, 0);
-        refused.map_or(Ok(()), Err)
+        let Done { mut refused, reason, .. } = std::mem::take(&mut *done);
+        refused.sort_unstable();
+        match refused.len() {
+            0 => Ok(()),
+            all if all == batch.rows.len() => Err(OutputError::Refused(reason)),
+            _ => Err(OutputError::RefusedRows { reason, rows: refused }),
+        }
     }
 }

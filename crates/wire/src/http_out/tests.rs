@@ -187,6 +187,18 @@ fn answers_say_whether_to_try_again() {
 }
 
 #[test]
+fn only_rows_that_the_server_refused_are() {
+    let server = Server::start(&[404, 503, 200]);
+    let output = server.output(&[("buffer.keys", &["n"])]);
+    assert!(matches!(output.take(batch(), origin(1)), Err(OutputError::Later(_))));
+    let refused = output.take(batch(), origin(1));
+    assert!(
+        matches!(refused, Err(OutputError::RefusedRows { rows, reason }) if rows == [0] && reason.contains("404"))
+    );
+    assert_eq!(output.cursor(), Lsn(2));
+}
+
+#[test]
 fn what_the_server_has_of_a_batch_is_not_sent_again() {
     let server = Server::start(&[200, 503, 200]);
     let output = server.output(&[("buffer.keys", &["n"])]);

@@ -38,7 +38,13 @@ impl<T: HandOn> Output for AtOnce<T> {
 
     fn take(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), OutputError> {
         let handed = self.does.hand_on(&batch);
-        if !matches!(handed, Err(OutputError::Later(_))) {
+        // What is refused of a file's rows comes again from the journal; until it is there, the file has to be read again.
+        let is_held = match &handed {
+            Ok(()) => true,
+            Err(OutputError::Later(_)) => false,
+            Err(_) => matches!(origin, Origin::Journal { .. }),
+        };
+        if is_held {
             self.held.passed(&batch, origin);
         }
         handed
@@ -138,5 +144,8 @@ mod tests {
         let refused = AtOnce::new(&"o".into(), Answers(|| Err(OutputError::Refused(String::new()))));
         assert!(refused.take(Arc::default(), origin()).is_err());
         assert_eq!(refused.cursor(), Lsn(9));
+        let position = Position { epoch: 1, offset: 7, ..Position::default() };
+        assert!(refused.take(Arc::default(), Origin::Replayable(position)).is_err());
+        assert!(refused.known_sources().is_empty(), "a file's rows come again, by the journal");
     }
 }
