@@ -3,6 +3,7 @@
 
 mod background;
 mod called;
+mod client;
 mod fluent;
 
 use std::path::Path;
