@@ -4,58 +4,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::Stream;
 use futures::future::BoxFuture;
-use sawlog_model::{Batch, Tenant};
-
-/// One body of events as it came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delivery {
-    /// Whose events.
-    pub tenant: Tenant,
-    /// The body, still compressed where `content_encoding` says so; at most `Settings::body_bytes`.
-    pub body: Bytes,
-    /// `Content-Type` without its parameters, in lower case; empty where there was none.
-    pub content_type: String,
-    /// `Content-Encoding` in lower case; empty where there was none.
-    pub content_encoding: String,
-    /// `_tag` of the events: the parameter `tag`, else the header `X-Sawlog-Tag`.
-    pub tag: Option<String>,
-    /// `_host` of the events: the parameter `host`, else the header `X-Sawlog-Host`.
-    pub host: Option<String>,
-    /// The header `Idempotency-Key`: a body that comes again under its key is not to be stored again.
-    pub idempotency_key: Option<String>,
-}
-
-/// What was taken, durably.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// Records on stable storage.
-    pub records: u64,
-    /// Bytes of the body after decompression.
-    pub bytes: u64,
-}
-
-/// A body was not taken; nothing of it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IngestError {
-    /// It is not what it says it is: do not send it again (400).
-    #[error("{0}")]
-    Malformed(String),
-    /// This type or encoding is not known: send another (415).
-    #[error("{0}")]
-    Unsupported(String),
-    /// It is too large, as it came or decompressed: send less at once (413).
-    #[error("{0}")]
-    TooLarge(String),
-    /// Not now: send it again later (503).
-    #[error("{0}")]
-    Later(String),
-    /// The node cannot store anything (500).
-    #[error("{0}")]
-    Failed(String),
-}
+use sawlog_model::{Accepted, Batch, Delivery, IngestError};
 
 /// Takes bodies of events.
 pub trait Ingest: Send + Sync {

@@ -3,11 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sawlog_model::IngestError;
 use sawlog_query::QueryError;
 use sawlog_store::StoreError;
 use serde::Serialize;
-
-use crate::contract::IngestError;
 
 /// An answer that says what went wrong and what would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

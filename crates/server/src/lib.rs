@@ -25,7 +25,7 @@ use sawlog_query::Engine;
 use sawlog_store::Store;
 use sawlog_sys::Sys;
 
-pub use contract::{Accepted, Control, Delivery, Ingest, IngestError, Live, LiveEvent, LiveStream};
+pub use contract::{Control, Ingest, Live, LiveEvent, LiveStream};
 pub use door::{Hosts, Open};
 pub use serve::serve;
 

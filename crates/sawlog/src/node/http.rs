@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
+use sawlog_model::{Accepted, Delivery, IngestError};
 use sawlog_pipeline::{Env, Pipeline, Tapped};
 use sawlog_query::Engine;
-use sawlog_server::{
-    Accepted, Control, Delivery, Hosts, Ingest, IngestError, Live, LiveEvent, LiveStream, Open, Settings,
-};
+use sawlog_server::{Control, Hosts, Ingest, Live, LiveEvent, LiveStream, Open, Settings};
 use sawlog_store::Store;
-use sawlog_wire::http::{self, Body, HttpIngest};
+use sawlog_wire::http::HttpIngest;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -54,31 +53,8 @@ struct BodyIngest(Arc<HttpIngest>);
 
 impl Ingest for BodyIngest {
     fn ingest(&self, delivery: Delivery) -> BoxFuture<'static, Result<Accepted, IngestError>> {
-        let body = Body {
-            tenant: delivery.tenant,
-            bytes: delivery.body,
-            content_type: delivery.content_type,
-            encoding: delivery.content_encoding,
-            tag: delivery.tag,
-            host: delivery.host,
-            key: delivery.idempotency_key,
-        };
         let codec = self.0.clone();
-        async move {
-            let taken = codec.ingest(body).await.map_err(refusal)?;
-            Ok(Accepted { records: taken.records, bytes: taken.bytes })
-        }
-        .boxed()
-    }
-}
-
-fn refusal(error: http::IngestError) -> IngestError {
-    match error {
-        http::IngestError::Malformed(words) => IngestError::Malformed(words),
-        http::IngestError::Unsupported(words) => IngestError::Unsupported(words),
-        http::IngestError::TooLarge(words) => IngestError::TooLarge(words),
-        http::IngestError::Later(words) => IngestError::Later(words),
-        http::IngestError::Failed(words) => IngestError::Failed(words),
+        async move { codec.ingest(delivery).await }.boxed()
     }
 }
 

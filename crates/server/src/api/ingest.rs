@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use sawlog_model::Right;
+use sawlog_model::{Delivery, Right};
 use serde_json::json;
 
 use crate::api::{Call, Method, Route, Shared, Takes};
-use crate::contract::Delivery;
 use crate::error::ApiError;
 use crate::params::{Kind, Param, essence};
 

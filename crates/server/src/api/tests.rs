@@ -12,8 +12,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use sawlog_model::time::SECOND;
 use sawlog_model::{
-    Access, AccessError, Batch, Context, Kind, Marks, Nanos, NodeStatus, PartStatus, Right, Row, Slot,
-    Source, SourceId, Tenant,
+    Accepted, Access, AccessError, Batch, Context, Delivery, IngestError, Kind, Marks, Nanos, NodeStatus,
+    PartStatus, Right, Row, Slot, Source, SourceId, Tenant,
 };
 use sawlog_query::Engine;
 use sawlog_store::{Options, Origin, Store};
@@ -23,10 +23,7 @@ use tokio::sync::broadcast;
 use tower::ServiceExt;
 
 use crate::api::{Method, ROUTES};
-use crate::{
-    Accepted, Control, Delivery, Hosts, Ingest, IngestError, Live, LiveEvent, LiveStream, Node, Settings,
-    router,
-};
+use crate::{Control, Hosts, Ingest, Live, LiveEvent, LiveStream, Node, Settings, router};
 
 /// Time of the first row of [`rows`].
 const T0: Nanos = 1_763_632_800 * SECOND;
@@ -80,7 +77,7 @@ impl Ingest for Taker {
             b"bomb" => Err(IngestError::TooLarge("too much".into())),
             b"busy" => Err(IngestError::Later("stopping".into())),
             b"full" => Err(IngestError::Failed("disk full".into())),
-            body => Ok(Accepted { records: 1, bytes: body.len() as u64 }),
+            body => Ok(Accepted { records: 1, invalid: 0, bytes: body.len() as u64 }),
         };
         self.0.lock().expect("no panic").push(delivery);
         async { answer }.boxed()

@@ -8,7 +8,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_model::{Batch, Context, Limits, Marks, Nanos, Source, Tenant};
+use sawlog_model::{Accepted, Batch, Context, Delivery, IngestError, Limits, Marks, Nanos, Source};
 use sawlog_pipeline::{DeliveryError, Env, Intake};
 
 use self::split::Lines;
@@ -19,56 +19,6 @@ use crate::shared::window::{Ticket, Verdict, Window};
 
 /// Longest tag or host, bytes: they name sources, which are kept in memory.
 const NAME_MOST: usize = 1024;
-
-/// A body and what its request says of it.
-#[derive(Clone, Debug, Default)]
-pub struct Body {
-    /// Whose events.
-    pub tenant: Tenant,
-    /// The body, compressed as `encoding` says.
-    pub bytes: Bytes,
-    /// `Content-Type` without parameters, in lower case; empty where there was none.
-    pub content_type: String,
-    /// `Content-Encoding` in lower case; empty where there was none.
-    pub encoding: String,
-    /// `_tag` of the events.
-    pub tag: Option<String>,
-    /// `_host` of the events.
-    pub host: Option<String>,
-    /// `Idempotency-Key`: a body that comes again under its key is not stored again.
-    pub key: Option<String>,
-}
-
-/// What is on stable storage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// Rows.
-    pub records: u64,
-    /// Those of them that are not what the body should be; they are kept whole.
-    pub invalid: u64,
-    /// Bytes of the body after decompression.
-    pub bytes: u64,
-}
-
-/// A body was not taken; nothing of it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IngestError {
-    /// It is not what it says it is: it is not to be sent again.
-    #[error("{0}")]
-    Malformed(String),
-    /// This type or encoding is not known.
-    #[error("{0}")]
-    Unsupported(String),
-    /// It is too large, as it came or decompressed: less is to be sent at once.
-    #[error("{0}")]
-    TooLarge(String),
-    /// Not now: it is to be sent again later.
-    #[error("{0}")]
-    Later(String),
-    /// The node cannot store anything.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// Takes bodies.
 pub struct HttpIngest {
@@ -98,8 +48,8 @@ impl HttpIngest {
     ///
     /// # Errors
     /// [`IngestError`]; nothing of it is stored.
-    pub async fn ingest(&self, body: Body) -> Result<Accepted, IngestError> {
-        let result = self.try_ingest(body).await;
+    pub async fn ingest(&self, delivery: Delivery) -> Result<Accepted, IngestError> {
+        let result = self.try_ingest(delivery).await;
         if let Err(error) = &result {
             let reason = match error {
                 IngestError::Malformed(_) => "malformed",
@@ -112,13 +62,16 @@ impl HttpIngest {
         result
     }
 
-    async fn try_ingest(&self, body: Body) -> Result<Accepted, IngestError> {
-        let tenant = body.tenant;
-        let key = body.key.clone().map(|key| Window::id(&[b"http", &tenant.0.to_le_bytes(), key.as_bytes()]));
-        let source = self.source(&body)?;
+    async fn try_ingest(&self, delivery: Delivery) -> Result<Accepted, IngestError> {
+        let tenant = delivery.tenant;
+        let key = delivery
+            .idempotency_key
+            .clone()
+            .map(|key| Window::id(&[b"http", &tenant.0.to_le_bytes(), key.as_bytes()]));
+        let source = self.source(&delivery)?;
         let (limits, received) = (self.env.limits, self.env.sys.clock.now());
         // Decoding takes its time; the threads that serve connections must not.
-        let decoded = tokio::task::spawn_blocking(move || decode(&body, source, received, &limits)).await;
+        let decoded = tokio::task::spawn_blocking(move || decode(&delivery, source, received, &limits)).await;
         let (batch, accepted) = decoded.map_err(|error| IngestError::Failed(error.to_string()))??;
         if batch.rows.is_empty() {
             return Ok(accepted);
@@ -159,8 +112,8 @@ impl HttpIngest {
         }
     }
 
-    fn source(&self, body: &Body) -> Result<Arc<Source>, IngestError> {
-        let (tag, host) = (body.tag.as_deref().unwrap_or_default(), body.host.as_deref());
+    fn source(&self, delivery: &Delivery) -> Result<Arc<Source>, IngestError> {
+        let (tag, host) = (delivery.tag.as_deref().unwrap_or_default(), delivery.host.as_deref());
         if tag.len().max(host.map_or(0, str::len)) > NAME_MOST {
             return Err(IngestError::Malformed(format!("a tag or host of more than {NAME_MOST} bytes")));
         }
@@ -171,14 +124,14 @@ impl HttpIngest {
 
 /// The rows of a body.
 fn decode(
-    body: &Body,
+    delivery: &Delivery,
     source: Arc<Source>,
     received: Nanos,
     limits: &Limits,
 ) -> Result<(Batch, Accepted), IngestError> {
-    let bytes = unpack(body, limits)?;
+    let bytes = unpack(delivery, limits)?;
     let mut accepted = Accepted { bytes: bytes.len() as u64, ..Accepted::default() };
-    let form = form(&body.content_type, &bytes)?;
+    let form = form(&delivery.content_type, &bytes)?;
     let buffer = match form {
         Form::Lines => bytes,
         Form::Json => match split::lines(&bytes, limits) {
@@ -197,10 +150,10 @@ fn decode(
         accepted.invalid += u64::from(form == Form::Json && row.marks.has(Marks::UNPARSED));
     }
     accepted.records = rows.len() as u64;
-    let named = [("_tag", &body.tag), ("_host", &body.host)];
+    let named = [("_tag", &delivery.tag), ("_host", &delivery.host)];
     let context = named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
     let batch = Batch {
-        tenant: body.tenant,
+        tenant: delivery.tenant,
         source,
         context: Arc::new(Context::new(context)),
         buffer,
@@ -213,11 +166,11 @@ fn decode(
 }
 
 /// The body without its compression.
-fn unpack(body: &Body, limits: &Limits) -> Result<Bytes, IngestError> {
+fn unpack(delivery: &Delivery, limits: &Limits) -> Result<Bytes, IngestError> {
     let too_large = || IngestError::TooLarge(format!("more than {} bytes at once", limits.message));
-    let compression = match body.encoding.as_str() {
-        "" | "identity" if body.bytes.len() > limits.message => return Err(too_large()),
-        "" | "identity" => return Ok(body.bytes.clone()),
+    let compression = match delivery.content_encoding.as_str() {
+        "" | "identity" if delivery.body.len() > limits.message => return Err(too_large()),
+        "" | "identity" => return Ok(delivery.body.clone()),
         "gzip" | "x-gzip" => Compression::Gzip,
         "deflate" => Compression::Zlib,
         "zstd" => Compression::Zstd,
@@ -227,7 +180,7 @@ fn unpack(body: &Body, limits: &Limits) -> Result<Bytes, IngestError> {
             )));
         }
     };
-    inflate(&body.bytes, compression, limits.message).map(Bytes::from).map_err(|error| match error {
+    inflate(&delivery.body, compression, limits.message).map(Bytes::from).map_err(|error| match error {
         InflateError::Long(_) => too_large(),
         InflateError::Broken(_) => IngestError::Malformed(error.to_string()),
     })

@@ -1,7 +1,7 @@
 //! Bodies to rows.
 
 use bytes::Bytes;
-use sawlog_model::{Fields, Limits};
+use sawlog_model::{Fields, Limits, Tenant};
 use sawlog_pipeline::Tapped;
 
 use super::*;
@@ -30,8 +30,8 @@ impl Node {
         Node { bench, http }
     }
 
-    fn ingest(&self, body: Body) -> Result<Accepted, IngestError> {
-        self.runtime.block_on(self.http.ingest(body))
+    fn ingest(&self, delivery: Delivery) -> Result<Accepted, IngestError> {
+        self.runtime.block_on(self.http.ingest(delivery))
     }
 
     /// The rows of a body of this type, each with whether it was taken as what it should be.
@@ -50,9 +50,9 @@ impl Drop for Node {
     }
 }
 
-fn body(content_type: &str, text: &str) -> Body {
+fn body(content_type: &str, text: &str) -> Delivery {
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    Body { bytes, content_type: content_type.to_owned(), ..Body::default() }
+    Delivery { body: bytes, content_type: content_type.to_owned(), ..Delivery::default() }
 }
 
 fn gzip(bytes: &[u8]) -> Bytes {
@@ -132,7 +132,7 @@ fn lines_of_other_formats_are_read_as_such() {
 fn encodings_types_and_sizes_that_cannot_be_are_told() {
     let node = Node::start(Limits { message: 1_000, ..Limits::default() });
     let send = |encoding: &str, bytes: Bytes| {
-        node.ingest(Body { bytes, encoding: encoding.to_owned(), ..Body::default() })
+        node.ingest(Delivery { body: bytes, content_encoding: encoding.to_owned(), ..Delivery::default() })
     };
     let zeros = vec![b'0'; 1_001];
     assert_eq!(send("gzip", gzip(b"a\nb\n")).map(|accepted| (accepted.records, accepted.bytes)), Ok((2, 4)));
@@ -145,18 +145,18 @@ fn encodings_types_and_sizes_that_cannot_be_are_told() {
     assert!(matches!(send("gzip", "plain".into()), Err(IngestError::Malformed(_))));
     assert!(matches!(send("br", "x".into()), Err(IngestError::Unsupported(_))));
     assert!(matches!(node.ingest(body("image/png", "x")), Err(IngestError::Unsupported(_))));
-    let long = Body { tag: Some("x".repeat(2_000)), ..Body::default() };
+    let long = Delivery { tag: Some("x".repeat(2_000)), ..Delivery::default() };
     assert!(matches!(node.ingest(long), Err(IngestError::Malformed(_))));
 }
 
 #[test]
 fn a_body_under_a_key_is_stored_once_also_after_a_crash() {
     let node = Node::start(Limits::default());
-    let keyed = |key: &str| Body { key: Some(key.to_owned()), ..body("", "{\"a\":1}\n") };
+    let keyed = |key: &str| Delivery { idempotency_key: Some(key.to_owned()), ..body("", "{\"a\":1}\n") };
     let both = async { tokio::join!(node.http.ingest(keyed("k")), node.http.ingest(keyed("k"))) };
     let (first, second) = node.runtime.block_on(both);
     assert_eq!(first, second);
-    node.ingest(Body { tenant: Tenant(1), ..keyed("k") }).expect("accepted");
+    node.ingest(Delivery { tenant: Tenant(1), ..keyed("k") }).expect("accepted");
     assert_eq!(node.output.rows().len(), 2, "another tenant's key is another key");
     let after = Node::over(node.bench.crash());
     after.ingest(keyed("k")).expect("accepted");
