@@ -69,10 +69,7 @@ fn test(root: &Path, fast: bool) -> Result<bool> {
     if !fast {
         python::run(root, &mut tally)?;
         own_plugin::run(root, &mut tally)?;
-        let node = node::Node::start(root, "clients")?;
-        clients::run(root, &node, &mut tally)?;
-        node.stop()?;
-        // The page has something to teach while its node is empty, so it gets one of its own.
+        clients::run(root, &mut tally)?;
         let node = node::Node::start(root, "browser")?;
         browser::run(root, &node, &mut tally)?;
         node.stop()?;

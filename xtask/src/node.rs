@@ -14,22 +14,16 @@ pub struct Node {
     child: Child,
     /// Base of its HTTP addresses, without a slash at the end.
     pub http: String,
-    /// Port of the forward input.
-    pub forward_port: u16,
     /// The file it follows.
     pub followed: PathBuf,
-    /// Its binary.
-    pub binary: PathBuf,
+    binary: PathBuf,
     folder: PathBuf,
 }
 
 impl Node {
     /// Starts an empty node over a fresh directory below `target` that bears `name`.
     pub fn start(root: &Path, name: &str) -> Result<Node> {
-        let binary = root.join("target/debug/sawlog");
-        needs::succeed(
-            Command::new(env!("CARGO")).args(["build", "--locked", "--package", "sawlog"]).current_dir(root),
-        )?;
+        let binary = built(root, "sawlog")?;
         let folder = root.join("target/test-nodes").join(name);
         if folder.is_dir() {
             std::fs::remove_dir_all(&folder)?;
@@ -44,8 +38,8 @@ impl Node {
         let mut child =
             run.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("start of sawlog run")?;
         let output = child.stdout.take().context("output of sawlog run")?;
-        let (http, forward_port) = read_start(BufReader::new(output)).inspect_err(|_| drop(child.kill()))?;
-        Ok(Node { child, http, forward_port, followed, binary, folder })
+        let http = read_start(BufReader::new(output)).inspect_err(|_| drop(child.kill()))?;
+        Ok(Node { child, http, followed, binary, folder })
     }
 
     /// Where it keeps its data.
@@ -72,9 +66,16 @@ impl Drop for Node {
     }
 }
 
-/// The addresses of the line `sawlog ready  http=http://127.0.0.1:1  forward=127.0.0.1:2  …`; the rest of the output is
-/// read and passed on by a thread, so that the node never blocks on it.
-fn read_start(mut output: impl BufRead + Send + 'static) -> Result<(String, u16)> {
+/// The binary of a package, built.
+pub fn built(root: &Path, package: &str) -> Result<PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    needs::succeed(cargo.args(["build", "--locked", "--package", package]).current_dir(root))?;
+    Ok(root.join("target/debug").join(package))
+}
+
+/// The address of the line `sawlog ready  http=http://127.0.0.1:1  …`; the rest of the output is read and passed on by a
+/// thread, so that the node never blocks on it.
+fn read_start(mut output: impl BufRead + Send + 'static) -> Result<String> {
     let mut line = String::new();
     while !line.starts_with("sawlog ready") {
         line.clear();
@@ -85,10 +86,6 @@ fn read_start(mut output: impl BufRead + Send + 'static) -> Result<(String, u16)
     std::thread::spawn(move || {
         output.lines().map_while(Result::ok).for_each(|line| println!("node: {line}"))
     });
-    let word = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).map(str::to_owned);
-    let http = word("http=").context("no http= in the start line")?;
-    let forward = word("forward=").context("no forward= in the start line")?;
-    let port =
-        forward.rsplit(':').next().and_then(|port| port.parse().ok()).context("no port in forward=")?;
-    Ok((http, port))
+    let http = line.split_whitespace().find_map(|word| word.strip_prefix("http="));
+    Ok(http.context("no http= in the start line")?.to_owned())
 }

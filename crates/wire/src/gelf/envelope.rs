@@ -4,6 +4,9 @@ use sawlog_model::{Nanos, Value};
 
 use crate::shared::events::Opened;
 
+/// In a second.
+const NANOS: Nanos = 1_000_000_000;
+
 /// Entries without the underscore in front of extra fields, `short_message` as `message` (as Graylog stores it), and the
 /// time of `timestamp`. A name that is taken stays as it came.
 pub(super) fn open(entries: Vec<(Value, Value)>) -> Opened {
@@ -25,14 +28,21 @@ pub(super) fn open(entries: Vec<(Value, Value)>) -> Opened {
     (entries.into_iter().map(renamed).collect(), time)
 }
 
-/// Seconds since 1970 with decimals, to the microsecond; some senders write it as text.
+/// Seconds since 1970 with decimals, to the digit; some senders write it as text.
 fn read_time(value: &Value) -> Option<Nanos> {
-    let seconds = match value {
-        Value::Int(seconds) => return seconds.checked_mul(1_000_000_000),
-        Value::Float(seconds) => *seconds,
-        Value::Str(text) => text.parse().ok()?,
+    let text = match value {
+        Value::Int(seconds) => return seconds.checked_mul(NANOS),
+        // The fewest digits that mean this number are those that the sender wrote, as far as a float holds them.
+        Value::Float(seconds) => seconds.to_string(),
+        Value::Str(text) => text.clone(),
         _ => return None,
     };
-    let micros = (seconds * 1e6).round();
-    (micros.abs() < 9e15).then(|| micros as i64 * 1_000)
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text.as_str()), |digits| (-1, digits));
+    let (seconds, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let number =
+        |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
+    let seconds: Nanos = number(seconds)?;
+    // What is finer than a nanosecond is cut off.
+    let nanos: Nanos = number(&format!("{fraction:0<9}").get(..9)?)?;
+    seconds.checked_mul(NANOS)?.checked_add(nanos)?.checked_mul(sign)
 }

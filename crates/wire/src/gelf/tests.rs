@@ -39,7 +39,7 @@ fn a_message_is_stored_in_its_fields_and_time() {
     node.send(SAMPLES[1].bytes);
     node.each_row(1, |row| {
         let wanted = "gelf | version=1.0 host=vm message=hello from graypy-tcp timestamp=1795218799.2577415 level=4 facility=graypy-tcp file=/srv/app/app.py line=40 function=<module> pid=23822 stack_info=null req_id=7";
-        assert_eq!((shown(row).as_str(), row.time()), (wanted, 1_795_218_799_257_742_000));
+        assert_eq!((shown(row).as_str(), row.time()), (wanted, 1_795_218_799_257_741_500));
         assert_eq!(row.marks(), Marks::MAP.with(Marks::JSON));
         assert_eq!(row.batch.source.facts.name, "gelf:gelf@127.0.0.1");
     });
@@ -49,8 +49,22 @@ fn a_message_is_stored_in_its_fields_and_time() {
         assert_eq!(shown(row), "gelf | short_message=s message=m host=h _host=x _=1 timestamp=1.5");
         assert_eq!(row.time(), 1_500_000_000);
     });
-    node.send(b"{\"timestamp\":true}");
-    node.each_row(1, |row| assert!(row.marks().has(Marks::NO_TIME) && row.time() == row.received()));
+    for (timestamp, time) in [
+        ("1795250396.8893394", 1_795_250_396_889_339_400),
+        ("1795250396", 1_795_250_396_000_000_000),
+        ("1.7e9", 1_700_000_000_000_000_000),
+        ("-1.25", -1_250_000_000),
+        ("\"1795250396.1234567891\"", 1_795_250_396_123_456_789),
+    ] {
+        node.send(format!("{{\"timestamp\":{timestamp}}}").as_bytes());
+        node.each_row(1, |row| assert_eq!(row.time(), time, "{timestamp}"));
+    }
+    for timestamp in ["true", "\"soon\"", "\"1.-5\"", "1e30", "\"\""] {
+        node.send(format!("{{\"timestamp\":{timestamp}}}").as_bytes());
+        node.each_row(1, |row| {
+            assert!(row.marks().has(Marks::NO_TIME) && row.time() == row.received(), "{timestamp}");
+        });
+    }
 }
 
 #[test]

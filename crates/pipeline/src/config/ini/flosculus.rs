@@ -14,6 +14,10 @@ use crate::config::{
 const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 const TIME_WITHOUT_ZONE: &str = "%d/%b/%Y:%H:%M:%S";
 
+/// The format `nginx`, which is not Fluentd's: it is looked for anywhere in a line, so that what follows the agent does no harm,
+/// and a path ends at the last blank.
+const NGINX: &str = r#"(?<remote>[^ ]*) (?<host>[^ ]*) (?<user>[^ ]*) \[(?<time>[^\]]*)\] "(?<method>\S+)(?: +(?<path>[^"]*) +\S*)?" (?<code>[^ ]*) (?<size>[^ ]*) "(?<referer>[^"]*)" "(?<agent>[^"]*)""#;
+
 /// Reads a file.
 pub(in crate::config) fn read(path: &Path, text: &str, known: Known<'_>) -> (Config, Vec<Finding>) {
     let mut findings = Vec::new();
@@ -105,21 +109,17 @@ fn input(
         ("from_beginning", text("false")),
         ("parse.unmatched", text("drop")),
     ];
-    if format == "nginx" {
-        given.extend([("parse.type", text("nginx")), ("parse.keep_time_key", text("true"))]);
-    } else {
-        let expression = format.replace("(?P<", "(?<");
-        if expression.contains("(?<time>") {
-            given.extend([
-                ("parse.time_type", text("mixed")),
-                ("parse.time_format", text(TIME)),
-                ("parse.time_format_fallbacks", text(TIME_WITHOUT_ZONE)),
-                ("parse.timezone", text("local")),
-                ("parse.keep_time_key", text("true")),
-            ]);
-        }
-        given.extend([("parse.type", text("regexp")), ("parse.expression", vec![expression])]);
+    let expression = if format == "nginx" { NGINX.to_owned() } else { format.replace("(?P<", "(?<") };
+    if expression.contains("(?<time>") {
+        given.extend([
+            ("parse.time_type", text("mixed")),
+            ("parse.time_format", text(TIME)),
+            ("parse.time_format_fallbacks", text(TIME_WITHOUT_ZONE)),
+            ("parse.timezone", text("local")),
+            ("parse.keep_time_key", text("true")),
+        ]);
     }
+    given.extend([("parse.type", text("regexp")), ("parse.expression", vec![expression])]);
     section(known, "tail", given, element.line)
 }
 

@@ -87,7 +87,8 @@ fn flosculus_sends_each_file_to_its_own_or_the_inherited_remote() {
     assert_eq!(notes, []);
     let [a, b, c] = &config.inputs[..] else { panic!("{:?}", config.inputs) };
     assert_eq!((a.options.text("paths"), a.options.text("tag")), ("/var/log/nginx/a:b.log", "app.x"));
-    assert_eq!((a.options.text("parse.type"), a.options.text("from_beginning")), ("nginx", "false"));
+    assert_eq!((a.options.text("parse.type"), a.options.text("from_beginning")), ("regexp", "false"));
+    assert!(a.options.text("parse.expression").starts_with("(?<remote>[^ ]*) (?<host>[^ ]*) "), "nginx");
     assert_eq!(a.options.text("parse.keep_time_key"), "true");
     assert_eq!(b.options.text("parse.expression"), "(?<a>[^ ;]*) ;(?<time>[^\\]]*)");
     assert_eq!(b.options.text("parse.time_format"), "%d/%b/%Y:%H:%M:%S %z");

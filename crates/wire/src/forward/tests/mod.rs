@@ -1,5 +1,6 @@
 //! The forward protocol: its samples, and both sides over real sockets with a real journal behind.
 
+mod fluent_bit;
 mod input;
 mod node;
 mod output;

@@ -120,7 +120,10 @@ pub(crate) fn acceptor(options: &Options, sys: &Sys) -> Result<Option<TlsAccepto
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
         builder.with_client_cert_verifier(verifier.map_err(|error| format!("{client_ca}: {error}"))?)
     };
-    let config = builder.with_single_cert(chain, key).map_err(|error| files::misfit(options, &error))?;
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| files::misfit(options, &error))?;
+    // A sender that only writes never reads tickets. Where they lie unread when it closes, its system resets the connection,
+    // and what was not yet read here is gone.
+    config.send_tls13_tickets = 0;
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 

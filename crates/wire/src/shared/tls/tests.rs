@@ -78,6 +78,40 @@ async fn meet(server: &[(&str, &str)], client: &[(&str, &str)]) -> (Result<(), S
     (served.await.expect("it ends"), connected)
 }
 
+/// Handlers of logging libraries write, and close without having read or said goodbye.
+#[tokio::test]
+async fn what_a_sender_wrote_before_it_closed_is_read() {
+    let files = Certificates::new(&["localhost"]);
+    let (cert, key, ca) = (files.path("localhost.pem"), files.path("localhost.key"), files.path("ca.pem"));
+    let sys = Sys::real();
+    let server = options(&[("tls_cert", &cert), ("tls_key", &key)]);
+    let acceptor = acceptor(&server, &sys).expect("options of the server").expect("TLS");
+    let client = options(&[("tls", "true"), ("tls_ca", &ca)]);
+    let connector = connector(&client, &sys).expect("options of the client").expect("TLS");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let (accepted, is_accepted) = tokio::sync::oneshot::channel();
+    let (closed, is_closed) = tokio::sync::oneshot::channel();
+    let served = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut stream = accept(&acceptor, stream).await.expect("TLS");
+        accepted.send(()).expect("the client is there");
+        is_closed.await.expect("the client has closed");
+        let mut bytes = Vec::new();
+        // The end without a goodbye is told as an error.
+        let _ = stream.read_to_end(&mut bytes).await;
+        bytes.len()
+    });
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    let mut stream = connector.connect(stream, "localhost").await.expect("TLS");
+    is_accepted.await.expect("the server has accepted");
+    stream.write_all(&[b'x'; 50_000]).await.expect("written");
+    stream.flush().await.expect("sent");
+    drop(stream);
+    closed.send(()).expect("the server waits");
+    assert_eq!(served.await.expect("it ends"), 50_000);
+}
+
 #[tokio::test]
 async fn the_name_the_authority_and_the_version_are_looked_at() {
     let (ours, others) = (Certificates::new(&["localhost", "else"]), Certificates::new(&["localhost"]));
