@@ -16,6 +16,7 @@ use crate::graph::Walk;
 use crate::lane::{Asked, Lane};
 use crate::payload::Item;
 use crate::pipeline::permits;
+use crate::tap::Tap;
 use crate::{Origin, lock};
 
 /// What an input, filter or output is given beside its options.
@@ -333,6 +334,11 @@ impl Intake {
     /// Sources that are known, with the position from which each is to be read on.
     pub fn known_sources(&self) -> Vec<KnownSource> {
         self.core.known_sources()
+    }
+
+    /// Looks on at all rows that the node accepts, whatever input they came by, from now on.
+    pub fn tap(&self) -> Tap {
+        self.core.taps.subscribe()
     }
 
     /// Counts something that went wrong with what a peer or file gave; `reason` is one of few fixed words (it becomes a

@@ -34,11 +34,16 @@ enum Command {
     Shutdown(cmd::shutdown::Shutdown),
     Store(cmd::store::StoreCommand),
     Completions(cmd::completions::Completions),
+    Ox(cmd::ox::Ox),
     Man(cmd::man::Man),
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = cmd::ox::called() {
+        return ended;
+    }
     let result = match Cli::parse().command {
+        Command::Ox(command) => return command.run(),
         Command::Run(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Convert(command) => command.run(),

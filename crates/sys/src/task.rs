@@ -152,6 +152,18 @@ impl Signals {
     }
 }
 
+/// Asks this process itself, by the same signal that anybody else would.
+///
+/// # Errors
+/// As the system says.
+pub fn ask(what: Asked) -> io::Result<()> {
+    let signal = match what {
+        Asked::End => rustix::process::Signal::TERM,
+        Asked::Reload => rustix::process::Signal::HUP,
+    };
+    Ok(rustix::process::kill_process(rustix::process::getpid(), signal)?)
+}
+
 /// Resolves when the process is asked to end: SIGINT (Ctrl-C) or SIGTERM.
 pub async fn asked_to_end() {
     let terminate = async {

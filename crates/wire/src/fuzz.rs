@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use jiff::tz::TimeZone;
 use sawlog_model::value::{Line, Slots, parse, parse_json, render, render_slots};
 use sawlog_model::{Batch, Limits, Marks, Row, Value, frame};
@@ -16,8 +16,9 @@ use crate::filter;
 use crate::format::{More, Parser, Settings};
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
+use crate::shared::zmtp::{Role, Session};
 use crate::shared::{msgpack, ruby_regex};
-use crate::{forward, gelf, http_in, logstash, socket, syslog};
+use crate::{blueox, forward, gelf, http_in, logstash, socket, syslog};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -29,6 +30,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("syslog", syslog_stream),
     ("logstash", logstash_stream),
     ("gelf", gelf_stream),
+    ("blueox", blueox_stream),
+    ("zmtp", zmtp_sessions),
     ("http_body", http_body),
     ("lines", lines_stream),
     ("value_parse", value_parse),
@@ -103,6 +106,52 @@ pub fn gelf_stream(bytes: &[u8]) {
 /// Where that does not hold.
 pub fn logstash_stream(bytes: &[u8]) {
     stream(&logstash::PROTOCOL, bytes);
+}
+
+/// Connections to BlueOx's collection port: as [`forward_stream`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn blueox_stream(bytes: &[u8]) {
+    stream(&blueox::PROTOCOL, bytes);
+}
+
+/// A connection of ZeroMQ to a socket of a kind told by the first byte: cut anywhere it gives the same events and answers, and
+/// what is held is bounded.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn zmtp_sessions(bytes: &[u8]) {
+    const ROLES: [Role; 6] = [Role::Pub, Role::Sub, Role::Req, Role::Rep, Role::Pull, Role::Push];
+    const MOST: usize = 4 << 10;
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let run = |pieces: &[&[u8]]| {
+        let mut session = Session::new(ROLES[usize::from(first % 6)], &[("X-Fuzzed", b"1")], MOST);
+        let (mut buffer, mut events, mut said) = (BytesMut::new(), Vec::new(), Vec::new());
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            let end = loop {
+                let event = session.next(&mut buffer);
+                said.extend_from_slice(&session.take_output());
+                match event {
+                    Ok(Some(event)) => events.push(event),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error.reason),
+                }
+            };
+            if end.is_some() {
+                return (events, said, end);
+            }
+            assert!(
+                session.held() + buffer.len() <= MOST + 16 + piece.len(),
+                "{} bytes are held",
+                session.held()
+            );
+        }
+        (events, said, None)
+    };
+    let cut = usize::from(*first) * bytes.len() / 256;
+    assert!(run(&[bytes]) == run(&[&bytes[..cut], &bytes[cut..]]), "otherwise when cut at {cut}");
 }
 
 fn stream(protocol: &Protocol, bytes: &[u8]) {
@@ -332,6 +381,25 @@ mod tests {
 
     use super::*;
 
+    /// A connection to each kind of socket, behind its byte.
+    fn zmtp_seeds() -> Vec<Vec<u8>> {
+        let greeting = [b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL".as_slice(), &[0; 48]].concat();
+        let ready = |kind: &[u8]| {
+            let head = [4, 22 + kind.len() as u8];
+            [&head[..], b"\x05READY\x0bSocket-Type\0\0\0", &[kind.len() as u8], kind].concat()
+        };
+        let three =
+            |role: u8, kind: &[u8], rest: &[u8]| [&[role], greeting.as_slice(), &ready(kind), rest].concat();
+        vec![
+            three(0, b"SUB", b"\0\x08\x01request\x04\x11\x09SUBSCRIBErequest\x04\x07\x06CANCEL\0\x01\0"),
+            three(1, b"PUB", b"\x01\x01a\0\x01b"),
+            three(2, b"REP", b"\x01\0\0\x01x"),
+            three(3, b"REQ", b"\x01\0\0\x0c\x81\xa3cmd\xa6STATUS\x04\x09\x04PING\0dab"),
+            b"\x03\x01\0\x01\x01\x0d\0\x81\xa3cmd\xa6STATUS".to_vec(),
+            b"\x04\xff\0\0\0\0\0\0\0\x01\x7f\x01\x08\0\0\x01\x04meta\0\x01x".to_vec(),
+        ]
+    }
+
     fn seeds(name: &str) -> Vec<Vec<u8>> {
         let of = |protocol: &Protocol| protocol.samples.iter().map(|sample| sample.bytes.to_vec()).collect();
         let samples = || forward::PROTOCOL.samples.iter().map(|sample| sample.bytes.to_vec());
@@ -368,6 +436,8 @@ mod tests {
             "forward_ping" => vec![b"\x96\xa4PING\xa3cli\xa1s\xa2d1\xa1u\xa2d2".to_vec()],
             "syslog" => of(&syslog::PROTOCOL),
             "logstash" => of(&logstash::PROTOCOL),
+            "blueox" => of(&blueox::PROTOCOL),
+            "zmtp" => zmtp_seeds(),
             "gelf" => of(&gelf::PROTOCOL),
             "lines" => of(&socket::TCP),
             "msgpack" => samples().chain([b"\x83\x01\xa1x\xc0\xca\x3f\xc0\0\0\xa4$bin\x81\xa4$map\x90".to_vec()]).collect(),

@@ -1,6 +1,7 @@
 //! Protocols and formats whose codec is sawlog's own, one folder each. Knows nothing of the store, of queries or of the
 //! HTTP server.
 
+pub mod blueox;
 pub mod exec;
 pub mod exec_out;
 pub mod file;
@@ -27,6 +28,9 @@ mod testing;
 
 use sawlog_pipeline::Protocol;
 
+/// What carries rows between two nodes, for protocols that lead over to it.
+pub(crate) const LANE: &shared::lane::Lane = &forward::LANE;
+
 /// Every protocol and filter of this crate, in the order in which they are told.
 pub const PROTOCOLS: &[&Protocol] = &[
     &tail::PROTOCOL,
@@ -35,6 +39,7 @@ pub const PROTOCOLS: &[&Protocol] = &[
     &syslog::PROTOCOL,
     &exec::PROTOCOL,
     &logstash::PROTOCOL,
+    &blueox::PROTOCOL,
     &gelf::PROTOCOL,
     &http_in::PROTOCOL,
     &sample::PROTOCOL,

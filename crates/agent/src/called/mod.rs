@@ -6,6 +6,7 @@ mod flags;
 mod flosculusd;
 mod ik;
 mod ikb;
+mod oxd;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use sawlog_pipeline::config::{self, Finding, Loaded};
+use sawlog_sys::Sys;
+use sawlog_wire::blueox::programs::PROGRAMS as PROGRAMS_OF_BLUEOX;
 
 /// A program that the agent can be called as.
 struct Program {
@@ -26,6 +29,7 @@ const PROGRAMS: &[Program] = &[
     Program { name: "flosculusd", run: flosculusd::run },
     Program { name: "ik", run: ik::run },
     Program { name: "ikb", run: ikb::run },
+    Program { name: "oxd", run: oxd::run },
 ];
 
 /// Runs the program of the name that this process was called by; `None` where that is none of them.
@@ -33,6 +37,10 @@ pub(crate) fn run() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let called = arguments.next()?;
     let name = Path::new(&called).file_name()?;
+    if let Some(program) = PROGRAMS_OF_BLUEOX.iter().find(|program| name == program.name) {
+        let arguments: Vec<String> = arguments.map(|text| text.to_string_lossy().into_owned()).collect();
+        return Some(ExitCode::from(program.run(&arguments, &Sys::real())));
+    }
     let program = PROGRAMS.iter().find(|program| name == program.name)?;
     let ended = (program.run)(arguments.collect());
     Some(ended.unwrap_or_else(|error| {

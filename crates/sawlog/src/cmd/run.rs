@@ -42,17 +42,7 @@ impl Run {
     pub(crate) fn run(self) -> Result<()> {
         let sys = Sys::real();
         let plan = self.plan(&sys)?;
-        let data = plan.data.clone();
-        let (node, addresses) = Node::start(sys, plan)?;
-        let mut line = String::from("sawlog ready");
-        for (name, address) in addresses {
-            line.push_str(&format!("  {name}={address}"));
-        }
-        line.push_str(&format!("  data={}", data.display()));
-        // Nobody may be there to read it; the node runs all the same.
-        let _ = writeln!(std::io::stdout(), "{line}");
-        node.wait();
-        node.stop()
+        start(sys, plan)
     }
 
     fn plan(mut self, sys: &Sys) -> Result<Plan> {
@@ -92,6 +82,32 @@ impl Run {
         }
         Ok(config)
     }
+}
+
+/// Runs a node until it is asked to stop.
+fn start(sys: Sys, plan: Plan) -> Result<()> {
+    let data = plan.data.clone();
+    let (node, addresses) = Node::start(sys, plan)?;
+    let mut line = String::from("sawlog ready");
+    for (name, address) in addresses {
+        line.push_str(&format!("  {name}={address}"));
+    }
+    line.push_str(&format!("  data={}", data.display()));
+    // Nobody may be there to read it; the node runs all the same.
+    let _ = writeln!(std::io::stdout(), "{line}");
+    node.wait();
+    node.stop()
+}
+
+/// Runs a node whose configuration comes from elsewhere than this command's arguments.
+pub(super) fn go_on(
+    sys: Sys,
+    data: PathBuf,
+    http: Option<&str>,
+    read: Box<dyn Fn() -> Result<Config> + Send + Sync>,
+) -> Result<()> {
+    let http = address(http.unwrap_or(HTTP))?;
+    start(sys, Plan { data, http, read })
 }
 
 fn address(text: &str) -> Result<SocketAddr> {

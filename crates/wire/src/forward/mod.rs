@@ -17,6 +17,8 @@ mod tests;
 
 use sawlog_pipeline::Protocol;
 
+use crate::shared::lane::Lane;
+
 /// The protocol.
 pub const PROTOCOL: Protocol = Protocol {
     name: "forward",
@@ -29,6 +31,9 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };
+
+/// Both ends of a lane, for protocols whose connections lead over to one.
+pub(crate) const LANE: Lane = Lane { receiver: input::receiver, sender: output::sender };
 
 /// A peer's first message, as the fuzzers see it: what is a PING is written so that it reads the same.
 ///

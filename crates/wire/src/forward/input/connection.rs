@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use sawlog_model::{Batch, Right};
 use sawlog_pipeline::DecodeError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,10 +58,17 @@ pub(super) fn fault(reason: &'static str, what: impl std::fmt::Display) -> Fault
     Fault((reason, what.to_string()))
 }
 
-/// Serves a connection until its end, and counts what went wrong.
-pub(super) async fn serve(mut stream: Stream, host: String, address: Option<IpAddr>, shared: Arc<Shared>) {
+/// Serves a connection until its end, after the bytes `first` that were read of it already, and counts what went wrong.
+pub(super) async fn serve(
+    mut stream: Stream,
+    first: BytesMut,
+    host: String,
+    address: Option<IpAddr>,
+    shared: Arc<Shared>,
+) {
     let done = async {
         let mut framer = Framer::new(shared.env.limits);
+        *framer.buffer() = first;
         if let Some(security) = &shared.settings.security {
             auth::admit(&mut stream, &mut framer, security, address, &shared).await?;
         }
@@ -124,7 +131,7 @@ impl Reader {
             }
             if self.framer.held() == 0 {
                 // An idle connection holds no memory.
-                *self.framer.buffer() = bytes::BytesMut::new();
+                *self.framer.buffer() = BytesMut::new();
             }
             charge.set(self.framer.held()).await.map_err(|error| fault("busy", error))?;
             let more = tokio::select! {

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
+use bytes::BytesMut;
+use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running, config};
 use sawlog_sys::net::{self, TcpListener, TcpStream, UdpSocket, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use self::auth::Security;
 use self::lanes::Lanes;
 use crate::shared::budget::Budget;
+use crate::shared::lane::Receive;
 use crate::shared::sources::Sources;
 use crate::shared::stream::Stream;
 use crate::shared::tls;
@@ -117,6 +119,47 @@ struct Shared {
     stop: watch::Receiver<bool>,
 }
 
+impl Shared {
+    fn new(
+        settings: Settings,
+        tls: Option<TlsAcceptor>,
+        intake: Intake,
+        env: Env,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let known = intake.known_sources();
+        Shared {
+            sources: Sources::new(known.clone(), "forward", env.sys.random.clone()),
+            window: Window::new(&intake.known_keys()),
+            lanes: Lanes::new(&known),
+            budget: Budget::new(settings.buffer),
+            stop,
+            settings,
+            tls,
+            intake,
+            env,
+        }
+    }
+}
+
+/// Serves connections that come by another port, from senders who act for the tenant of `credential`.
+///
+/// # Errors
+/// In words, where there is no such receiver.
+pub(super) fn receiver(
+    credential: &str,
+    intake: Intake,
+    env: Env,
+    stop: watch::Receiver<bool>,
+) -> Result<Receive, String> {
+    let options = config::options(&super::PROTOCOL, &[("credential", vec![credential.to_owned()])])?;
+    let settings = Settings::read(&options).map_err(|error| error.to_string())?;
+    let shared = Arc::new(Shared::new(settings, None, intake, env, stop));
+    Ok(Arc::new(move |stream, first, host| {
+        Box::pin(connection::serve(stream, first, host, None, shared.clone()))
+    }))
+}
+
 /// The input.
 struct ForwardInput {
     settings: Settings,
@@ -147,18 +190,7 @@ impl Input for ForwardInput {
         })?;
         let address = listener.address();
         let (stop, stopped) = watch::channel(false);
-        let known = intake.known_sources();
-        let shared = Arc::new(Shared {
-            sources: Sources::new(known.clone(), "forward", env.sys.random.clone()),
-            window: Window::new(&intake.known_keys()),
-            lanes: Lanes::new(&known),
-            budget: Budget::new(settings.buffer),
-            stop: stopped,
-            settings,
-            tls,
-            intake,
-            env: env.clone(),
-        });
+        let shared = Arc::new(Shared::new(settings, tls, intake, env.clone(), stopped));
         let (alive, ended) = mpsc::channel::<()>();
         if let Some(address) = address {
             env.runtime.spawn(heartbeats(address, shared.clone()));
@@ -226,7 +258,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, alive: mpsc::Sender<()>
                     let _held = (permit, alive);
                     let host = peer.map_or("unix".to_owned(), |peer| peer.to_string());
                     match secured(stream, &shared).await {
-                        Ok(stream) => connection::serve(stream, host, peer, shared).await,
+                        Ok(stream) => connection::serve(stream, BytesMut::new(), host, peer, shared).await,
                         Err(error) => shared.intake.count_error("tls", &format!("{host}: {error}")),
                     }
                 });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use sawlog_model::{Limits, Value};
 use sawlog_sys::Sys;
 use sawlog_sys::net::{TcpStream, lookup_host};
@@ -17,6 +17,8 @@ use super::heartbeat::Heartbeat;
 use super::queue::{Next, Queue};
 use super::servers::Server;
 use crate::forward::handshake::{Ping, bytes_of, key_digest, password_digest, same, text};
+use crate::forward::message::{self, Message};
+use crate::shared::lane::{Opened, Way, Write};
 use crate::shared::msgpack::{self, Scanner};
 use crate::shared::stream::{Reader, Stream, Writer};
 use crate::shared::tls;
@@ -30,6 +32,8 @@ const ANSWER_MOST: usize = 64 << 10;
 
 /// How all servers of an output are spoken to.
 pub(super) struct Manner {
+    /// Another protocol's way to greet them.
+    pub way: Option<Arc<dyn Way>>,
     pub wants_ack: bool,
     /// Longest time without an answer while one is due.
     pub ack_timeout: Duration,
@@ -57,6 +61,15 @@ pub(super) struct Target {
     pub sys: Sys,
     /// How often it was connected to.
     tries: AtomicUsize,
+}
+
+/// A connection after the handshake.
+pub(super) struct Open {
+    stream: Stream,
+    /// The server does not want a connection for each message.
+    keeps: bool,
+    /// Writes rows for a server that knows no lanes.
+    plain: Option<Write>,
 }
 
 /// How a connection ended.
@@ -136,21 +149,43 @@ impl Target {
 
     /// One connection; sets `progress` where anything was acknowledged.
     async fn exchange(&self, progress: &mut bool) -> End {
-        let (stream, keeps) = match self.open().await {
+        let Open { stream, keeps, plain } = match self.open().await {
             Ok(opened) => opened,
             Err(error) => return End::Failed(error),
         };
         let (mut read, mut write) = stream.split();
-        let ended = tokio::select! {
-            ended = self.send(&mut write, keeps) => ended,
-            ended = self.receive(&mut read, progress) => ended,
+        let ended = match plain {
+            None => tokio::select! {
+                ended = self.send(&mut write, keeps, None) => ended,
+                ended = self.receive(&mut read, progress) => ended,
+            },
+            Some(plain) => {
+                // Whatever it says: there are no answers, so that what was written has to do for progress.
+                *progress = true;
+                tokio::select! {
+                    ended = self.send(&mut write, keeps, Some(plain)) => ended,
+                    ended = self.wait_for_end(&mut read) => ended,
+                }
+            }
         };
         let _ = timeout(PATIENCE, write.shutdown()).await;
         ended
     }
 
-    /// Connects and shakes hands; `false` where the server wants a connection for each message.
-    pub(super) async fn open(&self) -> Result<(Stream, bool), String> {
+    /// Reads, and leaves, what a server says that acknowledges nothing, until it closes the connection.
+    async fn wait_for_end(&self, read: &mut Reader) -> End {
+        let mut piece = [0; 1 << 10];
+        loop {
+            match read.read(&mut piece).await {
+                Ok(0) => return End::Failed("closed by the other side".to_owned()),
+                Ok(_) => {}
+                Err(error) => return End::Failed(error.to_string()),
+            }
+        }
+    }
+
+    /// Connects and shakes hands.
+    pub(super) async fn open(&self) -> Result<Open, String> {
         let stream = self.connect().await?;
         // What is sent is whole messages already.
         let _ = stream.set_nodelay(true);
@@ -161,12 +196,19 @@ impl Target {
                 secured.map_err(|_| "no TLS in time; does the other side speak it?")??
             }
         };
+        if let Some(way) = &self.manner.way {
+            let opened = timeout(PATIENCE, way.open(stream)).await.map_err(|_| "no handshake in time")??;
+            return Ok(match opened {
+                Opened::Lane(stream) => Open { stream, keeps: true, plain: None },
+                Opened::Plain(stream, plain) => Open { stream, keeps: true, plain: Some(plain) },
+            });
+        }
         let mut keeps = true;
         if !self.server.shared_key.is_empty() {
             let greeted = timeout(PATIENCE, self.greet(&mut stream)).await;
             keeps = greeted.map_err(|_| "no handshake in time; does the other side have a shared key?")??;
         }
-        Ok((stream, keeps))
+        Ok(Open { stream, keeps, plain: None })
     }
 
     async fn connect(&self) -> Result<TcpStream, String> {
@@ -189,13 +231,16 @@ impl Target {
         Err(last)
     }
 
-    async fn send(&self, write: &mut Writer, keeps: bool) -> End {
+    async fn send(&self, write: &mut Writer, keeps: bool, plain: Option<Write>) -> End {
         if let Some(end) = self.recover().await {
             return end;
         }
         loop {
             let bytes = match self.queue.next(self.number, self.manner.idle).await {
-                Next::Send(bytes) => bytes,
+                Next::Send(bytes) => match &plain {
+                    None => bytes,
+                    Some(plain) => rewritten(&bytes, plain),
+                },
                 Next::Idle => return End::Idle,
                 Next::Closed => return End::Closed,
             };
@@ -208,7 +253,7 @@ impl Target {
                 Ok(Err(error)) => return End::Failed(error.to_string()),
                 Err(_) => return End::Failed("the other side does not read".to_owned()),
             }
-            if !self.manner.wants_ack {
+            if !self.manner.wants_ack || plain.is_some() {
                 self.queue.acknowledge_sent(self.number);
             }
             if !keeps {
@@ -313,6 +358,19 @@ impl Target {
         }
         Ok(facts.get("keepalive") != Some(&Value::Bool(false)))
     }
+}
+
+/// The rows of a lane's message, written in another way.
+fn rewritten(bytes: &Bytes, plain: &Write) -> Bytes {
+    // It is a message that this output made, so that all of it can be read.
+    let limits = Limits { depth: usize::MAX, event: usize::MAX, message: usize::MAX, ..Limits::default() };
+    let mut out = Vec::new();
+    if let Ok(Message::Events(events)) = message::read(bytes, &limits)
+        && let Ok(batch) = sawlog_model::frame::decode(events.body().clone(), &limits)
+    {
+        plain(&batch, &mut out);
+    }
+    out.into()
 }
 
 /// Between three quarters of the time and all of it, so that many senders do not come back at the same moment.

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use sawlog_model::{Batch, KnownSource, Position, SourceId, Tenant};
 use sawlog_pipeline::Lsn;
-use sawlog_pipeline::{ConfigError, Env, Options, Origin, Output, OutputError};
+use sawlog_pipeline::{ConfigError, Env, Options, Origin, Output, OutputError, config};
 
 use self::connection::{Manner, Target};
 use self::encode::{Compress, Span, Style};
 use self::heartbeat::Heartbeat;
 use self::queue::{Meaning, Queue};
 use self::servers::{Server, Spread};
+use crate::shared::lane::{Given, Way};
 use crate::shared::tls;
 
 /// How long `take` waits for room before it says "later"; what is over stays in its file or in the journal.
@@ -39,6 +40,19 @@ struct ForwardOutput {
 /// # Errors
 /// [`ConfigError`] where they cannot be.
 pub(super) fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
+    make_by(options, env, None)
+}
+
+/// Makes an output whose servers are greeted in another protocol's way.
+///
+/// # Errors
+/// [`ConfigError`] where an option cannot be.
+pub(super) fn sender(given: Given, env: &Env, way: Arc<dyn Way>) -> Result<Box<dyn Output>, ConfigError> {
+    let options = config::options(&super::PROTOCOL, &given).map_err(ConfigError)?;
+    make_by(&options, env, Some(way))
+}
+
+fn make_by(options: &Options, env: &Env, way: Option<Arc<dyn Way>>) -> Result<Box<dyn Output>, ConfigError> {
     let compress = match options.text("compress") {
         "text" | "" => Compress::Text,
         "gzip" => Compress::Gzip,
@@ -52,7 +66,7 @@ pub(super) fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, Conf
         whole_seconds: options.flag("time_as_integer"),
         limits: env.limits,
     };
-    let manner = Arc::new(manner(options, env)?);
+    let manner = Arc::new(Manner { way, ..manner(options, env)? });
     if style.lane && !manner.wants_ack {
         return Err(ConfigError("a lane needs `ack = true`: it is what makes it exact".to_owned()));
     }
@@ -103,6 +117,7 @@ fn manner(options: &Options, env: &Env) -> Result<Manner, ConfigError> {
     };
     let away = if options.flag("lane") { hard_timeout } else { Duration::ZERO };
     Ok(Manner {
+        way: None,
         wants_ack: options.flag("ack"),
         ack_timeout: options.duration("ack_timeout"),
         send_timeout: options.duration("send_timeout"),

@@ -29,7 +29,7 @@ pub use self::decoder::RowsDecoder;
 pub use self::fluent::{fluent_listen, fluent_peer, fluent_transport};
 use self::peers::Names;
 pub use self::peers::Peer;
-pub(crate) use self::stream::pump;
+pub(crate) use self::stream::{fill, pump};
 use super::budget::Budget;
 use super::cut::Piece;
 use super::gather::Gather;

@@ -73,7 +73,7 @@ pub(crate) async fn pump(
 }
 
 /// Reads what is there, and waits for something where nothing is; why the connection has ended, where it has.
-async fn fill(
+pub(crate) async fn fill(
     stream: &mut Stream,
     buffer: &mut BytesMut,
     inside: bool,

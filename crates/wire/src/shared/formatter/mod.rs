@@ -1,6 +1,7 @@
 //! Rows as text or bytes, by the kinds of Fluentd's `<format>`, with what `<inject>` adds: one file for each kind. Knows
 //! nothing of where the bytes go.
 
+pub(crate) mod blueox;
 mod csv;
 mod hash;
 mod ik;
@@ -46,6 +47,7 @@ const KINDS: &[Kind] = &[
     Kind { name: "csv", make: csv::make, content_type: "text/csv" },
     Kind { name: "tsv", make: tsv::make, content_type: "text/tab-separated-values" },
     Kind { name: "msgpack", make: msgpack::make, content_type: "application/x-msgpack" },
+    Kind { name: "blueox", make: blueox::make, content_type: "application/x-msgpack" },
     Kind { name: "out_file", make: out_file::make, content_type: "text/plain" },
     Kind { name: "single_value", make: single_value::make, content_type: "text/plain" },
     Kind { name: "hash", make: hash::make, content_type: "text/plain" },

@@ -13,7 +13,7 @@ pub const FORMAT: [Opt; 14] = [
         "format.type",
         OptKind::Text,
         "",
-        "json, ltsv, csv, tsv, msgpack, out_file, single_value, hash, stdout or ik.",
+        "json, ltsv, csv, tsv, msgpack, blueox, out_file, single_value, hash, stdout or ik.",
     ),
     opt("format.add_newline", OptKind::Bool, "true", "End every event with a newline."),
     opt("format.newline", OptKind::Text, "lf", "What a newline is: `lf` or `crlf`."),

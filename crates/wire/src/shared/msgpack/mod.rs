@@ -4,6 +4,7 @@
 
 mod item;
 mod line;
+mod old;
 mod read;
 mod scan;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod write;
 
 pub use item::{Item, Reader};
 pub use line::line;
+pub use old::write_old;
 pub(crate) use read::event_time;
 pub use read::value;
 pub use scan::{Measured, Scanner, measure};
