@@ -50,7 +50,9 @@ pub(crate) fn open_segments(sys: &Sys, data: &Path) -> Result<Store> {
     if sys.fs.metadata(data).is_err() {
         bail!("there is no {}; import logs into it, or name another with --data", data.display());
     }
-    Ok(Store::open(sys, data, Options { read_only: true, ..Options::default() })?)
+    // One question reads most parts once: memory that is used again is faster than more of it.
+    let options = Options { read_only: true, cache_bytes: 8 << 20, ..Options::default() };
+    Ok(Store::open(sys, data, options)?)
 }
 
 /// The answer as lines of JSON, found as they are read.

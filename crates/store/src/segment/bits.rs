@@ -22,6 +22,15 @@ impl Bits {
         bits
     }
 
+    /// Those for which `is_in` holds.
+    pub(super) fn of(len: usize, is_in: impl Fn(usize) -> bool) -> Self {
+        let word = |first: usize| {
+            let ats = first..len.min(first + 64);
+            ats.fold(0, |word, at| word | u64::from(is_in(at)) << (at - first))
+        };
+        Bits { words: (0..len).step_by(64).map(word).collect(), len }
+    }
+
     pub(super) fn set(&mut self, at: usize) {
         self.words[at / 64] |= 1 << (at % 64);
     }

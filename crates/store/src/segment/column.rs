@@ -1,6 +1,7 @@
 //! Values of one column of one row group in memory. A column knows its values by their numbers and gives their bytes;
 //! which row a value belongs to is not its business, nor how it was written.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,7 +13,8 @@ use sawlog_model::time::Layout;
 use super::bits::Bits;
 use super::cursor::Damage;
 use super::decode::{Place, Reading, Stream};
-use super::template::VARIABLE;
+use super::follow;
+use super::template::{self, VARIABLE};
 
 /// A list of byte strings on one buffer.
 #[derive(Clone, Debug, Default)]
@@ -127,31 +129,49 @@ pub(super) struct Templates {
     pub(super) table: Arc<Strings>,
     /// Index into `runs` of each value.
     pub(super) codes: Vec<u32>,
-    /// Which of its template's values each value is.
-    pub(super) ranks: Vec<u32>,
     /// Templates of this group, ascending.
     pub(super) runs: Vec<TemplateRun>,
+    /// Which of its template's values each value is, once that is asked.
+    pub(super) ranks: OnceLock<Vec<u32>>,
+    /// The variables of all runs, once they are asked for.
+    pub(super) variables: OnceLock<Variables>,
+    /// Where they begin.
+    pub(super) start: Place,
     pub(super) head: Bytes,
     pub(super) numbers: Stream,
     pub(super) text: Stream,
 }
 
-/// One template with the variables of all its values.
+/// One template that values have.
 #[derive(Debug)]
 pub(super) struct TemplateRun {
     pub(super) template: u32,
     /// How many values have it.
     pub(super) values: usize,
-    pub(super) variables: Vec<Variable>,
+}
+
+/// The variables of all runs of a column.
+#[derive(Debug)]
+pub(super) struct Variables {
+    pub(super) all: Vec<Variable>,
+    /// The end of those of each run.
+    pub(super) ends: Vec<u32>,
 }
 
 /// A variable, read when it is needed.
 #[derive(Debug)]
 pub(super) struct Variable {
     pub(super) place: Place,
+    /// Where in the text of the column its own ends.
+    pub(super) text_end: u32,
+    pub(super) column: OnceLock<Box<Column>>,
+}
+
+impl Variable {
     /// Where in the text of the column its own stands.
-    pub(super) text: Range<usize>,
-    pub(super) column: OnceLock<Column>,
+    pub(super) fn text(&self) -> Range<usize> {
+        self.place.text as usize..self.text_end as usize
+    }
 }
 
 impl Column {
@@ -185,14 +205,19 @@ impl Column {
         }
     }
 
-    /// The integers that stand for the values, where equal values have equal ones.
-    pub(super) fn codes(&self) -> Option<Vec<i64>> {
+    /// Numbers that stand for the values, where equal values have equal ones, and what all are below.
+    pub(super) fn numbers(&self) -> Option<(Cow<'_, [u32]>, usize)> {
+        let anew = |(numbers, different)| (Cow::Owned(numbers), different);
         match self {
-            Column::Integers(values) | Column::Padded { values, .. } => Some(values.clone()),
-            Column::Dictionary { codes, .. } => Some(codes.iter().map(|code| i64::from(*code)).collect()),
-            Column::Templates(templates) => {
-                Some(templates.codes.iter().map(|code| i64::from(*code)).collect())
+            Column::Integers(values) | Column::Padded { values, .. } => {
+                Some(anew(follow::number(values.iter().copied())))
             }
+            // What is known of each number takes memory.
+            Column::Dictionary { entries, codes } if entries.len() > codes.len() => {
+                Some(anew(follow::number(codes.iter().map(|code| i64::from(*code)))))
+            }
+            Column::Dictionary { entries, codes } => Some((Cow::Borrowed(codes), entries.len())),
+            Column::Templates(templates) => Some((Cow::Borrowed(&templates.codes), templates.runs.len())),
             _ => None,
         }
     }
@@ -266,17 +291,39 @@ impl Printed {
 }
 
 impl Templates {
-    /// The values of a variable.
-    pub(super) fn variable<'a>(
-        &self,
-        run: &TemplateRun,
-        variable: &'a Variable,
-    ) -> Result<&'a Column, Damage> {
+    /// Which of its template's values each value is.
+    pub(super) fn ranks(&self) -> &[u32] {
+        self.ranks.get_or_init(|| {
+            let mut next = vec![0u32; self.runs.len()];
+            let rank = |code: &u32| {
+                let next = &mut next[*code as usize];
+                *next += 1;
+                *next - 1
+            };
+            self.codes.iter().map(rank).collect()
+        })
+    }
+
+    /// The variables of a run.
+    pub(super) fn variables(&self, run: usize) -> Result<&[Variable], Damage> {
+        let variables = match self.variables.get() {
+            Some(variables) => variables,
+            None => {
+                let variables = self.read_variables()?;
+                self.variables.get_or_init(|| variables)
+            }
+        };
+        let start = if run == 0 { 0 } else { variables.ends[run - 1] };
+        Ok(&variables.all[start as usize..variables.ends[run] as usize])
+    }
+
+    /// The values of a variable of a run.
+    pub(super) fn variable<'a>(&self, run: usize, variable: &'a Variable) -> Result<&'a Column, Damage> {
         match variable.column.get() {
             Some(column) => Ok(column),
             None => {
                 let mut reading = Reading::new(&self.head, &self.numbers, &self.text, variable.place)?;
-                let column = reading.flat(run.values)?;
+                let column = Box::new(reading.flat(self.runs[run].values)?);
                 Ok(variable.column.get_or_init(|| column))
             }
         }
@@ -284,10 +331,10 @@ impl Templates {
 
     /// Appends a text.
     pub(super) fn append(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
-        let run = &self.runs[self.codes[index] as usize];
-        let rank = self.ranks[index] as usize;
-        let mut rest = self.table.get(run.template as usize);
-        for variable in &run.variables {
+        let run = self.codes[index] as usize;
+        let rank = self.ranks()[index] as usize;
+        let mut rest = self.table.get(self.runs[run].template as usize);
+        for variable in self.variables(run)? {
             let at = memchr::memchr(VARIABLE, rest).unwrap_or(rest.len());
             out.extend_from_slice(&rest[..at]);
             self.variable(run, variable)?.append(rank, out)?;
@@ -299,8 +346,9 @@ impl Templates {
 
     /// Bytes of memory, roughly, once all is read.
     fn weight(&self) -> usize {
-        let variables: usize = self.runs.iter().map(|run| run.variables.len() * (run.values * 8 + 150)).sum();
-        self.codes.len() * 8 + variables + self.head.len()
+        let variables = |run: &TemplateRun| template::variables(self.table.get(run.template as usize));
+        let of_run = |run: &TemplateRun| variables(run) * (run.values * 8 + 150);
+        self.codes.len() * 8 + self.runs.iter().map(of_run).sum::<usize>() + self.head.len()
     }
 }
 

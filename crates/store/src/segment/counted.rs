@@ -234,7 +234,8 @@ impl Heads {
             (tag::TEMPLATES, Some(list)) => {
                 let head = self.bytes().slice_ref(&head[head.len() - cursor.remaining() - 1..]);
                 let texts = self.by_template(column, head, leader > 0, list)?;
-                let found = needle.find(&texts, kind).map_err(damaged)?;
+                let not_in_text = self.text_lacks(column, needle, reading)?;
+                let found = needle.find_knowing(&texts, kind, not_in_text).map_err(damaged)?;
                 Ok(Some(found.count() as u64))
             }
             _ => Ok(None),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sawlog_model::Nanos;
 use sawlog_model::time::Layout;
 
-use super::column::{Column, Found, Lists, Printed, Strings, TemplateRun, Templates, Variable};
+use super::column::{Column, Found, Lists, Printed, Strings, TemplateRun, Templates, Variable, Variables};
 use super::cursor::{Cursor, Damage};
 use super::follow::{self, Leader};
 use super::template;
@@ -28,7 +28,7 @@ impl Stream {
     }
 
     /// One that is there already.
-    fn of(bytes: Bytes) -> Self {
+    pub(super) fn of(bytes: Bytes) -> Self {
         Stream { fetch: None, bytes: OnceLock::from(bytes) }
     }
 
@@ -53,9 +53,14 @@ impl std::fmt::Debug for Stream {
 /// Where in the streams of a column something begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
-    head: usize,
-    numbers: usize,
-    text: usize,
+    head: u32,
+    numbers: u32,
+    pub(super) text: u32,
+}
+
+/// What follows so many bytes behind; where that cannot be, what is read there does not exist.
+fn behind(place: u32, len: usize) -> u32 {
+    place.saturating_add(u32::try_from(len).unwrap_or(u32::MAX))
 }
 
 /// Who leads the codes of a column.
@@ -67,6 +72,20 @@ pub(super) enum LedBy {
     Codes(Vec<u32>, usize),
     /// The column that this one is nearly equal to.
     Base(Arc<Column>),
+}
+
+const NOT_LED: Damage = Damage::Bytes("codes do not follow from their leader");
+
+impl LedBy {
+    /// What leads codes, if anything.
+    fn of_codes(&self) -> Result<Option<Leader<'_>>, Damage> {
+        match self {
+            LedBy::Nobody => Ok(None),
+            LedBy::Before => Ok(Some(Leader::Before)),
+            LedBy::Codes(codes, different) => Ok(Some(Leader::Codes(codes, *different))),
+            LedBy::Base(_) => Err(Damage::Bytes("codes are led by values")),
+        }
+    }
 }
 
 /// What a column is read from.
@@ -100,7 +119,7 @@ impl<'a> Reading<'a> {
         text: &'a Stream,
         at: Place,
     ) -> Result<Self, Damage> {
-        let rest = head.get(at.head..).ok_or(Damage::Bytes("a column's head is too short"))?;
+        let rest = head.get(at.head as usize..).ok_or(Damage::Bytes("a column's head is too short"))?;
         Ok(Reading { head: Cursor::new(rest), numbers, text, at })
     }
 
@@ -112,13 +131,23 @@ impl<'a> Reading<'a> {
 
     /// The next bytes of the numbers.
     fn planes(&mut self, size: usize) -> Result<&'a [u8], Damage> {
-        let start = self.at.numbers;
-        self.at.numbers = start.saturating_add(size);
-        self.numbers.bytes()?.get(start..self.at.numbers).ok_or(Damage::Bytes("numbers end too early"))
+        let start = self.at.numbers as usize;
+        self.at.numbers = behind(self.at.numbers, size);
+        self.numbers
+            .bytes()?
+            .get(start..start.saturating_add(size))
+            .ok_or(Damage::Bytes("numbers end too early"))
+    }
+
+    /// The same where they must be below `limit`.
+    fn codes_alone(&mut self, count: usize, limit: usize) -> Result<Vec<u32>, Damage> {
+        let size = ints::size(count, &mut self.head.clone())?;
+        let planes = if size == 0 { &[][..] } else { self.planes(size)? };
+        ints::decode_below(limit, count, &mut self.head, &mut Cursor::new(planes))
     }
 
     fn skip_integers(&mut self, count: usize) -> Result<(), Damage> {
-        self.at.numbers = self.at.numbers.saturating_add(ints::size(count, &mut self.head)?);
+        self.at.numbers = behind(self.at.numbers, ints::size(count, &mut self.head)?);
         Ok(())
     }
 
@@ -127,12 +156,13 @@ impl<'a> Reading<'a> {
             return Ok(Bytes::new());
         }
         let bytes = self.text.bytes()?;
-        let start = self.at.text;
-        self.at.text = start.saturating_add(len);
-        if self.at.text > bytes.len() {
+        let start = self.at.text as usize;
+        self.at.text = behind(self.at.text, len);
+        let end = start.saturating_add(len);
+        if end > bytes.len() {
             return Err(Damage::Bytes("a text column ends too early"));
         }
-        Ok(bytes.slice(start..self.at.text))
+        Ok(bytes.slice(start..end))
     }
 
     fn strings(&mut self, count: usize) -> Result<Strings, Damage> {
@@ -152,7 +182,7 @@ impl<'a> Reading<'a> {
 
     fn skip_strings(&mut self, count: usize) -> Result<(), Damage> {
         let total = self.head.varint()?;
-        self.at.text = self.at.text.saturating_add(total as usize);
+        self.at.text = behind(self.at.text, total as usize);
         self.skip_integers(count)
     }
 
@@ -171,7 +201,7 @@ impl<'a> Reading<'a> {
             tag::DICTIONARY => {
                 let size = self.dictionary_size(count)?;
                 let entries = Arc::new(self.strings(size)?);
-                let codes = as_codes(self.integers(count)?, size)?;
+                let codes = self.codes_alone(count, size)?;
                 Ok(Column::Dictionary { entries, codes })
             }
             tag::PLAIN => Ok(Column::Plain(self.strings(count)?)),
@@ -193,7 +223,7 @@ impl<'a> Reading<'a> {
         match self.head.byte()? {
             tag::CONSTANT => {
                 let len = self.head.varint()? as usize;
-                self.at.text = self.at.text.saturating_add(len);
+                self.at.text = behind(self.at.text, len);
                 Ok(())
             }
             tag::INTEGERS => self.skip_integers(count),
@@ -211,18 +241,20 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Codes, as their leader says.
+    /// Codes that are the values themselves, as their leader says.
     fn codes(&mut self, count: usize, leader: &LedBy) -> Result<Vec<i64>, Damage> {
-        let leader = match leader {
-            LedBy::Nobody => return self.integers(count),
-            LedBy::Before => Leader::Before,
-            LedBy::Codes(codes, different) => Leader::Codes(codes, *different),
-            LedBy::Base(_) => return Err(Damage::Bytes("codes are led by values")),
-        };
+        let Some(leader) = leader.of_codes()? else { return self.integers(count) };
         let symbols = self.planes(count)?;
         let exceptions = self.integers(follow::exceptions(symbols))?;
-        follow::decode(symbols, &exceptions, leader)
-            .ok_or(Damage::Bytes("codes do not follow from their leader"))
+        follow::decode(symbols, &exceptions, leader).ok_or(NOT_LED)
+    }
+
+    /// Codes below `limit`, as their leader says.
+    fn codes_below(&mut self, limit: usize, count: usize, leader: &LedBy) -> Result<Vec<u32>, Damage> {
+        let Some(leader) = leader.of_codes()? else { return self.codes_alone(count, limit) };
+        let symbols = self.planes(count)?;
+        let exceptions = self.codes_alone(follow::exceptions(symbols), limit)?;
+        follow::decode(symbols, &exceptions, leader).ok_or(NOT_LED)
     }
 
     /// Times in a layout: `times` are those of the rows; with `stamps` the differences to them are written.
@@ -256,18 +288,10 @@ impl<'a> Reading<'a> {
         if base.len() != count || differ > count {
             return Err(Damage::Bytes("a column does not fit its base"));
         }
-        let places = as_codes(self.integers(differ)?, count)?;
+        let places = self.codes_alone(differ, count)?;
         let other = if differ == 0 { None } else { Some(Box::new(self.flat(differ)?)) };
         Ok(Column::Equal { base: base.clone(), places, other })
     }
-}
-
-/// Codes that must be below `limit`.
-fn as_codes(codes: Vec<i64>, limit: usize) -> Result<Vec<u32>, Damage> {
-    if codes.iter().any(|code| *code < 0 || *code as u64 >= limit as u64) {
-        return Err(Damage::Bytes("a code is not in its dictionary"));
-    }
-    Ok(codes.into_iter().map(|code| code as u32).collect())
 }
 
 impl Column {
@@ -289,8 +313,8 @@ impl Column {
         head.byte()?;
         // The first of codes that are led is always an exception, so that there are some.
         ints::size(if led { 1 } else { ids.len() }, &mut head)?;
-        let start = Place { head: from.head.len() - head.remaining(), ..Place::default() };
-        Ok(Column::Templates(Templates::read(&ids, table, start, from)?))
+        let start = Place { head: narrow(from.head.len() - head.remaining())?, ..Place::default() };
+        Ok(Column::Templates(Templates::read(ids, table, start, from)))
     }
 
     /// Reads the column that begins at `at`; `nested` where it is the elements of lists.
@@ -310,16 +334,16 @@ impl Column {
             }
             tag::SHARED => {
                 let entries = from.dictionary.clone().ok_or(Damage::Bytes("a dictionary is missing"))?;
-                let codes = as_codes(reading.codes(count, &from.leader)?, entries.len())?;
+                let codes = reading.codes_below(entries.len(), count, &from.leader)?;
                 Ok(Column::Dictionary { entries, codes })
             }
             tag::TEMPLATES => {
                 let table = from.table.clone().ok_or(Damage::Bytes("templates are missing"))?;
                 let mut ids = Reading { numbers: &from.templates, ..reading };
                 ids.at.numbers = 0;
-                let codes = as_codes(ids.codes(count, &from.leader)?, table.len())?;
-                let start = Place { head: from.head.len() - ids.head.remaining(), ..at };
-                Ok(Column::Templates(Templates::read(&codes, table, start, from)?))
+                let codes = ids.codes_below(table.len(), count, &from.leader)?;
+                let start = Place { head: narrow(from.head.len() - ids.head.remaining())?, ..at };
+                Ok(Column::Templates(Templates::read(codes, table, start, from)))
             }
             tag::PRINTED => reading.printed(count, times, false),
             tag::STAMPS => reading.printed(count, times, true),
@@ -373,41 +397,51 @@ impl Reading<'_> {
         }
         let leader = self.head.varint()?;
         // The tag of the list stands before what was read here.
-        let head = at.head + 1 + head - self.head.remaining();
+        let head = narrow(at.head as usize + 1 + head - self.head.remaining())?;
         Ok(ListHead { starts, bare, leader, at: Place { head, ..self.at } })
     }
 }
 
 impl Templates {
-    /// Reads where the templates' variables stand; they begin at `start`.
-    fn read(ids: &[u32], table: Arc<Strings>, start: Place, from: Sources) -> Result<Templates, Damage> {
+    /// Texts with these templates; the head of their variables begins at `start`.
+    fn read(mut ids: Vec<u32>, table: Arc<Strings>, start: Place, from: Sources) -> Templates {
         let mut counts = vec![0u32; table.len()];
-        let ranks = ids
-            .iter()
-            .map(|id| {
-                counts[*id as usize] += 1;
-                counts[*id as usize] - 1
-            })
-            .collect();
+        ids.iter().for_each(|id| counts[*id as usize] += 1);
         let mut code_of = vec![0u32; table.len()];
         let mut runs = Vec::new();
-        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, start)?;
         for (template, values) in counts.iter().enumerate().filter(|(_, values)| **values > 0) {
             code_of[template] = runs.len() as u32;
-            let mut variables = Vec::new();
-            for _ in 0..template::variables(table.get(template)) {
-                reading.at.head = from.head.len() - reading.head.remaining();
-                let place = reading.at;
-                reading.skip(*values as usize)?;
-                let text = place.text..reading.at.text;
-                variables.push(Variable { place, text, column: OnceLock::new() });
-            }
-            runs.push(TemplateRun { template: template as u32, values: *values as usize, variables });
+            runs.push(TemplateRun { template: template as u32, values: *values as usize });
         }
-        let codes = ids.iter().map(|id| code_of[*id as usize]).collect();
+        ids.iter_mut().for_each(|id| *id = code_of[*id as usize]);
         let Sources { head, numbers, text, .. } = from;
-        Ok(Templates { table, codes, ranks, runs, head, numbers, text })
+        let (ranks, variables) = (OnceLock::new(), OnceLock::new());
+        Templates { table, codes: ids, runs, ranks, variables, start, head, numbers, text }
     }
+
+    /// Where the variables of each run stand.
+    pub(super) fn read_variables(&self) -> Result<Variables, Damage> {
+        let mut reading = Reading::new(&self.head, &self.numbers, &self.text, self.start)?;
+        let counts = self.runs.iter().map(|run| template::variables(self.table.get(run.template as usize)));
+        let counts: Vec<usize> = counts.collect();
+        let mut all = Vec::with_capacity(counts.iter().sum());
+        let mut ends = Vec::with_capacity(self.runs.len());
+        for (run, count) in self.runs.iter().zip(counts) {
+            for _ in 0..count {
+                reading.at.head = narrow(self.head.len() - reading.head.remaining())?;
+                let place = reading.at;
+                reading.skip(run.values)?;
+                all.push(Variable { place, text_end: reading.at.text, column: OnceLock::new() });
+            }
+            ends.push(narrow(all.len())?);
+        }
+        Ok(Variables { all, ends })
+    }
+}
+
+/// A place in a stream, none of which is that long.
+fn narrow(place: usize) -> Result<u32, Damage> {
+    u32::try_from(place).map_err(|_| Damage::Bytes("a column is too long"))
 }
 
 impl Strings {

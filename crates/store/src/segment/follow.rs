@@ -11,24 +11,27 @@ const EXCEPTION: u8 = DEPTH as u8;
 
 /// The last codes that stood beside one leading code, latest first.
 #[derive(Clone, Copy, Default)]
-struct Recent {
-    codes: [i64; DEPTH],
+struct Recent<T> {
+    codes: [T; DEPTH],
     len: u8,
 }
 
-impl Recent {
-    fn take(&mut self, place: usize) -> i64 {
+impl<T: Copy + PartialEq> Recent<T> {
+    fn take(&mut self, place: usize) -> T {
         let code = self.codes[place];
+        if place == 0 {
+            return code;
+        }
         self.codes.copy_within(..place, 1);
         self.codes[0] = code;
         code
     }
 
-    fn place(&self, code: i64) -> Option<usize> {
+    fn place(&self, code: T) -> Option<usize> {
         self.codes[..usize::from(self.len)].iter().position(|have| *have == code)
     }
 
-    fn push(&mut self, code: i64) {
+    fn push(&mut self, code: T) {
         self.len = (self.len + 1).min(DEPTH as u8);
         self.codes.copy_within(..usize::from(self.len) - 1, 1);
         self.codes[0] = code;
@@ -86,7 +89,7 @@ pub(super) fn encode(codes: &[i64], leader: Leader<'_>) -> (Vec<u8>, Vec<i64>) {
             (&own[..], count + 1)
         }
     };
-    let mut recent = vec![Recent::default(); count];
+    let mut recent = vec![Recent::<i64>::default(); count];
     for (code, leader) in codes.iter().zip(leaders) {
         let recent = &mut recent[*leader as usize];
         match recent.place(*code) {
@@ -110,10 +113,14 @@ pub(super) fn exceptions(symbols: &[u8]) -> usize {
 }
 
 /// The codes again. `None` where symbols and exceptions do not fit each other.
-pub(super) fn decode(symbols: &[u8], exceptions: &[i64], leader: Leader<'_>) -> Option<Vec<i64>> {
+pub(super) fn decode<T: Copy + Default + PartialEq + Into<i64>>(
+    symbols: &[u8],
+    exceptions: &[T],
+    leader: Leader<'_>,
+) -> Option<Vec<T>> {
     let mut codes = Vec::with_capacity(symbols.len());
     let mut exceptions = exceptions.iter();
-    let mut step = |recent: &mut Recent, symbol: u8| {
+    let mut step = |recent: &mut Recent<T>, symbol: u8| {
         if symbol >= EXCEPTION {
             let code = *exceptions.next()?;
             recent.push(code);
@@ -129,13 +136,13 @@ pub(super) fn decode(symbols: &[u8], exceptions: &[i64], leader: Leader<'_>) -> 
             }
         }
         Leader::Before => {
-            let mut numbers: IntMap<usize> = IntMap::default();
+            let mut numbers = Numbers::new(symbols.len());
             let mut recent = vec![Recent::default()];
             let mut leader = 0;
             for symbol in symbols {
                 let code = step(&mut recent[leader], *symbol)?;
                 codes.push(code);
-                leader = *numbers.entry(code).or_insert_with(|| {
+                leader = numbers.of(code.into(), || {
                     recent.push(Recent::default());
                     recent.len() - 1
                 });
@@ -143,4 +150,29 @@ pub(super) fn decode(symbols: &[u8], exceptions: &[i64], leader: Leader<'_>) -> 
         }
     }
     Some(codes)
+}
+
+/// Numbers for codes: small ones by a table.
+struct Numbers {
+    small: Vec<u32>,
+    large: IntMap<usize>,
+}
+
+impl Numbers {
+    fn new(count: usize) -> Self {
+        Numbers { small: vec![0; count.min(1 << 14)], large: IntMap::default() }
+    }
+
+    /// The number of a code, from 1 on; `next` gives one to a code that has none.
+    fn of(&mut self, code: i64, next: impl FnOnce() -> usize) -> usize {
+        match usize::try_from(code).ok().and_then(|code| self.small.get_mut(code)) {
+            Some(number) => {
+                if *number == 0 {
+                    *number = next() as u32;
+                }
+                *number as usize
+            }
+            None => *self.large.entry(code).or_insert_with(next),
+        }
+    }
 }

@@ -63,7 +63,7 @@ impl Tail {
         if crc32c::crc32c(packed) != self.checksum {
             return Err(Damage::Bytes("its footer's checksum is wrong"));
         }
-        let body = zstd::bulk::decompress(packed, self.raw)
+        let body = super::reader::unpack(packed, self.raw)
             .map_err(|_| Damage::Bytes("its footer does not unpack"))?;
         if body.len() == self.raw {
             Ok(body)
@@ -118,7 +118,7 @@ pub(super) fn read_meta(from: &mut Cursor<'_>) -> Result<SegmentMeta, Damage> {
     Ok(SegmentMeta {
         tenant,
         rows: groups.iter().map(|group| u64::from(group.rows)).sum(),
-        raw_bytes: groups.iter().map(|group| group.raw_bytes).sum(),
+        raw_bytes: groups.iter().fold(0, |all, group| all.saturating_add(group.raw_bytes)),
         first_time: groups.iter().map(|group| group.first_time).min().unwrap_or(0),
         last_time: groups.iter().map(|group| group.last_time).max().unwrap_or(0),
         strong,

@@ -12,7 +12,7 @@ use super::decode::{LedBy, Sources, Stream};
 use super::heads::Heads;
 use super::reader::{self, Body};
 use super::shape::{Shape, local_shapes};
-use super::{GroupMeta, fields, follow, stream, tag};
+use super::{GroupMeta, fields, stream, tag};
 use crate::StoreError;
 
 /// An open row group.
@@ -69,14 +69,14 @@ pub(super) fn once<T>(
 impl Group {
     pub(super) fn open(heads: Heads) -> Result<Group, StoreError> {
         let body = heads.body.clone();
-        let ids = heads.integers(heads.places().shapes, stream::SHAPES)?;
+        let skeletons = body.skeletons()?;
+        let ids = heads.integers_below(skeletons.len(), heads.places().shapes, stream::SHAPES)?;
         let one_context = heads.constant(heads.places().contexts)?;
         let contexts = match one_context {
             Some(context) => vec![context],
             None => heads.integers(heads.places().contexts, stream::CONTEXTS)?,
         };
-        let (codes, shapes) =
-            local_shapes(&ids, &body.skeletons()?).map_err(|damage| body.damaged(damage))?;
+        let (codes, shapes) = local_shapes(ids, &skeletons).map_err(|damage| body.damaged(damage))?;
         let one_context = contexts.first().copied().unwrap_or(0) as u32;
         if contexts.iter().any(|context| *context < 0 || *context as usize >= body.contexts.len()) {
             return Err(body.damaged(Damage::Bytes("a row has a context that is not there")));
@@ -186,7 +186,9 @@ impl Group {
         let times = match tag {
             tag::PRINTED | tag::STAMPS => {
                 let times = self.times()?;
-                self.rows_of_values(column, starts, count).map(|row| times[row]).collect()
+                let mut beside = Vec::with_capacity(count);
+                beside.extend(self.rows_of_values(column, starts, count).map(|row| times[row]));
+                beside
             }
             _ => Vec::new(),
         };
@@ -232,8 +234,11 @@ impl Group {
         if equal {
             return Ok(LedBy::Base(values.column.clone()));
         }
-        let codes = values.column.codes().ok_or_else(|| damaged("a column is led by one without codes"))?;
-        let (numbers, different) = follow::number(codes.iter().copied());
+        let numbers = values.column.numbers();
+        let (numbers, different) = numbers.ok_or_else(|| damaged("a column is led by one without codes"))?;
+        if values.is_one_each() && starts.is_empty() {
+            return Ok(LedBy::Codes(numbers.into_owned(), different));
+        }
         let end = |row: usize| match row + 1 {
             next if next < self.rows() => values.start(next),
             _ => numbers.len(),
@@ -242,7 +247,8 @@ impl Group {
             let start = values.start(row);
             if start < end(row) { numbers[start] } else { different as u32 }
         };
-        let beside = self.rows_of_values(column, starts, count).map(of_row).collect();
+        let mut beside = Vec::with_capacity(count);
+        beside.extend(self.rows_of_values(column, starts, count).map(of_row));
         Ok(LedBy::Codes(beside, different + 1))
     }
 

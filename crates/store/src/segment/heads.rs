@@ -126,6 +126,24 @@ impl Heads {
             .map_err(|damage| self.body.damaged(damage))
     }
 
+    /// The same where they must be below `limit`.
+    pub(super) fn integers_below(
+        &self,
+        limit: usize,
+        place: usize,
+        stream: u32,
+    ) -> Result<Vec<u32>, StoreError> {
+        let rows = self.meta().rows as usize;
+        let head = &mut Cursor::new(&self.outline.bytes[place..]);
+        // Where all rows have the same integer, nothing more is read.
+        let body = match ints::size(rows, &mut head.clone()) {
+            Ok(0) => Bytes::new(),
+            _ => self.stream(stream)?,
+        };
+        let codes = ints::decode_below(limit, rows, head, &mut Cursor::new(&body));
+        codes.map_err(|damage| self.body.damaged(damage))
+    }
+
     /// The one integer that all rows have, whose head stands at `place`; `None` where they differ.
     pub(super) fn constant(&self, place: usize) -> Result<Option<i64>, StoreError> {
         let mut head = Cursor::new(&self.outline.bytes[place..]);

@@ -8,6 +8,9 @@ const CONSTANT: u8 = 0;
 const OFFSETS: u8 = 1;
 const DELTAS: u8 = 2;
 
+/// So many integers may be written without a byte of their own.
+const MOST_WITHOUT_BYTES: usize = 1 << 24;
+
 /// Integers looked at to choose between offsets and deltas.
 const SAMPLE: usize = 1024;
 
@@ -147,6 +150,9 @@ impl Form {
 
     /// Bytes of the planes of `count` integers.
     fn planes(&self, count: usize) -> Result<usize, Damage> {
+        if self.width == 0 && count > MOST_WITHOUT_BYTES {
+            return Err(Damage::Bytes("a count is too large"));
+        }
         count.checked_mul(usize::from(self.width)).ok_or(Damage::Bytes("a count is too large"))
     }
 }
@@ -157,10 +163,10 @@ pub(super) fn decode(count: usize, head: &mut Cursor<'_>, body: &mut Cursor<'_>)
         return Ok(Vec::new());
     }
     let form = Form::read(head)?;
+    let planes = body.take(form.planes(count)?)?;
     if form.width == 0 && form.least_delta.is_none() {
         return Ok(vec![form.least; count]);
     }
-    let planes = body.take(form.planes(count)?)?;
     let mut values = vec![0u64; count];
     for (plane, bytes) in planes.chunks_exact(count).enumerate() {
         for (value, byte) in values.iter_mut().zip(bytes) {
@@ -178,4 +184,56 @@ pub(super) fn decode(count: usize, head: &mut Cursor<'_>, body: &mut Cursor<'_>)
         .into_iter()
         .map(|value| value.wrapping_mul(form.divisor).wrapping_add(form.least as u64) as i64)
         .collect())
+}
+
+/// Reads `count` integers that must be at least 0 and below `limit`.
+pub(super) fn decode_below(
+    limit: usize,
+    count: usize,
+    head: &mut Cursor<'_>,
+    body: &mut Cursor<'_>,
+) -> Result<Vec<u32>, Damage> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let outside = || Damage::Bytes("a code is not in its dictionary");
+    let form = Form::read(head)?;
+    let limit = limit.min(u32::MAX as usize) as u64;
+    let Some(least) = u64::try_from(form.least).ok().filter(|least| *least < limit) else {
+        return Err(outside());
+    };
+    if form.width > 4 {
+        return Err(outside());
+    }
+    let planes = body.take(form.planes(count)?)?;
+    let mut values = match &planes.chunks_exact(count).collect::<Vec<_>>()[..] {
+        [] => vec![0; count],
+        [only] => only.iter().map(|byte| u32::from(*byte)).collect(),
+        [low, high, more @ ..] => {
+            let pairs = low.iter().zip(*high);
+            let mut values: Vec<u32> =
+                pairs.map(|(low, high)| u32::from(*low) | u32::from(*high) << 8).collect();
+            for (plane, bytes) in more.iter().enumerate() {
+                let both = values.iter_mut().zip(*bytes);
+                both.for_each(|(value, byte)| *value |= u32::from(*byte) << (8 * plane + 16));
+            }
+            values
+        }
+    };
+    let mut most = 0;
+    let mut before = 0u64;
+    match (form.least_delta, form.divisor) {
+        (None, 1) => values.iter_mut().for_each(|value| {
+            most = most.max(u64::from(*value));
+            *value = value.wrapping_add(least as u32);
+        }),
+        (delta, divisor) => values.iter_mut().for_each(|value| {
+            let own = u64::from(*value).wrapping_add(delta.unwrap_or(0) as u64);
+            before = if delta.is_some() { before.wrapping_add(own) } else { own };
+            let whole = before.wrapping_mul(divisor);
+            most = most.max(whole);
+            *value = whole.wrapping_add(least) as u32;
+        }),
+    }
+    if most.saturating_add(least) >= limit { Err(outside()) } else { Ok(values) }
 }

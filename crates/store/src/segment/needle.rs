@@ -6,16 +6,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
-use sawlog_model::{FieldValue, Kind, Test, token, value};
+use sawlog_model::{FieldValue, Kind, Test, token};
 
 use super::bits::Bits;
-use super::column::{Column, Lists, Printed, Strings, TemplateRun, Templates, Variable};
+use super::column::{Column, Lists, Printed, Strings};
 use super::cursor::Damage;
-use super::template::VARIABLE;
 use super::times;
 
 /// From so many entries on what was found in a dictionary is remembered.
-const LARGE_DICTIONARY: usize = 256;
+pub(super) const LARGE_DICTIONARY: usize = 256;
 
 /// In which form values are tested.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,22 +27,24 @@ pub(super) enum Reading {
 
 /// What is looked for.
 pub(super) struct Needle<'a> {
-    test: &'a Test,
+    pub(super) test: &'a Test,
     /// The text, where it can be looked for byte by byte.
-    text: Option<Text<'a>>,
+    pub(super) text: Option<Text<'a>>,
 }
 
 /// A word, phrase or part of which letters beyond ASCII need no folding.
-struct Text<'a> {
-    bytes: &'a [u8],
-    fold: bool,
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) fold: bool,
     /// It must stand as a whole word or phrase.
     word: bool,
     search: Search<'a>,
     /// Its tokens, and whether each must stand in a matching text as a whole.
-    tokens: Vec<(&'a [u8], bool)>,
+    pub(super) tokens: Vec<(&'a [u8], bool)>,
+    /// Where they begin and end.
+    pub(super) spans: Vec<(usize, usize)>,
     /// It is (part of) one token, so that it cannot stand across two parts of a line.
-    single: bool,
+    pub(super) single: bool,
 }
 
 impl<'a> Needle<'a> {
@@ -78,11 +79,11 @@ impl<'a> Needle<'a> {
     /// All of it, as what a matching value must hold in one piece.
     pub(super) fn whole(&self) -> Option<Probe<'_>> {
         let text = self.text.as_ref().filter(|text| !text.bytes.is_empty())?;
-        Some(Probe { bytes: text.bytes, is_token: false, search: Search::new(text.bytes, text.fold) })
+        Some(Probe::of(text.bytes, text.fold))
     }
 
     /// Whether its probe is this one.
-    fn has_probe(&self, probe: &Probe<'_>) -> bool {
+    pub(super) fn has_probe(&self, probe: &Probe<'_>) -> bool {
         self.probe().is_some_and(|own| own.bytes == probe.bytes)
     }
 
@@ -111,18 +112,22 @@ impl<'a> Needle<'a> {
 
     /// Which values of the column pass.
     pub(super) fn find(&self, column: &Column, kind: Kind) -> Result<Bits, Damage> {
+        self.find_knowing(column, kind, false)
+    }
+
+    /// The same; with `not_in_text` the index says that its probe is no token of the variables of templates.
+    pub(super) fn find_knowing(
+        &self,
+        column: &Column,
+        kind: Kind,
+        not_in_text: bool,
+    ) -> Result<Bits, Damage> {
         let count = column.len();
         if let (Some(keeps), Column::Integers(values) | Column::Padded { values, .. }) =
             (self.integers(), column)
             && kind != Kind::Bool
         {
-            let mut bits = Bits::none(count);
-            values
-                .iter()
-                .enumerate()
-                .filter(|(_, value)| keeps(**value))
-                .for_each(|(index, _)| bits.set(index));
-            return Ok(bits);
+            return Ok(Bits::of(count, |index| keeps(values[index])));
         }
         Ok(match column {
             Column::Constant { value, .. } => {
@@ -134,23 +139,19 @@ impl<'a> Needle<'a> {
             }
             Column::Dictionary { entries, codes } => {
                 let found = self.find_in_dictionary(entries, kind);
-                let mut bits = Bits::none(count);
-                if !found.is_empty() {
-                    let hits = codes.iter().enumerate().filter(|(_, code)| found.has(**code as usize));
-                    hits.for_each(|(index, _)| bits.set(index));
+                if found.is_empty() {
+                    Bits::none(count)
+                } else {
+                    Bits::of(count, |index| found.has(codes[index] as usize))
                 }
-                bits
             }
             // Whatever a boolean is written as, it reads as a word.
             Column::Integers(_) | Column::Padded { .. } if kind != Kind::Bool && !self.may_be_number() => {
                 Bits::none(count)
             }
             Column::Integers(values) if kind != Kind::Bool && self.number().is_some() => {
-                let mut bits = Bits::none(count);
                 let wanted = self.number().unwrap_or_default();
-                let hits = values.iter().enumerate().filter(|(_, value)| value.unsigned_abs() == wanted);
-                hits.for_each(|(index, _)| bits.set(index));
-                bits
+                Bits::of(count, |index| values[index].unsigned_abs() == wanted)
             }
             Column::Plain(strings) => self.find_in_strings(strings, kind),
             Column::Printed(printed) if self.is_no_time(printed) => {
@@ -160,7 +161,9 @@ impl<'a> Needle<'a> {
                 }
                 bits
             }
-            Column::Templates(templates) if kind != Kind::Json => self.find_in_templates(templates, kind)?,
+            Column::Templates(templates) if kind != Kind::Json => {
+                self.find_in_templates(templates, kind, not_in_text)?
+            }
             Column::Lists(lists) if kind == Kind::Json => self.find_in_lists(lists)?,
             Column::Equal { base, places, other } => {
                 let mut bits = self.find(base, kind)?;
@@ -294,105 +297,6 @@ impl<'a> Needle<'a> {
             }
         }
     }
-
-    fn find_in_templates(&self, templates: &Templates, kind: Kind) -> Result<Bits, Damage> {
-        let mut bits = Bits::none(templates.codes.len());
-        let hits = self.hits(templates, kind)?;
-        let found = templates.runs.iter().map(|run| self.find_in_run(templates, run, kind, hits.as_deref()));
-        let found = found.collect::<Result<Vec<Found>, Damage>>()?;
-        let mut bytes = Vec::new();
-        for (index, (code, rank)) in templates.codes.iter().zip(&templates.ranks).enumerate() {
-            let hit = match &found[*code as usize] {
-                Found::All => true,
-                Found::None => false,
-                Found::Some { sure, maybe } => {
-                    let rank = *rank as usize;
-                    let mut hit = sure.has(rank);
-                    if !hit && maybe.as_ref().is_some_and(|maybe| maybe.has(rank)) {
-                        bytes.clear();
-                        templates.append(index, &mut bytes)?;
-                        hit = self.keeps(kind, &bytes);
-                    }
-                    hit
-                }
-            };
-            if hit {
-                bits.set(index);
-            }
-        }
-        Ok(bits)
-    }
-
-    /// Where in the text of all variables a part of a word stands, without which no variable passes. `None` where that
-    /// does not tell.
-    fn hits(&self, templates: &Templates, kind: Kind) -> Result<Option<Vec<usize>>, Damage> {
-        let Some(probe) = self.probe() else { return Ok(None) };
-        let text = templates.text.bytes()?;
-        // Escapes may stand for letters of the word.
-        if kind != Kind::Text && memchr::memmem::find(text, b"\\u").is_some() {
-            return Ok(None);
-        }
-        let mut hits = Vec::new();
-        let mut from = 0;
-        while let Some(at) = probe.search.find(&text[from..]) {
-            hits.push(from + at);
-            from += at + 1;
-        }
-        Ok(Some(hits))
-    }
-
-    /// Decides the values of one template as far as its parts tell.
-    fn find_in_run(
-        &self,
-        templates: &Templates,
-        run: &TemplateRun,
-        kind: Kind,
-        hits: Option<&[usize]>,
-    ) -> Result<Found, Damage> {
-        let count = run.values;
-        let template = templates.table.get(run.template as usize);
-        let literals: Vec<Cow<'_, [u8]>> = template
-            .split(|byte| *byte == VARIABLE)
-            .map(|literal| match kind {
-                Kind::JsonText => value::unescape(Cow::Borrowed(literal)),
-                _ => Cow::Borrowed(literal),
-            })
-            .collect();
-        let Some(text) = &self.text else {
-            return Ok(Found::Some { sure: Bits::none(count), maybe: Some(Bits::all(count)) });
-        };
-        if literals.iter().any(|literal| text.is_in(literal)) {
-            return Ok(Found::All);
-        }
-        let may_hold = |variable: &&Variable| {
-            hits.is_none_or(|hits| {
-                let next = hits.partition_point(|hit| *hit < variable.text.start);
-                hits.get(next).is_some_and(|hit| *hit < variable.text.end)
-            })
-        };
-        let mut sure = Bits::none(count);
-        for variable in run.variables.iter().filter(may_hold) {
-            sure.or(&self.find(templates.variable(run, variable)?, kind)?);
-        }
-        let mut maybe = None;
-        if !text.single && !run.variables.is_empty() {
-            let mut all = Bits::all(count);
-            for test in self.words() {
-                let word = Needle::new(&test);
-                if !all.is_empty() && !literals.iter().any(|literal| word.is_in(literal)) {
-                    let probed = word.probe().is_some_and(|probe| self.has_probe(&probe));
-                    let mut anywhere = Bits::none(count);
-                    for variable in run.variables.iter().filter(|variable| !probed || may_hold(variable)) {
-                        anywhere.or(&word.find(templates.variable(run, variable)?, kind)?);
-                    }
-                    all.and(&anywhere);
-                }
-            }
-            maybe = Some(all);
-        }
-        let nothing = sure.is_empty() && maybe.as_ref().is_none_or(Bits::is_empty);
-        Ok(if nothing { Found::None } else { Found::Some { sure, maybe } })
-    }
 }
 
 /// Part of a token, looked for in text that may be escaped.
@@ -400,10 +304,15 @@ pub(super) struct Probe<'a> {
     pub(super) bytes: &'a [u8],
     /// It is a token as a whole.
     pub(super) is_token: bool,
-    search: Search<'a>,
+    pub(super) search: Search<'a>,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    /// A part of the text.
+    pub(super) fn of(bytes: &'a [u8], fold: bool) -> Self {
+        Probe { bytes, is_token: false, search: Search::new(bytes, fold) }
+    }
+
     /// Whether JSON writes it as it is, but for letters written as `\u…`.
     pub(super) fn is_never_escaped(&self) -> bool {
         !self.bytes.iter().any(|byte| *byte < b' ' || b"\"\\/".contains(byte))
@@ -427,7 +336,7 @@ impl Probe<'_> {
 }
 
 /// A search over long buffers.
-enum Search<'a> {
+pub(super) enum Search<'a> {
     Exact(Box<Finder<'a>>),
     /// ASCII letters in either case, by the place of its rarest byte.
     Folded {
@@ -454,7 +363,7 @@ impl<'a> Search<'a> {
         Search::Folded { bytes, rarest }
     }
 
-    fn find(&self, text: &[u8]) -> Option<usize> {
+    pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
         match self {
             Search::Exact(finder) => finder.find(text),
             Search::Odd(bytes) => token::find(text, bytes, true),
@@ -467,13 +376,6 @@ impl<'a> Search<'a> {
             }
         }
     }
-}
-
-/// What is known of the values of a template.
-enum Found {
-    All,
-    None,
-    Some { sure: Bits, maybe: Option<Bits> },
 }
 
 impl<'a> Text<'a> {
@@ -496,10 +398,10 @@ impl<'a> Text<'a> {
         let single = spans.first() == Some(&(0, bytes.len()));
         let whole = |start, end| word || (start > 0 && end < bytes.len());
         let tokens = spans.iter().map(|(start, end)| (&bytes[*start..*end], whole(*start, *end))).collect();
-        Some(Text { bytes, fold, word, search: Search::new(bytes, fold), tokens, single })
+        Some(Text { bytes, fold, word, search: Search::new(bytes, fold), tokens, spans, single })
     }
 
-    fn is_in(&self, text: &[u8]) -> bool {
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
         if self.word {
             token::contains_word(text, self.bytes, self.fold)
         } else {
@@ -508,7 +410,7 @@ impl<'a> Text<'a> {
     }
 
     /// Looks over the whole buffer at once and says which strings the hits stand in.
-    fn find_all(&self, strings: &Strings) -> Bits {
+    pub(super) fn find_all(&self, strings: &Strings) -> Bits {
         let mut bits = Bits::none(strings.len());
         let (mut from, mut index) = (0, 0);
         while let Some(at) = self.search.find(&strings.bytes[from..]) {

@@ -99,10 +99,11 @@ impl Group {
         if wanted.iter().all(|wanted| *wanted) {
             return rows.clone();
         }
-        let mut found = Bits::none(self.rows());
-        if wanted.iter().any(|wanted| *wanted) {
-            rows.iter().filter(|row| wanted[self.codes[*row] as usize]).for_each(|row| found.set(row));
+        if !wanted.iter().any(|wanted| *wanted) {
+            return Bits::none(self.rows());
         }
+        let mut found = Bits::of(self.rows(), |row| wanted[self.codes[row] as usize]);
+        found.and(rows);
         found
     }
 
@@ -192,7 +193,7 @@ impl Group {
             }
             return Ok(kept);
         }
-        let found = needle.find(&values.column, kind).map_err(|damage| self.body.damaged(damage))?;
+        let found = self.find_as(&needle, column, Reading::Decoded, values)?;
         if !found.is_empty() {
             for row in rows.iter() {
                 let hit = which(self.codes[row] as usize)
@@ -385,14 +386,15 @@ impl Group {
         values: &Values,
     ) -> Result<Bits, StoreError> {
         let kind = self.body.fields[column as usize].role.kind();
+        let not_in_text = self.heads.text_lacks(column, needle, reading)?;
         let found = match reading {
-            Reading::Decoded => needle.find(&values.column, kind),
+            Reading::Decoded => needle.find_knowing(&values.column, kind, not_in_text),
             // Templates of escaped text are cut at the escapes; its written form knows other words.
             Reading::Written if kind == Kind::JsonText => {
                 let written = values.column.strings().map(Column::Plain);
                 written.and_then(|written| needle.find(&written, Kind::Text))
             }
-            Reading::Written => needle.find(&values.column, Kind::Text),
+            Reading::Written => needle.find_knowing(&values.column, Kind::Text, not_in_text),
         };
         found.map_err(|damage| self.body.damaged(damage))
     }

@@ -19,30 +19,35 @@ pub(super) struct ShapeSlot {
     pub(super) printed: bool,
 }
 
-/// The skeletons of the rows, numbered for this group alone.
-pub(super) fn local_shapes(ids: &[i64], skeletons: &[Skeleton]) -> Result<(Vec<u32>, Vec<Shape>), Damage> {
-    let mut local: HashMap<i64, u32> = HashMap::new();
+/// Numbers the skeletons of the rows for this group alone: `ids` become these numbers.
+pub(super) fn local_shapes(
+    mut ids: Vec<u32>,
+    skeletons: &[Skeleton],
+) -> Result<(Vec<u32>, Vec<Shape>), Damage> {
+    let mut local: HashMap<u32, u32> = HashMap::new();
     let mut shapes: Vec<Shape> = Vec::new();
-    let mut last = (-1, 0);
-    let mut codes = Vec::with_capacity(ids.len());
-    for id in ids {
-        if *id != last.0 {
-            let code = match local.get(id) {
-                Some(code) => *code,
-                None => {
-                    let skeleton = usize::try_from(*id).ok().and_then(|id| skeletons.get(id));
-                    shapes.push(Shape::new(
-                        skeleton.ok_or(Damage::Bytes("a row has a skeleton that is not there"))?,
-                    ));
-                    local.insert(*id, shapes.len() as u32 - 1);
-                    shapes.len() as u32 - 1
-                }
-            };
-            last = (*id, code);
+    let mut last = None;
+    for id in &mut ids {
+        match last {
+            Some((before, code)) if before == *id => *id = code,
+            _ => {
+                let code = match local.get(id) {
+                    Some(code) => *code,
+                    None => {
+                        let skeleton = skeletons.get(*id as usize);
+                        shapes.push(Shape::new(
+                            skeleton.ok_or(Damage::Bytes("a row has a skeleton that is not there"))?,
+                        ));
+                        local.insert(*id, shapes.len() as u32 - 1);
+                        shapes.len() as u32 - 1
+                    }
+                };
+                last = Some((*id, code));
+                *id = code;
+            }
         }
-        codes.push(last.1);
     }
-    Ok((codes, shapes))
+    Ok((ids, shapes))
 }
 
 impl Shape {

@@ -82,6 +82,19 @@ impl Heads {
         })
     }
 
+    /// Whether the index says that the column's text does not have the probe of the needle as a token.
+    pub(super) fn text_lacks(
+        &self,
+        column: u32,
+        needle: &Needle<'_>,
+        reading: Reading,
+    ) -> Result<bool, StoreError> {
+        match needle.probe() {
+            Some(word) => self.is_in_no_index(column, &word, reading),
+            None => Ok(false),
+        }
+    }
+
     /// Whether the index says that the group's text does not have the probe as a token. It knows the tokens of values as
     /// they are read; times and whole rows are not its business.
     fn is_in_no_index(&self, column: u32, probe: &Probe<'_>, reading: Reading) -> Result<bool, StoreError> {

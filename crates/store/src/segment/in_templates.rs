@@ -1,0 +1,329 @@
+//! A word, phrase or part looked for in texts that are kept as templates and variables: decided for all texts of a template
+//! at once where its literals, or one search over the text of all variables, tell. Knows nothing of rows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use sawlog_model::token::is_token_byte;
+use sawlog_model::{Kind, Test, value};
+
+use super::bits::Bits;
+use super::column::{Strings, TemplateRun, Templates, Variable};
+use super::cursor::Damage;
+use super::needle::{LARGE_DICTIONARY, Needle, Probe, Text};
+use super::template::{VARIABLE, WHOLE};
+
+#[cfg(test)]
+mod tests;
+
+/// What is known of the values of a template.
+enum Found {
+    All,
+    None,
+    Some { sure: Bits, maybe: Option<Bits> },
+}
+
+impl Needle<'_> {
+    /// Which texts pass. With `not_in_text` the index says that its probe is no token of the variables.
+    pub(super) fn find_in_templates(
+        &self,
+        templates: &Templates,
+        kind: Kind,
+        not_in_text: bool,
+    ) -> Result<Bits, Damage> {
+        let count = templates.codes.len();
+        let runs = &templates.runs;
+        let found = match &self.text {
+            None => {
+                let all = |run: &TemplateRun| Found::Some {
+                    sure: Bits::none(run.values),
+                    maybe: Some(Bits::all(run.values)),
+                };
+                runs.iter().map(all).collect()
+            }
+            Some(text) => {
+                let look = Look::new(self, text, templates, kind, not_in_text)?;
+                let found = (0..runs.len()).map(|run| self.find_in_run(run, &look));
+                found.collect::<Result<Vec<Found>, Damage>>()?
+            }
+        };
+        if !found.iter().any(|found| matches!(found, Found::Some { .. })) {
+            let all: Vec<bool> = found.iter().map(|found| matches!(found, Found::All)).collect();
+            return Ok(Bits::of(count, |index| all[templates.codes[index] as usize]));
+        }
+        let mut bits = Bits::none(count);
+        let mut bytes = Vec::new();
+        for (index, (code, rank)) in templates.codes.iter().zip(templates.ranks()).enumerate() {
+            let hit = match &found[*code as usize] {
+                Found::All => true,
+                Found::None => false,
+                Found::Some { sure, maybe } => {
+                    let rank = *rank as usize;
+                    let mut hit = sure.has(rank);
+                    if !hit && maybe.as_ref().is_some_and(|maybe| maybe.has(rank)) {
+                        bytes.clear();
+                        templates.append(index, &mut bytes)?;
+                        hit = self.keeps(kind, &bytes);
+                    }
+                    hit
+                }
+            };
+            if hit {
+                bits.set(index);
+            }
+        }
+        Ok(bits)
+    }
+
+    /// Decides the values of one template as far as its parts tell.
+    fn find_in_run(&self, number: usize, look: &Look<'_>) -> Result<Found, Damage> {
+        let Look { templates, kind, .. } = *look;
+        let run = &templates.runs[number];
+        let template = run.template as usize;
+        if look.in_literals.has(template) {
+            return Ok(Found::All);
+        }
+        let across = look.across.has(template);
+        if look.is_in_no_variable() && !across {
+            return Ok(Found::None);
+        }
+        let variables = templates.variables(number)?;
+        let mut sure = Bits::none(run.values);
+        for variable in variables.iter().filter(|variable| look.may_hold(variable)) {
+            sure.or(&self.find(templates.variable(number, variable)?, kind)?);
+        }
+        let mut maybe = None;
+        if across {
+            let mut all = Bits::all(run.values);
+            for Word { test, in_literals, is_probe } in &look.words {
+                let word = Needle::new(test);
+                if !all.is_empty() && !in_literals.has(template) {
+                    let mut anywhere = Bits::none(run.values);
+                    for variable in variables.iter().filter(|variable| !is_probe || look.may_hold(variable)) {
+                        anywhere.or(&word.find(templates.variable(number, variable)?, kind)?);
+                    }
+                    all.and(&anywhere);
+                }
+            }
+            maybe = Some(all);
+        }
+        let nothing = sure.is_empty() && maybe.as_ref().is_none_or(Bits::is_empty);
+        Ok(if nothing { Found::None } else { Found::Some { sure, maybe } })
+    }
+
+    /// Templates with a literal that holds it, remembered for the next row group.
+    fn in_literals(&self, table: &Strings, kind: Kind) -> Arc<Bits> {
+        let Some(text) = &self.text else { return Arc::new(Bits::none(table.len())) };
+        // A literal stands between bytes that stand in no word and in nothing that is looked for.
+        let at_once = !text.bytes.is_empty()
+            && memchr::memchr(VARIABLE, text.bytes).is_none()
+            && (kind != Kind::JsonText || memchr::memchr(b'\\', &table.bytes).is_none());
+        let holds = |template: usize| {
+            table.get(template).split(|byte| *byte == VARIABLE).any(|literal| match kind {
+                Kind::JsonText => text.is_in(&value::unescape(Cow::Borrowed(literal))),
+                _ => text.is_in(literal),
+            })
+        };
+        remembered(table, "in literals", self.test, kind, || match at_once {
+            true => text.find_all(table),
+            false => Bits::of(table.len(), holds),
+        })
+    }
+}
+
+/// What `find` gives, kept for the next row group where there are many templates.
+fn remembered(
+    table: &Strings,
+    what: &str,
+    test: &Test,
+    kind: Kind,
+    find: impl FnOnce() -> Bits,
+) -> Arc<Bits> {
+    match table.len() < LARGE_DICTIONARY {
+        true => Arc::new(find()),
+        false => table.found.get(&format!("{what} {kind:?} {test:?}"), find),
+    }
+}
+
+/// A look for text over the templates of one column.
+struct Look<'a> {
+    templates: &'a Templates,
+    kind: Kind,
+    /// Where the variables hold what is needed; `None` where that is not known.
+    hits: Option<Vec<usize>>,
+    /// Templates with a literal that holds the text.
+    in_literals: Arc<Bits>,
+    /// Templates of texts in which it may stand over several parts.
+    across: Bits,
+    words: Vec<Word>,
+}
+
+/// A word of what is looked for.
+struct Word {
+    test: Test,
+    /// Templates with a literal that holds it.
+    in_literals: Arc<Bits>,
+    /// It is what the hits are of.
+    is_probe: bool,
+}
+
+impl<'a> Look<'a> {
+    fn new(
+        needle: &Needle<'_>,
+        text: &Text<'_>,
+        templates: &'a Templates,
+        kind: Kind,
+        not_in_text: bool,
+    ) -> Result<Self, Damage> {
+        let table = &templates.table;
+        let hits = if not_in_text { Some(Vec::new()) } else { hits(needle, text, templates, kind)? };
+        let in_literals = needle.in_literals(table, kind);
+        let mut look =
+            Look { templates, kind, hits, in_literals, across: Bits::none(table.len()), words: Vec::new() };
+        if text.single {
+            return Ok(look);
+        }
+        for test in needle.words() {
+            let word = Needle::new(&test);
+            let is_probe = word.probe().is_some_and(|probe| needle.has_probe(&probe));
+            let in_literals = word.in_literals(table, kind);
+            look.words.push(Word { in_literals, is_probe, test });
+        }
+        look.across = Bits::all(table.len());
+        if look.is_in_no_variable() {
+            // A word that no variable holds must be in a literal.
+            let probes = look.words.iter().filter(|word| word.is_probe);
+            let across = probes.fold(look.across.clone(), |mut across, word| {
+                across.and(&word.in_literals);
+                across
+            });
+            look.across = across;
+        }
+        if text.bytes.is_ascii() && !look.across.is_empty() && !holds_joints(text, templates)? {
+            look.across.and(&remembered(table, "across", needle.test, kind, || {
+                Bits::of(table.len(), |template| goes_across(table.get(template), text, kind))
+            }));
+        }
+        Ok(look)
+    }
+
+    /// Whether no variable holds what is needed.
+    fn is_in_no_variable(&self) -> bool {
+        self.hits.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether the variable may hold it.
+    fn may_hold(&self, variable: &Variable) -> bool {
+        self.hits.as_ref().is_none_or(|hits| {
+            let text = variable.text();
+            let next = hits.partition_point(|hit| *hit < text.start);
+            hits.get(next).is_some_and(|hit| *hit < text.end)
+        })
+    }
+}
+
+/// Where in the text of all variables that stands without which no variable passes: a part of a word, or where all are
+/// digits, the whole of several. `None` where that does not tell.
+fn hits(
+    needle: &Needle<'_>,
+    text: &Text<'_>,
+    templates: &Templates,
+    kind: Kind,
+) -> Result<Option<Vec<usize>>, Damage> {
+    // Several words do not stand in a variable that is a number.
+    let several =
+        |whole: &Probe<'_>| text.tokens.len() > 1 && (kind == Kind::Text || whole.is_never_escaped());
+    let Some(probe) = needle.probe().or_else(|| needle.whole().filter(several)) else { return Ok(None) };
+    let bytes = templates.text.bytes()?;
+    // Escapes may stand for letters of the word.
+    if kind != Kind::Text && memchr::memmem::find(bytes, b"\\u").is_some() {
+        return Ok(None);
+    }
+    let mut hits = Vec::new();
+    let mut from = 0;
+    while let Some(at) = probe.search.find(&bytes[from..]) {
+        hits.push(from + at);
+        from += at + 1;
+    }
+    Ok(Some(hits))
+}
+
+/// Whether a variable may hold signs of the text beside one of its words. Variables begin and end within words, but for
+/// texts that are one variable as a whole.
+fn holds_joints(text: &Text<'_>, templates: &Templates) -> Result<bool, Damage> {
+    let spans = &text.spans;
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Ok(true) };
+    let mut joints: Vec<(usize, usize)> = spans.windows(2).map(|two| (two[0].0, two[1].1)).collect();
+    joints.extend((first.0 > 0).then_some((0, first.1)));
+    joints.extend((last.1 < text.bytes.len()).then_some((last.0, text.bytes.len())));
+    let bytes = templates.text.bytes()?;
+    Ok(joints
+        .iter()
+        .any(|(start, end)| Probe::of(&text.bytes[*start..*end], text.fold).search.find(bytes).is_some()))
+}
+
+/// A part of a text.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Literal(&'a [u8]),
+    Variable,
+}
+
+/// Whether the text can stand over several parts of texts with this template, of which no variable holds a sign of it
+/// beside a word.
+fn goes_across(template: &[u8], text: &Text<'_>, kind: Kind) -> bool {
+    if template == WHOLE {
+        return false;
+    }
+    if kind == Kind::JsonText && memchr::memchr(b'\\', template).is_some() {
+        return true;
+    }
+    // Its signs that are no word's all stand in literals.
+    let sign = text.bytes.iter().copied().find(|byte| !is_token_byte(*byte));
+    let count = |bytes: &[u8]| sign.map_or(0, |sign| memchr::memchr_iter(sign, bytes).count());
+    if count(template) < count(text.bytes) {
+        return false;
+    }
+    let mut parts = Vec::new();
+    for (index, literal) in template.split(|byte| *byte == VARIABLE).enumerate() {
+        parts.extend((index > 0).then_some(Part::Variable));
+        parts.extend((!literal.is_empty()).then_some(Part::Literal(literal)));
+    }
+    let bytes = text.bytes;
+    let is_cut = |at: usize| !(is_token_byte(bytes[at - 1]) && is_token_byte(bytes[at]));
+    let cuts: Vec<usize> = (1..bytes.len()).filter(|at| is_cut(*at)).collect();
+    (0..parts.len()).any(|at| {
+        cuts.iter().any(|cut| {
+            let (before, after) = bytes.split_at(*cut);
+            let begins = match parts[at] {
+                Part::Literal(literal) => ends(literal, before, text.fold),
+                Part::Variable => before.iter().copied().all(is_token_byte),
+            };
+            begins && goes_on(&parts[at + 1..], after, text.fold)
+        })
+    })
+}
+
+/// Whether a text can go on with `rest` where these parts begin.
+fn goes_on(parts: &[Part<'_>], rest: &[u8], fold: bool) -> bool {
+    match parts.split_first() {
+        None => rest.is_empty(),
+        Some((Part::Literal(literal), further)) => {
+            let len = literal.len().min(rest.len());
+            same(&literal[..len], &rest[..len], fold)
+                && (len == rest.len() || goes_on(further, &rest[len..], fold))
+        }
+        Some((Part::Variable, further)) => {
+            let len = rest.iter().take_while(|byte| is_token_byte(**byte)).count();
+            len > 0 && (len == rest.len() || goes_on(further, &rest[len..], fold))
+        }
+    }
+}
+
+fn ends(literal: &[u8], with: &[u8], fold: bool) -> bool {
+    literal.len().checked_sub(with.len()).is_some_and(|at| same(&literal[at..], with, fold))
+}
+
+fn same(a: &[u8], b: &[u8], fold: bool) -> bool {
+    if fold { a.eq_ignore_ascii_case(b) } else { a == b }
+}

@@ -1,0 +1,112 @@
+//! Phrases over the parts of templates are found where looking at every text finds them.
+
+use sawlog_model::{Predicate, RowRef, Test, TimeRange};
+
+use super::{Part, goes_on};
+use crate::segment::Effort;
+use crate::segment::tests::{check_round_trip, check_select, lines};
+
+/// Numbers with little scatter, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.0 >> 33) as usize % most
+    }
+
+    fn pieces(&mut self, from: &[&str], most: usize) -> String {
+        (0..=self.below(most)).map(|_| from[self.below(from.len())]).collect()
+    }
+}
+
+fn tests_of(text: &str) -> Vec<Test> {
+    let (folded, text) = (text.to_lowercase(), text.to_owned());
+    vec![
+        Test::Phrase { text: text.clone(), fold: false },
+        Test::Part { text, fold: false },
+        Test::Phrase { text: folded.clone(), fold: true },
+        Test::Part { text: folded, fold: true },
+    ]
+}
+
+#[test]
+fn addresses_and_versions_are_found_however_they_are_cut() {
+    let mut all = Vec::new();
+    for index in 0..600 {
+        let address = format!("10.0.{}.{}", index % 7, index % 5);
+        all.push(format!("client {address} port {index} is up\n"));
+        all.push(format!("Client {address}/24, v{address}-rc{index} done\n"));
+        all.push(format!("see a{address} or {address}.5 or {address}5 or \u{e9}{address}\n"));
+        all.push(format!("{address}\n"));
+        all.push(format!("-{index}::{index} ({address}) [x]\n"));
+    }
+    let texts: Vec<&[u8]> = all.iter().map(|line| line.as_bytes()).collect();
+    let batch = lines(&texts);
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    for effort in [Effort::Cheap, Effort::Strong] {
+        let segment = check_round_trip(&rows, 1_100, effort, dir.path());
+        for text in [
+            "10.0.3.4",
+            ".3.4",
+            "0.3",
+            "10.0.3.4 port",
+            "port 17",
+            "client 10",
+            "client 10.0.3.4 port 3",
+            "10.0.3.4/24",
+            "4-rc1",
+            "rc17 done",
+            "-rc1",
+            "3.4-rc",
+            "(10.0.3.4)",
+            "(10",
+            "4) [x]",
+            "-5::5",
+            "::",
+            "::5 (",
+            "5::",
+            "up",
+            "10.0.9.4",
+            "10.0.3.4 Port",
+            "10.0.3.45",
+            "0.3.4.5",
+            "\u{e9}10.0",
+            "a10.0.3.4 or 10.0.3.4.5",
+            "10.0.3.4,",
+            "4, v",
+        ] {
+            for test in tests_of(text) {
+                check_select(&segment, &rows, &Predicate::Any(test), TimeRange::ALL);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_texts_hold_what_they_hold() {
+    let parts = ["10", ".", "a", "7x", " ", "-", "\u{e9}", "(", "Bc", "=", "done", "0", "_", "/", "\\u0041"];
+    let mut dice = Dice(11);
+    let texts: Vec<String> = (0..700).map(|_| dice.pieces(&parts, 9) + "\n").collect();
+    let texts: Vec<&[u8]> = texts.iter().map(|line| line.as_bytes()).collect();
+    let batch = lines(&texts);
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    for effort in [Effort::Cheap, Effort::Strong] {
+        let segment = check_round_trip(&rows, 350, effort, dir.path());
+        for _ in 0..250 {
+            for test in tests_of(&dice.pieces(&parts, 4)) {
+                check_select(&segment, &rows, &Predicate::Any(test), TimeRange::ALL);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_phrase_goes_on_only_where_its_signs_are() {
+    let parts = [Part::Variable, Part::Literal(b"."), Part::Variable, Part::Literal(b" up")];
+    let goes = |rest: &[u8]| goes_on(&parts, rest, true);
+    assert!(goes(b"17.4 up") && goes(b"17.4") && goes(b"17.") && goes(b"17") && goes(b"17.4 u"));
+    assert!(!goes(b"17-4") && !goes(b".4") && !goes(b"17.4.4") && !goes(b"17.4 up!"));
+}
