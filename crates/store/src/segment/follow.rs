@@ -19,12 +19,17 @@ struct Recent<T> {
 impl<T: Copy + PartialEq> Recent<T> {
     fn take(&mut self, place: usize) -> T {
         let code = self.codes[place];
-        if place == 0 {
-            return code;
-        }
-        self.codes.copy_within(..place, 1);
+        self.move_up(place);
         self.codes[0] = code;
         code
+    }
+
+    /// Makes room for a first code where the one at `place` goes, without a call: there are few.
+    fn move_up(&mut self, place: usize) {
+        let before = self.codes;
+        for at in 1..DEPTH {
+            self.codes[at] = if at <= place { before[at - 1] } else { before[at] };
+        }
     }
 
     fn place(&self, code: T) -> Option<usize> {
@@ -33,7 +38,7 @@ impl<T: Copy + PartialEq> Recent<T> {
 
     fn push(&mut self, code: T) {
         self.len = (self.len + 1).min(DEPTH as u8);
-        self.codes.copy_within(..usize::from(self.len) - 1, 1);
+        self.move_up(DEPTH - 1);
         self.codes[0] = code;
     }
 }
@@ -120,13 +125,15 @@ pub(super) fn decode<T: Copy + Default + PartialEq + Into<i64>>(
 ) -> Option<Vec<T>> {
     let mut codes = Vec::with_capacity(symbols.len());
     let mut exceptions = exceptions.iter();
-    let mut step = |recent: &mut Recent<T>, symbol: u8| {
-        if symbol >= EXCEPTION {
+    let mut step = |recent: &mut Recent<T>, symbol: u8| match symbol {
+        0 if recent.len > 0 => Some(recent.codes[0]),
+        symbol if symbol < recent.len => Some(recent.take(usize::from(symbol))),
+        EXCEPTION.. => {
             let code = *exceptions.next()?;
             recent.push(code);
-            return Some(code);
+            Some(code)
         }
-        (symbol < recent.len).then(|| recent.take(usize::from(symbol)))
+        _ => None,
     };
     match leader {
         Leader::Codes(leaders, count) => {

@@ -71,19 +71,20 @@ impl Group {
         let body = heads.body.clone();
         let skeletons = body.skeletons()?;
         let ids = heads.integers_below(skeletons.len(), heads.places().shapes, stream::SHAPES)?;
-        let one_context = heads.constant(heads.places().contexts)?;
-        let contexts = match one_context {
-            Some(context) => vec![context],
-            None => heads.integers(heads.places().contexts, stream::CONTEXTS)?,
+        let known = body.contexts.len();
+        let (one_context, contexts) = match heads.constant(heads.places().contexts)? {
+            Some(context) => (u32::try_from(context).unwrap_or(u32::MAX), Vec::new()),
+            None => {
+                let ids = heads.integers_below(known, heads.places().contexts, stream::CONTEXTS)?;
+                (ids.first().copied().unwrap_or(0), ids)
+            }
         };
-        let (codes, shapes) = local_shapes(ids, &skeletons).map_err(|damage| body.damaged(damage))?;
-        let one_context = contexts.first().copied().unwrap_or(0) as u32;
-        if contexts.iter().any(|context| *context < 0 || *context as usize >= body.contexts.len()) {
+        if one_context as usize >= known {
             return Err(body.damaged(Damage::Bytes("a row has a context that is not there")));
         }
-        let all_one = contexts.iter().all(|context| *context as u32 == one_context);
-        let contexts =
-            if all_one { Vec::new() } else { contexts.iter().map(|context| *context as u32).collect() };
+        let all_one = contexts.iter().all(|context| *context == one_context);
+        let contexts = if all_one { Vec::new() } else { contexts };
+        let (codes, shapes) = local_shapes(ids, &skeletons).map_err(|damage| body.damaged(damage))?;
         let columns = body.fields.iter().map(|_| OnceLock::new()).collect();
         Ok(Group {
             body,
@@ -138,7 +139,11 @@ impl Group {
 
     /// Numbers of the contexts that its rows have.
     pub(super) fn context_ids(&self) -> Vec<u32> {
-        let mut ids = if self.contexts.is_empty() { vec![self.one_context] } else { self.contexts.clone() };
+        // The rows of a source stand together.
+        let mut ids: Vec<u32> = self.contexts.chunk_by(|a, b| a == b).map(|run| run[0]).collect();
+        if ids.is_empty() {
+            ids.push(self.one_context);
+        }
         ids.sort_unstable();
         ids.dedup();
         ids
