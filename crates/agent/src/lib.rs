@@ -6,6 +6,7 @@ mod background;
 mod called;
 mod node;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded};
 use sawlog_pipeline::{Protocol, wiring};
 use sawlog_sys::Sys;
+use sawlog_wire::trial;
 
 use crate::background::Goes;
 
@@ -55,6 +57,9 @@ struct Check {
     config: PathBuf,
     #[command(flatten)]
     dialect: Dialect,
+    /// Run the tests of the configuration, or those of FILE (`[[test]]`); may be given several times
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    test: Option<Vec<PathBuf>>,
 }
 
 #[derive(Args)]
@@ -163,11 +168,24 @@ impl Run {
     }
 }
 
-/// Tells everything that is wrong, and what is worth knowing.
+/// Tells everything that is wrong, and what is worth knowing; runs tests where that is asked for.
 fn check(check: &Check) -> Result<()> {
-    let Loaded { config, notes } = read(&Sys::real(), &check.config, &check.dialect)?;
+    let sys = Sys::real();
+    let Loaded { config, notes } = read(&sys, &check.config, &check.dialect)?;
     if !notes.is_empty() {
         println!("{}", config::lines(&notes, true));
+    }
+    let colour =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let tested = trial::check(&sys, &check.config, &config, check.test.as_deref(), protocols(), colour);
+    let trial::Tested { text, count, failed } = tested.map_err(Error::msg)?;
+    if check.test.is_some() {
+        print!("{text}");
+        if failed > 0 {
+            bail!("{failed} of {count} tests failed");
+        }
+        println!("{count} tests passed");
+        return Ok(());
     }
     let (shown, inputs, outputs) = (check.config.display(), config.inputs.len(), config.outputs().len());
     println!("{shown}: {inputs} inputs and {outputs} outputs, nothing wrong");

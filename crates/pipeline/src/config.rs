@@ -10,6 +10,7 @@ use sawlog_sys::Sys;
 
 use crate::{Opt, OptKind, Options, Protocol, TagPattern};
 
+pub mod cases;
 mod element;
 pub mod fluent;
 mod ini;
@@ -34,7 +35,7 @@ pub enum Compat {
 }
 
 /// A configuration as written, checked against the protocols there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Node-wide settings: `data`, `http`, and what `[store]`, `[journal]` and `[limits]` hold, as `store.memtable`.
     pub settings: BTreeMap<String, String>,
@@ -45,6 +46,8 @@ pub struct Config {
     /// Rows go to the listed outputs only. Otherwise a node with a store of its own keeps all rows there, too, unless it is
     /// listed. (A Fluentd configuration lists.)
     pub only_listed: bool,
+    /// Its tests; nothing that runs looks at them.
+    pub tests: Vec<cases::Case>,
 }
 
 impl Config {
@@ -211,6 +214,10 @@ pub enum Overflow {
     /// The oldest rows are passed over, and counted.
     DropOldest,
 }
+
+/// What a program without it says of the filter `remap`.
+const NOT_IN_AGENT: &str =
+    "it runs in `sawlog` and not in `sawlog-agent`: forward the rows to a `sawlog`, and give it this filter";
 
 /// Something that is wrong in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,18 @@ pub struct Filtered {
     pub batch: Arc<Batch>,
     /// Rows that could not be worked on; they go to the label `@ERROR` where there is one, else they are counted.
     pub failed: Option<Failed>,
+    /// What went wrong with rows that go on all the same; it is counted.
+    pub told: Vec<Told>,
+}
+
+/// What went wrong with rows that go on all the same.
+pub struct Told {
+    /// How many rows.
+    pub count: u64,
+    /// One of few fixed words, for counters.
+    pub reason: &'static str,
+    /// The last one's words.
+    pub detail: String,
 }
 
 /// Rows that a filter could not work on.
@@ -33,6 +45,6 @@ pub struct Failed {
 
 impl From<Arc<Batch>> for Filtered {
     fn from(batch: Arc<Batch>) -> Self {
-        Filtered { batch, failed: None }
+        Filtered { batch, failed: None, told: Vec::new() }
     }
 }

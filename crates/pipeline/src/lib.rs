@@ -33,14 +33,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use dead::{DeadLetters, Letter, Letters, Replayed, Which, Why};
-pub use filter::{Failed, Filter, Filtered};
+pub use filter::{Failed, Filter, Filtered, Told};
 pub use graph::{Graph, Parts};
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
 pub use output::{Failing, Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{
-    ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind, Options, Protocol,
-    Sample, concat,
+    CheckOptions, ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind,
+    Options, Protocol, Sample, WrongOption, concat,
 };
 pub use replay::replay;
 pub use sawlog_journal::Lsn;

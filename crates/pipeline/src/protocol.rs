@@ -17,6 +17,20 @@ pub type MakeOutput = fn(&Options, &crate::Env) -> Result<Box<dyn Output>, Confi
 /// Makes a filter from checked options.
 pub type MakeFilter = fn(&Options, &crate::Env) -> Result<Box<dyn Filter>, ConfigError>;
 
+/// What is wrong with options that are each of their kind.
+pub type CheckOptions = fn(&Options) -> Vec<WrongOption>;
+
+/// Something wrong in the value of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongOption {
+    /// Which one.
+    pub option: &'static str,
+    /// Line inside its value, from 0.
+    pub line: usize,
+    /// What is wrong and what would do.
+    pub message: String,
+}
+
 /// A protocol, an output of another kind, or a filter: whatever a configuration names by a type.
 pub struct Protocol {
     /// Its name in configurations (`type = "forward"`).
@@ -31,6 +45,8 @@ pub struct Protocol {
     pub output: Option<MakeOutput>,
     /// Makes a filter from checked options.
     pub filter: Option<MakeFilter>,
+    /// Looks at what only the protocol understands of its options (a program, say), when a configuration is read: pure.
+    pub check: Option<CheckOptions>,
     /// What Fluentd's configurations call it, and how its options are read from them.
     pub fluent: &'static [FluentForm],
     /// Its decoder, for conformance and fuzzing; `None` where it has none of its own.
@@ -48,6 +64,7 @@ impl Protocol {
         input: None,
         output: None,
         filter: None,
+        check: None,
         fluent: &[],
         decoder: None,
         samples: &[],

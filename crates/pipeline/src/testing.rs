@@ -262,7 +262,7 @@ impl Filter for LineFilter {
             Arc::new(Batch { rows: rows.collect(), ..(*batch).clone() })
         };
         let failed = Failed { batch: keep(true), reason: "test", detail: "the test fails it".to_owned() };
-        Filtered { batch: keep(false), failed: (self.does == "fail").then_some(failed) }
+        Filtered { batch: keep(false), failed: (self.does == "fail").then_some(failed), told: Vec::new() }
     }
 }
 

@@ -11,8 +11,10 @@ use crate::{Env, Filter, Graph, OptKind, Output, Parts, Protocol};
 mod inputs;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod wired;
 
+pub use trial::{From, Passed, Trial};
 pub use wired::{Kit, Wired, no_builtin};
 
 /// Settings that every binary has; each may have more.

@@ -422,6 +422,8 @@ mod tests {
                  add_field: k,v\nexclude: \\.(gz|bz2)$\n  more\n",
                 "only_listed = true\n[[filter]]\ntype = \"grep\"\nmatch = \"a.**\"\n[[output]]\ntype = \"file\"\npath = '/x'\nqueue.limit = \"1MiB\"\n\
                  [[output]]\n[[output.one_of]]\nweight = 2\ntype = \"stdout\"\n",
+                "[[test]]\nname = \"n\"\nline = \"l\"\ntime = 2026-05-01T10:00:00Z\n[[test.expect]]\n\
+                 record = { a = 0x1f, b = [1.5, \"x\"] }\n[[test]]\nname = \"m\"\nrecord = \"{}\"\ndropped = true\n",
             ]
             .map(|text| text.as_bytes().to_vec())
             .to_vec(),

@@ -22,6 +22,7 @@ pub mod socket;
 pub mod stdout;
 pub mod syslog;
 pub mod tail;
+pub mod trial;
 
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,7 @@
 
 mod background;
 mod called;
+mod check;
 mod client;
 mod fluent;
 

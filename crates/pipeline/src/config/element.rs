@@ -268,6 +268,14 @@ impl<'a> ElementReader<'a> {
         self.report(key, &format!("`{key}`: {message}"), false);
     }
 
+    /// Reports a line of an option's value as wrong, counted from 0.
+    pub fn wrong_at(&mut self, key: &str, line: usize, message: &str) {
+        self.wrong(key, message);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.line += line;
+        }
+    }
+
     /// Reports what is worth knowing of an option.
     pub fn note(&mut self, key: &str, message: &str) {
         self.report(key, message, true);

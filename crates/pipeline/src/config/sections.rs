@@ -8,15 +8,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Action, Config, Known, OutputSection, Overflow, Problem, QueueOptions, Section, Step, Target, bytes,
-    check_value, duration, fill_defaults, kind_words, suggestion,
+    Action, Config, Known, NOT_IN_AGENT, OutputSection, Overflow, Problem, QueueOptions, Section, Step,
+    Target, bytes, cases, check_value, duration, fill_defaults, kind_words, suggestion,
 };
 use crate::{Opt, OptKind, Options, Protocol, TagPattern};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Lists of tables at the root.
-const ROLES: [&str; 3] = ["input", "filter", "output"];
+const ROLES: [&str; 4] = ["input", "filter", "output", "test"];
 /// Keys that a section has beside the options of its protocol.
 const OF_INPUT: &[&str] = &["type", "id", "label"];
 const OF_FILTER: &[&str] = &["type", "id", "label", "match", "match_ik"];
@@ -66,8 +66,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn line(&self, at: &Range<usize>) -> usize {
-        let before = &self.text.as_bytes()[..at.start.min(self.text.len())];
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        line_of(self.text, at)
     }
 
     fn problem(&mut self, at: Range<usize>, message: String) {
@@ -102,10 +101,17 @@ impl<'a> Reader<'a> {
             match (section.get_ref(), role) {
                 (DeValue::Table(table), "input") => self.input(table, section.span()),
                 (DeValue::Table(table), "filter") => self.filter(table, section.span()),
+                (DeValue::Table(table), "test") => self.test(table, section.span()),
                 (DeValue::Table(table), _) => self.output(table, section.span()),
                 _ => self.problem(section.span(), format!("write it as [[{role}]]")),
             }
         }
+    }
+
+    fn test(&mut self, table: &DeTable<'_>, at: Range<usize>) {
+        let mut wrong = Vec::new();
+        self.config.tests.extend(cases::read(self.text, table, at, &mut wrong));
+        wrong.into_iter().for_each(|(at, message)| self.problem(at, message));
     }
 
     fn setting(&mut self, name: String, at: Range<usize>, value: &Value<'_>) {
@@ -256,7 +262,11 @@ impl<'a> Reader<'a> {
         let protocols = self.known.protocols.iter().copied().filter(|protocol| offers(protocol));
         let Some(protocol) = protocols.clone().find(|protocol| protocol.name == kind) else {
             let names = protocols.map(|protocol| protocol.name);
-            let message = format!("there is no {role} of type `{kind}`{}", suggestion(&kind, names));
+            let near = match (role, kind.as_str()) {
+                ("filter", "remap") => format!("; {NOT_IN_AGENT}"),
+                _ => suggestion(&kind, names),
+            };
+            let message = format!("there is no {role} of type `{kind}`{near}");
             self.problem(table.get("type").map_or(at, Spanned::span), message);
             return None;
         };
@@ -281,8 +291,22 @@ impl<'a> Reader<'a> {
             self.option(protocol, own, "queue".to_owned(), memory.get_ref(), at, &mut options);
         }
         fill_defaults(protocol, &mut options);
+        self.check(protocol, table, &options);
         let (name, line) = (self.text(table, "id").unwrap_or_default(), self.line(&at));
         Some(Section { kind, name, options, line, ..Section::default() })
+    }
+
+    /// What the protocol itself says of its options.
+    fn check(&mut self, protocol: &Protocol, table: &DeTable<'_>, options: &Options) {
+        for wrong in protocol.check.map(|check| check(options)).unwrap_or_default() {
+            let Some(at) = table.get(wrong.option).map(Spanned::span) else { continue };
+            // A line break right behind three quotes is not of the text.
+            let text = self.text.get(at.clone()).unwrap_or_default();
+            let opens = ["\"\"\"", "'''"].iter().find_map(|quotes| text.strip_prefix(quotes));
+            let skipped = opens.is_some_and(|text| text.starts_with(['\n', '\r']));
+            let line = self.line(&at) + usize::from(skipped) + wrong.line;
+            self.problems.push(Problem { line, message: format!("`{}`: {}", wrong.option, wrong.message) });
+        }
     }
 
     fn option(
@@ -417,7 +441,13 @@ fn option_values(
     Ok(values)
 }
 
-fn scalar(value: &DeValue<'_>) -> Option<String> {
+/// The line of a place, from 1.
+pub(super) fn line_of(text: &str, at: &Range<usize>) -> usize {
+    let before = &text.as_bytes()[..at.start.min(text.len())];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),

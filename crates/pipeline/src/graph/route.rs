@@ -236,10 +236,13 @@ impl Walk {
         let filtered = made.unwrap_or_else(|_| {
             let failed =
                 Failed { batch: input.clone(), reason: "panic", detail: "the filter panicked".into() };
-            Filtered { batch: Arc::new(without_rows(&input)), failed: Some(failed) }
+            Filtered { batch: Arc::new(without_rows(&input)), failed: Some(failed), told: Vec::new() }
         });
         if let Some(failed) = &filtered.failed {
             part.counters.errors(failed.reason, failed.batch.rows.len() as u64, &failed.detail);
+        }
+        for told in &filtered.told {
+            part.counters.errors(told.reason, told.count, &told.detail);
         }
         filtered
     }

@@ -26,7 +26,7 @@ mod unpacking;
 mod watch;
 
 use sawlog_model::{AccessError, Right};
-use sawlog_pipeline::{Env, Input, Intake, Opt, OptKind, Protocol, Running, concat};
+use sawlog_pipeline::{ConfigError, Env, Input, Intake, Opt, OptKind, Options, Protocol, Running, concat};
 use sawlog_sys::task;
 use sawlog_sys::watch::Watcher;
 
@@ -48,6 +48,14 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: fluent::FORMS,
     ..Protocol::EMPTY
 };
+
+/// How the lines of an input with these options are read.
+///
+/// # Errors
+/// Where the options cannot be.
+pub(crate) fn line_options(options: &Options) -> Result<LineOptions, ConfigError> {
+    Ok(TailOptions::read(options)?.lines)
+}
 
 const OWN: &[Opt] = &[
     Opt {

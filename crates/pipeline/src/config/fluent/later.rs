@@ -1,6 +1,6 @@
 //! Plug-ins of Fluentd that there are not, and what does their work here. Knows nothing of those that there are.
 
-use crate::config::Role;
+use crate::config::{NOT_IN_AGENT, Role};
 
 /// Why a source that only watches Fluentd itself is left out.
 pub(super) fn source_without_part(kind: &str) -> Option<&'static str> {
@@ -83,6 +83,7 @@ pub(super) fn remedy(role: Role, kind: &str) -> Option<&'static str> {
             "let rsyslog or a Fluentd send it here (`syslog`, `forward`), or take this section out"
         }
         (Role::Source, "dummy") => "use `sample`",
+        (Role::Filter, "remap") => NOT_IN_AGENT,
         (Role::Filter, "kubernetes_metadata") => {
             "pod, namespace and container stand in the file's name, so in the tag: use `record_transformer`"
         }

@@ -296,6 +296,6 @@ impl Filter for ParserFilter {
             reason: "unparsed",
             detail,
         });
-        Filtered { batch: new, failed }
+        Filtered { batch: new, failed, told: Vec::new() }
     }
 }

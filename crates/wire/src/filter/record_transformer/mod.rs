@@ -296,6 +296,6 @@ impl Filter for RecordTransformer {
             reason: "too_large",
             detail: "the new records of a batch take more than 4 GiB".to_owned(),
         });
-        Filtered { batch: rewriter.finish(), failed }
+        Filtered { batch: rewriter.finish(), failed, told: Vec::new() }
     }
 }
