@@ -222,7 +222,13 @@ impl Tail {
             Err(error) => return self.cannot_open(&path, &error),
         }
         if opened.content.packing == Packing::Plain {
-            let follower = Follower::new(path, opened.content.file().clone(), cutter, self.options.quiet);
+            let follower = Follower::new(
+                path,
+                opened.content.file().clone(),
+                cutter,
+                self.options.quiet,
+                self.options.rate,
+            );
             self.add(id, follower);
         } else {
             self.unpacking.push(Unpacking::new(id, path, opened.content, cutter));

@@ -33,6 +33,11 @@ fn source(reader: &mut ElementReader<'_>) -> Given {
     }
     let size = reader.size("max_line_size").map(|bytes| bytes.to_string());
     given.extend(size.map(|text| ("max_line_size", vec![text])));
+    // -1 is no limit there.
+    if reader.text("read_bytes_limit_per_second").is_some_and(|text| text != "-1") {
+        let rate = reader.size("read_bytes_limit_per_second").map(|bytes| bytes.to_string());
+        given.extend(rate.map(|text| ("read_bytes_limit_per_second", vec![text])));
+    }
     let recent = reader.time("limit_recently_modified").map(duration_text);
     given.extend(recent.map(|text| ("limit_recently_modified", vec![text])));
     let quiet = reader.time("multiline_flush_interval").map_or_else(|| "0s".to_owned(), duration_text);
@@ -59,7 +64,7 @@ fn source(reader: &mut ElementReader<'_>) -> Given {
         "a rotated file is followed by its inode until nothing more is written to it",
     );
     reader.without_effect(
-        &["read_buffer_size", "read_lines_limit", "read_bytes_limit_per_second", "throttling"],
+        &["read_buffer_size", "read_lines_limit", "throttling"],
         "files have turns of 8 MiB, and are read as fast as rows are taken",
     );
     reader.without_effect(

@@ -19,6 +19,8 @@ use crate::format::More;
 const CHUNK: usize = 1 << 20;
 /// Bytes read of one file before others have their turn.
 const TURN: usize = 8 << 20;
+/// What a limit of bytes is counted over.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A followed file.
 pub(crate) struct Follower {
@@ -27,6 +29,12 @@ pub(crate) struct Follower {
     cutter: Cutter,
     /// After so long without a new byte, lines are given that are held back; zero: never.
     quiet: Duration,
+    /// Most bytes that are read in a second; 0: as many as there are.
+    rate: u64,
+    /// When the second under way began, and the bytes that were read in it.
+    spent: (Duration, u64),
+    /// When reading goes on, where there is more than may be read now.
+    pub resume_at: Option<Duration>,
     /// When lines that are held back are to be given.
     pub quiet_at: Option<Duration>,
     /// Since when the file has had no name, or no new byte without one.
@@ -82,8 +90,26 @@ pub(crate) fn verify(file: &dyn File, len: u64, mark: &Mark) -> io::Result<Optio
 }
 
 impl Follower {
-    pub(crate) fn new(path: PathBuf, file: Arc<dyn File>, cutter: Cutter, quiet: Duration) -> Self {
-        Follower { path, file, cutter, quiet, quiet_at: None, unlinked_since: None }
+    /// `rate` is the most bytes that are read in a second, or 0.
+    pub(crate) fn new(
+        path: PathBuf,
+        file: Arc<dyn File>,
+        cutter: Cutter,
+        quiet: Duration,
+        rate: u64,
+    ) -> Self {
+        let spent = (Duration::ZERO, 0);
+        Follower {
+            path,
+            file,
+            cutter,
+            quiet,
+            rate,
+            spent,
+            resume_at: None,
+            quiet_at: None,
+            unlinked_since: None,
+        }
     }
 
     pub(crate) fn source(&self) -> SourceId {
@@ -129,7 +155,18 @@ impl Follower {
         self.path = path;
     }
 
-    /// Reads what has come, up to a turn's bytes.
+    /// Bytes that may be read now.
+    fn room(&mut self, now: Duration) -> u64 {
+        if self.rate == 0 {
+            return u64::MAX;
+        }
+        if self.spent.1 == 0 || now >= self.spent.0 + SECOND {
+            self.spent = (now, 0);
+        }
+        self.rate.saturating_sub(self.spent.1)
+    }
+
+    /// Reads what has come, up to a turn's bytes, and to what may be read in a second.
     ///
     /// # Errors
     /// What the system says inside, or that the node stops.
@@ -144,16 +181,22 @@ impl Follower {
             Err(error) => return Ok(Err(error)),
         }
         self.cutter.set_written(metadata.modified);
+        let room = self.room(delivery.monotonic());
+        let len = metadata.len.min(self.cutter.end().saturating_add(room));
         let mut read = 0;
-        while read < TURN && self.cutter.end() < metadata.len {
-            match self.read_chunk(metadata.len, delivery)? {
+        while read < TURN && self.cutter.end() < len {
+            match self.read_chunk(len, delivery)? {
                 Ok(0) => break,
                 Ok(bytes) => read += bytes,
                 Err(error) => return Ok(Err(error)),
             }
         }
+        self.spent.1 = self.spent.1.saturating_add(read as u64);
+        let waits = self.cutter.end() >= len && len < metadata.len;
+        self.resume_at = waits.then(|| self.spent.0 + SECOND);
         self.tell_dropped(delivery);
-        let holds = !self.quiet.is_zero() && self.cutter.holds_lines();
+        // What lines go on with may be there already.
+        let holds = !self.quiet.is_zero() && !waits && self.cutter.holds_lines();
         self.quiet_at = holds.then(|| delivery.monotonic() + self.quiet);
         let more = read >= TURN;
         if !more {

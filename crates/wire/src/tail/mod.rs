@@ -121,6 +121,12 @@ const OWN: &[Opt] = &[
         help: "Lines that are longer are left out and counted; 0: none.",
     },
     Opt {
+        name: "read_bytes_limit_per_second",
+        kind: OptKind::Bytes,
+        default: "0",
+        help: "Most bytes that are read of each file in a second; 0: as fast as rows are taken.",
+    },
+    Opt {
         name: "limit_recently_modified",
         kind: OptKind::Duration,
         default: "0s",

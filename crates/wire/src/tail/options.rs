@@ -81,6 +81,8 @@ pub(crate) struct TailOptions {
     pub tail_lines: u64,
     /// After so long without a new byte, lines are given that others might have gone on with; zero: never.
     pub quiet: Duration,
+    /// Most bytes that are read of a file in a second; 0: as many as there are.
+    pub rate: u64,
 }
 
 fn given(text: &str) -> Option<String> {
@@ -168,6 +170,7 @@ impl TailOptions {
             recent: options.duration("limit_recently_modified"),
             tail_lines: options.number("tail_lines"),
             quiet: options.duration("multiline_flush_interval"),
+            rate: options.bytes("read_bytes_limit_per_second") as u64,
         };
         read.date(0)?;
         Ok(read)

@@ -174,7 +174,8 @@ impl Tail {
         for id in &self.timed {
             if let Some(follower) = self.followers.get(id) {
                 let linger = follower.unlinked_since.map(|since| since + LINGER);
-                next = follower.quiet_at.into_iter().chain(linger).fold(next, Duration::min);
+                let then = follower.resume_at.or(linger);
+                next = follower.quiet_at.into_iter().chain(then).fold(next, Duration::min);
             }
         }
         next
@@ -208,7 +209,9 @@ impl Tail {
             if follower.quiet_at.is_some_and(|at| at <= now) {
                 follower.give_held(&self.delivery, More::Pause)?;
             }
-            if follower.unlinked_since.is_some_and(|since| since + LINGER <= now) {
+            if let Some(at) = follower.resume_at {
+                self.dirty.extend((at <= now).then_some(id));
+            } else if follower.unlinked_since.is_some_and(|since| since + LINGER <= now) {
                 self.finish(id)?;
             } else if follower.quiet_at.is_none() && follower.unlinked_since.is_none() {
                 self.timed.remove(&id);
@@ -276,7 +279,8 @@ impl Tail {
         if unlinked && (follower.unlinked_since.is_none() || read > 0) {
             follower.unlinked_since = Some(self.delivery.monotonic());
         }
-        if follower.quiet_at.is_some() || follower.unlinked_since.is_some() {
+        let times = [follower.quiet_at, follower.unlinked_since, follower.resume_at];
+        if times.iter().any(Option::is_some) {
             self.timed.insert(id);
         }
         if more {
@@ -311,6 +315,9 @@ impl Tail {
             return Ok(());
         }
         let Some(follower) = self.followers.get_mut(&id) else { return Ok(()) };
+        if follower.resume_at.is_some() {
+            return Ok(());
+        }
         follower.finish(&self.delivery)?;
         self.release(id);
         Ok(())
@@ -332,7 +339,7 @@ impl Tail {
         let old: Vec<FileId> = self
             .followers
             .iter()
-            .filter(|(_, follower)| !self.options.wants(&follower.path))
+            .filter(|(_, follower)| !self.options.wants(&follower.path) && follower.resume_at.is_none())
             .filter(|(_, follower)| {
                 follower.metadata().is_ok_and(|metadata| metadata.modified < now - LET_GO)
             })

@@ -431,3 +431,27 @@ fn large_files_are_read_at_once_and_each_in_order() {
     // One after the other there would be one switch less than there are files.
     assert!(task::cores() < 2 || switches > 2, "{switches} switches between files");
 }
+
+#[test]
+fn a_file_is_read_no_faster_than_its_limit_and_to_its_end_also_without_a_name() {
+    let node = Node::new();
+    let all = text(0, 2_000);
+    let rate = all.len() / 2 - 100;
+    node.append("app.log", &all);
+    let output = Collect::new("store");
+    let given = [
+        ("paths", vec![path_text(&node.log("app.log"))]),
+        ("read_bytes_limit_per_second", vec![rate.to_string()]),
+    ];
+    let clock = node.sys.clock.clone();
+    let began = clock.monotonic();
+    let _life = node.start_with(&output, &given);
+    output.wait_for_rows(1);
+    let first: usize = output.lines().iter().map(String::len).sum();
+    let since = clock.monotonic() - began;
+    assert!(first <= rate || since >= Duration::from_secs(1), "{first} of {rate} bytes in {since:?}");
+    node.unlink("app.log");
+    assert_eq!(output.wait_for_rows(2_000), lines(0, 2_000));
+    let took = clock.monotonic() - began;
+    assert!(took >= Duration::from_secs(2), "a rest that is over two seconds' bytes came in {took:?}");
+}

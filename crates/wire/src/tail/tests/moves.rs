@@ -236,6 +236,7 @@ fn a_source_of_fluentd_means_these_options() {
         ("multiline_flush_interval", "5s"),
         ("emit_unmatched_lines", "true"),
         ("encoding", "UTF-8"),
+        ("read_bytes_limit_per_second", "16k"),
     ];
     let (options, found) = fluent(&pairs, vec![parse]);
     assert!(found.is_empty(), "{found:?}");
@@ -249,6 +250,7 @@ fn a_source_of_fluentd_means_these_options() {
         ("path_key", "file"),
         ("path_timezone", "+09:00"),
         ("max_line_size", "8192"),
+        ("read_bytes_limit_per_second", "16384"),
         ("parse.type", "nginx"),
         ("parse.unmatched", "emit"),
         ("parse.timezone", "local"),
@@ -257,21 +259,22 @@ fn a_source_of_fluentd_means_these_options() {
     }
     let read = TailOptions::read(&sawlog_pipeline::Options(options)).unwrap();
     assert_eq!((read.rescan, read.quiet), (Duration::from_secs(30), Duration::from_secs(5)));
-    assert_eq!(read.recent, Duration::from_secs(3600));
+    assert_eq!((read.recent, read.rate), (Duration::from_secs(3600), 16 << 10));
 }
 
 #[test]
 fn options_without_an_effect_are_noted_and_those_that_cannot_be_are_refused() {
     let base = [("path", "/a"), ("tag", "t"), ("format", "none")];
-    let (options, found) = fluent(&base, Vec::new());
+    let (options, found) =
+        fluent(&[&base[..], &[("read_bytes_limit_per_second", "-1")]].concat(), Vec::new());
     assert!(found.is_empty(), "{found:?}");
+    assert_eq!(options["read_bytes_limit_per_second"], ["0"]);
     let quiet = options["multiline_flush_interval"].join("");
     assert_eq!((options["from_beginning"].join("").as_str(), quiet.as_str()), ("false", "0s"));
     for key in [
         "rotate_wait",
         "follow_inodes",
         "read_lines_limit",
-        "read_bytes_limit_per_second",
         "enable_watch_timer",
         "enable_stat_watcher",
         "open_on_every_update",
