@@ -16,9 +16,11 @@ pub mod http_in;
 pub mod http_out;
 pub mod logstash;
 pub mod null;
+pub mod redis_out;
 pub mod sample;
 pub mod shared;
 pub mod socket;
+pub mod socket_out;
 pub mod stdout;
 pub mod syslog;
 pub mod tail;
@@ -51,6 +53,9 @@ pub const PROTOCOLS: &[&Protocol] = &[
     &file::PROTOCOL,
     &file::secondary::PROTOCOL,
     &http_out::PROTOCOL,
+    &socket_out::TCP,
+    &socket_out::UDP,
+    &redis_out::PROTOCOL,
     &null::PROTOCOL,
     &filter::grep::PROTOCOL,
     &filter::parser::PROTOCOL,

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod chunks;
 pub mod cut;
+pub(crate) mod dial;
 pub mod door;
 pub mod events;
 pub mod formatter;

@@ -3,15 +3,19 @@
 
 pub(crate) mod blueox;
 mod csv;
+mod envelope;
+mod gelf;
 mod hash;
 mod ik;
 mod inject;
 mod json;
+mod logstash;
 mod ltsv;
 mod msgpack;
 mod options;
 mod out_file;
 mod single_value;
+mod stamped;
 mod stdout;
 #[cfg(test)]
 mod tests;
@@ -53,6 +57,20 @@ const KINDS: &[Kind] = &[
     Kind { name: "hash", make: hash::make, content_type: "text/plain" },
     Kind { name: "ik", make: ik::make, content_type: "text/plain" },
     Kind { name: "stdout", make: stdout::make, content_type: "text/plain" },
+    Kind { name: "logstash", make: logstash::version_1, content_type: "application/x-ndjson" },
+    Kind { name: "logstash_v0", make: logstash::version_0, content_type: "application/x-ndjson" },
+    Kind {
+        name: "logstash_msgpack",
+        make: logstash::version_1_msgpack,
+        content_type: "application/x-msgpack",
+    },
+    Kind {
+        name: "logstash_v0_msgpack",
+        make: logstash::version_0_msgpack,
+        content_type: "application/x-msgpack",
+    },
+    Kind { name: "gelf", make: gelf::make, content_type: "application/json" },
+    Kind { name: "stamped", make: stamped::make, content_type: "text/plain" },
 ];
 
 /// The format of that name.

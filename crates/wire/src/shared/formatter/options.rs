@@ -13,7 +13,8 @@ pub const FORMAT: [Opt; 14] = [
         "format.type",
         OptKind::Text,
         "",
-        "json, ltsv, csv, tsv, msgpack, blueox, out_file, single_value, hash, stdout or ik.",
+        "json, ltsv, csv, tsv, msgpack, blueox, out_file, single_value, hash, stdout, ik, logstash, logstash_v0, \
+         logstash_msgpack, logstash_v0_msgpack, gelf or stamped.",
     ),
     opt("format.add_newline", OptKind::Bool, "true", "End every event with a newline."),
     opt("format.newline", OptKind::Text, "lf", "What a newline is: `lf` or `crlf`."),

@@ -169,3 +169,58 @@ fn fluentds_forms_old_and_new() {
         crate::testing::fluent(&PROTOCOL, "match", "<format>\n@type json\nfeilds a\n</format>").unwrap_err();
     assert!(wrong[0].contains("4: <format> has no option `feilds`; did you mean `fields`?"), "{wrong:?}");
 }
+
+/// A line of a file of this machine, with a field beside it, as a shipper has it.
+fn shipped(kind: &str) -> String {
+    let mut batch = lines("mytype", &["last é line"]);
+    batch.context = std::sync::Arc::new(sawlog_model::Context::new([
+        ("_tag", "mytype"),
+        ("_host", "web01"),
+        ("_path", "/var/log/app/a.log"),
+    ]));
+    let formatter = Formatter::new(&options_of(&PROTOCOL, &[]), kind, Limits::default()).unwrap();
+    let mut out = Vec::new();
+    formatter.write(batch.row(0), "mytype", &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[test]
+fn lines_are_events_of_logstash_gelf_and_stamped() {
+    assert_eq!(
+        shipped("logstash"),
+        "{\"@version\":1,\"@timestamp\":\"2017-11-28T02:43:13.814Z\",\"host\":\"web01\",\"file\":\"/var/log/app/a.log\",\
+         \"message\":\"last é line\",\"type\":\"mytype\",\"tags\":[]}\n"
+    );
+    assert_eq!(
+        shipped("logstash_v0"),
+        "{\"@source\":\"file:///var/log/app/a.log\",\"@type\":\"mytype\",\"@tags\":[],\"@fields\":{},\
+         \"@timestamp\":\"2017-11-28T02:43:13.814Z\",\"@source_host\":\"web01\",\"@source_path\":\"/var/log/app/a.log\",\
+         \"@message\":\"last é line\"}\n"
+    );
+    assert_eq!(
+        shipped("gelf"),
+        "{\"version\":\"1.1\",\"host\":\"web01\",\"short_message\":\"last é line\",\"full_message\":\"last é line\",\
+         \"timestamp\":1511836993.814,\"level\":6,\"_file\":\"/var/log/app/a.log\"}\0\n"
+    );
+    assert_eq!(shipped("stamped"), "[web01] [2017-11-28T02:43:13.814Z] last é line\n");
+    assert!(shipped("logstash_msgpack").starts_with("\u{fffd}\u{fffd}@version\u{1}"), "a map of seven");
+    assert!(shipped("logstash_v0_msgpack").contains("@source_host"));
+}
+
+#[test]
+fn what_a_record_says_goes_before_the_envelope() {
+    let written = |kind: &str| {
+        let formatter = Formatter::new(&options_of(&PROTOCOL, &[]), kind, Limits::default()).unwrap();
+        let batch = rows("t", &[r#"{"a":1,"host":"inner","tags":["x"]}"#]);
+        let mut out = Vec::new();
+        formatter.write(batch.row(0), "t", &mut out);
+        sawlog_model::value::parse_json(out.trim_ascii_end(), &Limits::default()).unwrap()
+    };
+    let event = written("logstash");
+    let text = |key: &str| event.get(key).and_then(Value::as_str).map(str::to_owned);
+    assert_eq!((text("host").as_deref(), text("message").as_deref()), (Some("inner"), Some("")));
+    assert_eq!((event.get("a"), text("type").as_deref()), (Some(&Value::Int(1)), Some("t")));
+    let event = written("logstash_v0");
+    assert_eq!((event.get("a"), event.get("@fields")), (Some(&Value::Int(1)), Some(&Value::Map(vec![]))));
+    assert_eq!(event.get("@tags"), Some(&Value::List(vec![Value::Str("x".into())])));
+}
