@@ -20,6 +20,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
     ("logstash_senders.py", &[], &[]),
     ("syslog_senders.py", &["logger", "rsyslogd"], &["bsdutils", "rsyslog", "rsyslog-gnutls"]),
     ("flosculus_beside.py", &[], &[]),
+    ("beaver_ini.py", &["redis-server"], &["redis-server"]),
 ];
 
 /// Runs every client.

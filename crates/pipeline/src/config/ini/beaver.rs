@@ -6,35 +6,16 @@ use std::path::{Path, PathBuf};
 use sawlog_model::value::{self, Value};
 use sawlog_sys::Fs;
 
+use super::transport::{self, Transport};
 use super::{Comments, elements, is_file, name, section, told};
 use crate::TagPattern;
 use crate::config::{
-    Action, Config, Element, ElementReader, Finding, Known, Section, Step, Target, suggestion,
+    Action, Config, Element, ElementReader, Finding, Known, OutputSection, QueueOptions, Section, Step,
+    Target,
 };
 
 /// Where further sections lie unless the file says otherwise.
 const CONF_D: &str = "/etc/beaver/conf.d";
-/// Ways out that it had and that there are not here.
-const OTHER_TRANSPORTS: &[&str] =
-    &["redis", "rabbitmq", "zmq", "kafka", "mqtt", "stomp", "sns", "sqs", "kinesis", "tcp", "udp", "http"];
-
-/// Global keys that other ways out had, and a tunnel.
-const OF_TRANSPORTS: &[&str] = &[
-    "tcp_",
-    "udp_",
-    "redis_",
-    "rabbitmq_",
-    "zeromq_",
-    "kafka_",
-    "mqtt_",
-    "stomp_",
-    "sns_",
-    "sqs_",
-    "kinesis_",
-    "http_",
-    "ssh_",
-];
-
 /// Reads a file and those of its `conf.d`.
 pub(in crate::config) fn read(
     fs: &dyn Fs,
@@ -56,7 +37,7 @@ pub(in crate::config) fn read(
         global =
             Element { pairs: pairs.into_iter().chain(section.pairs.iter().cloned()).collect(), ..section };
     }
-    let (globals, output) = global_keys(&global, known, &mut findings);
+    let (globals, transport) = global_keys(&global, &mut findings);
     for file in conf_d(fs, &globals.confd) {
         more_sections(fs, &file, &mut sections, &mut findings);
     }
@@ -73,28 +54,56 @@ pub(in crate::config) fn read(
     let mut config = Config { only_listed: true, ..Config::default() };
     for element in &sections {
         match input(element, &globals, known, &mut findings) {
-            Ok((input, fields)) if fields.is_empty() => config.inputs.push(input),
-            Ok((input, fields)) => {
-                let label = format!("@{}", name(element));
-                match section(known, "record_transformer", vec![("set", fields)], element.line) {
-                    Ok(filter) => config.steps.extend(in_label(&label, filter)),
-                    Err(message) => findings.push(told(element, message, false)),
-                }
-                config.inputs.push(Section { label, ..input });
+            Ok(followed) => {
+                let steps = steps(element, &followed, &globals, transport.as_ref(), known);
+                let steps = steps.unwrap_or_else(|message| {
+                    findings.push(told(element, message, false));
+                    Vec::new()
+                });
+                let label = steps.first().map_or_else(String::new, |step| step.label.clone());
+                config.steps.extend(steps);
+                config.inputs.push(Section { label, ..followed.input });
             }
             Err(message) => findings.push(told(element, message, false)),
         }
     }
-    if let Some(output) = output {
-        config.push_output(output);
+    match transport.map(|transport| transport.output(known, &globals.format, None)) {
+        Some(Ok(output)) => config.push_output(output),
+        Some(Err(message)) => findings.push(told(&global, message, false)),
+        None => {}
     }
     (config, findings)
 }
 
-/// Rows of the label get the filter, and go on with those of no label.
-fn in_label(label: &str, filter: Section) -> [Step; 2] {
-    let step = |action| Step { label: label.to_owned(), tags: TagPattern::all(), action };
-    [step(Action::Filter(filter)), step(Action::Send { to: Target::Label(String::new()), last: true })]
+/// What becomes of the rows of a section that differ from those of others: a label of their own with fields, then an output in
+/// another format or place, or the way of all.
+fn steps(
+    element: &Element,
+    followed: &Followed,
+    globals: &Globals,
+    transport: Option<&Transport>,
+    known: Known<'_>,
+) -> Result<Vec<Step>, String> {
+    let label = format!("@{}", name(element));
+    let step = |action| Step { label: label.clone(), tags: TagPattern::all(), action };
+    let mut steps = Vec::new();
+    if !followed.fields.is_empty() {
+        let set = vec![("set", followed.fields.clone())];
+        steps.push(step(Action::Filter(section(known, "record_transformer", set, element.line)?)));
+    }
+    let differs = |transport: &&Transport| {
+        followed.format != globals.format || (followed.keys.is_some() && transport.has_keys())
+    };
+    let to = match transport.filter(differs) {
+        Some(transport) => {
+            let section = transport.output(known, &followed.format, followed.keys.as_deref())?;
+            Target::Output(OutputSection { section, secondary: None, queue: QueueOptions::default() })
+        }
+        None if steps.is_empty() => return Ok(steps),
+        None => Target::Label(String::new()),
+    };
+    steps.push(step(Action::Send { to, last: true }));
+    Ok(steps)
 }
 
 /// What holds for all files.
@@ -132,14 +141,11 @@ fn more_sections(fs: &dyn Fs, file: &Path, sections: &mut Vec<Element>, findings
     }
 }
 
-fn global_keys(
-    global: &Element,
-    known: Known<'_>,
-    findings: &mut Vec<Finding>,
-) -> (Globals, Option<Section>) {
+fn global_keys(global: &Element, findings: &mut Vec<Finding>) -> (Globals, Option<Transport>) {
     // Keys of ways out that are not taken say nothing.
     let mut own = global.clone();
-    own.pairs.retain(|pair| !OF_TRANSPORTS.iter().any(|prefix| pair.key.starts_with(prefix)));
+    let chosen = own.get("transport").unwrap_or("stdout").to_owned();
+    own.pairs.retain(|pair| !transport::is_of_another(&pair.key, &chosen));
     let mut reader = ElementReader::new(&own, findings);
     let globals = Globals {
         confd: reader.text("confd_path").unwrap_or(CONF_D).to_owned(),
@@ -148,12 +154,10 @@ fn global_keys(
         host: reader.text("hostname").unwrap_or_default().to_owned(),
         format: reader.text("format").unwrap_or("json").to_owned(),
     };
-    let transport = reader.text("transport").unwrap_or("stdout").to_owned();
-    let file = reader.text("output").map(str::to_owned);
-    match reader.text("logstash_version") {
-        None | Some("0" | "1") => {}
-        Some(other) => reader.wrong("logstash_version", &format!("`{other}` is not 0 or 1")),
+    if let Err(message) = transport::check_format(&globals.format) {
+        reader.wrong("format", &message);
     }
+    let transport = Transport::read(&mut reader, own.line);
     reader.without_effect(
         &[
             "queue_timeout",
@@ -168,37 +172,21 @@ fn global_keys(
         "one process does all, and its journal is the queue",
     );
     reader.without_effect(
-        &[
-            "discover_interval",
-            "update_file_mapping_time",
-            "ignore_old_files",
-            "sincedb_path",
-            "sincedb_write_interval",
-        ],
+        &["discover_interval", "update_file_mapping_time", "ignore_old_files", "sincedb_write_interval"],
         "files are found as they appear, and positions are kept in the node's data",
+    );
+    reader.without_effect(
+        &["sincedb_path"],
+        "positions are kept in the node's data. What stands in a sincedb is not taken over: it counts lines. Files begin \
+         where `start_position` says",
     );
     reader.without_effect(
         &["fqdn", "pid", "debug", "daemonize", "logfile"],
         "it is said where the program is started",
     );
     reader.finish();
-    let text = |text: &str| vec![text.to_owned()];
-    let output = match (transport.as_str(), file) {
-        ("stdout", None) => section(known, "stdout", Vec::new(), own.line),
-        ("stdout", Some(path)) => {
-            section(known, "file", vec![("path", text(&path)), ("append", text("true"))], own.line)
-        }
-        (other, _) if OTHER_TRANSPORTS.contains(&other) => Err(format!(
-            "there is no transport `{other}` yet; send to a sawlog or a Fluentd with an [[output]] of type \"forward\" \
-             in a sawlog.toml, or write to stdout or a file"
-        )),
-        (other, _) => {
-            let known = OTHER_TRANSPORTS.iter().copied().chain(["stdout"]);
-            Err(format!("there is no transport `{other}`{}", suggestion(other, known)))
-        }
-    };
-    match output {
-        Ok(output) => (globals, Some(output)),
+    match transport {
+        Ok(transport) => (globals, Some(transport)),
         Err(message) => {
             findings.push(told(&own, message, false));
             (globals, None)
@@ -206,12 +194,22 @@ fn global_keys(
     }
 }
 
+/// A section, and how its rows differ from those of others.
+struct Followed {
+    input: Section,
+    /// Fields that its rows get.
+    fields: Vec<String>,
+    format: String,
+    /// Keys of its own in Redis.
+    keys: Option<Vec<String>>,
+}
+
 fn input(
     element: &Element,
     globals: &Globals,
     known: Known<'_>,
     findings: &mut Vec<Finding>,
-) -> Result<(Section, Vec<String>), String> {
+) -> Result<Followed, String> {
     let text = |text: &str| vec![text.to_owned()];
     let mut reader = ElementReader::new(element, findings);
     let mut given = vec![("paths", text(name(element)))];
@@ -237,18 +235,14 @@ fn input(
         }
     };
     given.push(("from_beginning", text(beginning)));
-    let kind = match reader.text("format").unwrap_or(&globals.format) {
-        "rawjson" => "json",
-        "json" | "raw" | "string" | "msgpack" | "gelf" => "none",
-        other => {
-            let all = ["json", "rawjson", "raw", "string", "msgpack", "gelf"];
-            reader.wrong(
-                "format",
-                &format!("there is no format `{other}`{}", suggestion(other, all.into_iter())),
-            );
-            "none"
-        }
-    };
+    let format = reader.text("format").unwrap_or(&globals.format).to_owned();
+    if format != globals.format
+        && let Err(message) = transport::check_format(&format)
+    {
+        reader.wrong("format", &message);
+    }
+    let kind = if format == "rawjson" { "json" } else { "none" };
+    let keys = reader.list("redis_namespace").filter(|keys| !keys.is_empty());
     given.push(("parse.type", text(kind)));
     if reader.text("encoding").is_some_and(|encoding| !matches!(encoding, "utf_8" | "utf-8" | "utf8" | "")) {
         reader.note("encoding", "`encoding` has no effect: bytes that are not UTF-8 are kept as they are");
@@ -274,11 +268,11 @@ fn input(
         "every line is read once, whatever becomes of its file",
     );
     reader.without_effect(
-        &["redis_namespace", "discover_interval", "debug", "message_format"],
+        &["discover_interval", "debug", "message_format"],
         "it did nothing, or of a transport that is not here",
     );
     reader.finish();
-    Ok((section(known, "tail", given, element.line)?, fields))
+    Ok(Followed { input: section(known, "tail", given, element.line)?, fields, format, keys })
 }
 
 /// Fields that every row gets, as `record_transformer` sets them: those of the file itself are lists of one text.

@@ -5,6 +5,7 @@ mod beaver;
 mod flosculus;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::path::Path;
 use std::sync::Arc;

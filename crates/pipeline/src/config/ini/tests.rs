@@ -40,15 +40,43 @@ const FORWARD: Protocol = Protocol {
     output: Some(|_, _| Err(ConfigError(String::new()))),
     ..Protocol::EMPTY
 };
-const STDOUT: Protocol =
-    Protocol { name: "stdout", output: Some(|_, _| Err(ConfigError(String::new()))), ..Protocol::EMPTY };
+/// An output with these options.
+const fn out(name: &'static str, options: &'static [Opt]) -> Protocol {
+    Protocol { name, options, output: Some(|_, _| Err(ConfigError(String::new()))), ..Protocol::EMPTY }
+}
+
+const FORMAT: Opt = opt("format.type", OptKind::Text);
+const NEWLINE: Opt = opt("format.add_newline", OptKind::Bool);
+const STDOUT: Protocol = out("stdout", &[FORMAT]);
+const TCP: Protocol = out(
+    "tcp",
+    &[
+        opt("to", OptKind::Text),
+        opt("tls", OptKind::Bool),
+        opt("tls_insecure", OptKind::Bool),
+        opt("tls_ca", OptKind::List),
+        opt("tls_cert", OptKind::Text),
+        opt("tls_key", OptKind::Text),
+        FORMAT,
+    ],
+);
+const UDP: Protocol = out("udp", &[opt("to", OptKind::Text), FORMAT, NEWLINE]);
+const REDIS: Protocol = out(
+    "redis",
+    &[opt("to", OptKind::List), opt("key", OptKind::List), opt("data_type", OptKind::Text), FORMAT],
+);
+const HTTP: Protocol = out(
+    "http",
+    &[opt("endpoint", OptKind::Text), opt("buffer.chunk_limit_size", OptKind::Bytes), FORMAT, NEWLINE],
+);
 const SET: Protocol = Protocol {
     name: "record_transformer",
     options: &[opt("set", OptKind::List)],
     filter: Some(|_, _| Err(ConfigError(String::new()))),
     ..Protocol::EMPTY
 };
-const KNOWN: Known<'static> = Known { protocols: &[&TAIL, &FORWARD, &STDOUT, &SET], settings: &[] };
+const KNOWN: Known<'static> =
+    Known { protocols: &[&TAIL, &FORWARD, &STDOUT, &TCP, &UDP, &REDIS, &HTTP, &SET], settings: &[] };
 
 struct Dir(tempfile::TempDir);
 
@@ -170,6 +198,70 @@ fn beaver_follows_its_sections_and_those_of_conf_d() {
 }
 
 #[test]
+fn beaver_s_transports_are_outputs() {
+    let of = |text: &str| {
+        let text = format!("[beaver]\nconfd_path: /none\n{text}\n[/a]\n");
+        let (config, notes) = Dir::new(&[("main.ini", &text)]).load().unwrap_or_else(|e| panic!("{e:?}"));
+        assert!(notes.is_empty(), "{notes:?}");
+        let section = config.outputs()[0].section.clone();
+        let given =
+            section.options.0.iter().filter(|(_, values)| values.iter().any(|value| !value.is_empty()));
+        let given = given.map(|(name, values)| format!("{name}={}", values.join(",")));
+        format!("{} {}", section.kind, given.collect::<Vec<_>>().join(" "))
+    };
+    for (text, wanted) in [
+        ("", "stdout format.type=logstash"),
+        ("logstash_version: 0", "stdout format.type=logstash_v0"),
+        ("transport: tcp\nudp_host: x", "tcp format.type=logstash to=127.0.0.1:9999"),
+        (
+            "transport: tcp\ntcp_host: h\ntcp_port: 5\ntcp_ssl_enabled: 1\ntcp_ssl_cacert: /ca\nformat: string",
+            "tcp format.type=stamped tls=true tls_ca=/ca tls_insecure=false to=h:5",
+        ),
+        (
+            "transport: tcp\ntcp_ssl_enabled: 1\ntcp_ssl_verify: 0\nformat: gelf",
+            "tcp format.type=gelf tls=true tls_insecure=true to=127.0.0.1:9999",
+        ),
+        (
+            "transport: udp\nudp_host: h\nformat: raw",
+            "udp format.add_newline=false format.type=single_value to=h:9999",
+        ),
+        (
+            "transport: redis",
+            "redis data_type=list format.type=logstash key=logstash:beaver to=redis://localhost:6379/0",
+        ),
+        (
+            "transport: redis\nredis_url: redis://a,redis://b\nredis_namespace: k\nredis_data_type: channel\nformat: msgpack",
+            "redis data_type=channel format.type=logstash_msgpack key=k to=redis://a,redis://b",
+        ),
+        (
+            "transport: http\nhttp_url: http://h/x\nformat: msgpack\nlogstash_version: 0",
+            "http buffer.chunk_limit_size=1 endpoint=http://h/x format.add_newline=false format.type=logstash_v0_msgpack",
+        ),
+    ] {
+        assert_eq!(of(text), wanted);
+    }
+}
+
+#[test]
+fn beaver_s_files_may_go_out_in_their_own_format_and_to_their_own_key() {
+    let text = "[beaver]\nconfd_path: /none\ntransport: redis\n[/a]\nformat: rawjson\n[/b]\nredis_namespace: k\ntags: x\n[/c]\n";
+    let (config, notes) = Dir::new(&[("main.ini", text)]).load().unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
+    let labels: Vec<&str> = config.inputs.iter().map(|input| &*input.label).collect();
+    assert_eq!(labels, ["@/a", "@/b", ""]);
+    let outputs = config.steps.iter().filter_map(|step| match &step.action {
+        Action::Send { to: Target::Output(to), .. } => {
+            let options = &to.section.options;
+            Some((&*step.label, options.text("format.type").to_owned(), options.text("key").to_owned()))
+        }
+        _ => None,
+    });
+    let outputs: Vec<_> = outputs.collect();
+    let own = |label, key: &str| (label, "logstash".to_owned(), key.to_owned());
+    assert_eq!(outputs, [own("@/a", "logstash:beaver"), own("@/b", "k"), own("", "logstash:beaver")]);
+}
+
+#[test]
 fn beaver_without_sections_follows_its_files_or_its_directory() {
     let of = |text: &str| Dir::new(&[("main.ini", text)]).load().unwrap().0;
     let paths = |config: &Config| -> Vec<String> {
@@ -196,12 +288,12 @@ fn beaver_s_lines_that_belong_together_and_those_that_are_left_out() {
 fn what_beaver_had_and_is_not_here_is_refused() {
     let dir = Dir::new(&[(
         "main.ini",
-        "[beaver]\ntransport: redis\nredis_url: redis://x\nformat: jsn\nconfd_path: /none\n[/a]\nexclude: ^/a/[0-9]+\ndelimiter: x\nstart_position: 5\nadd_field: a\n",
+        "[beaver]\ntransport: kafka\nredis_url: redis://x\nformat: jsn\nconfd_path: /none\n[/a]\nexclude: ^/a/[0-9]+\ndelimiter: x\nstart_position: 5\nadd_field: a\n",
     )]);
     let told = lines(&dir.load().unwrap_err(), true);
     for (line, part) in [
-        (1, "no transport `redis` yet"),
-        (6, "did you mean `json`"),
+        (1, "no transport `kafka` yet"),
+        (4, "did you mean `json`"),
         (7, "cannot be written as a pattern"),
         (8, "only lines are read"),
         (9, "only end and beginning"),
