@@ -9,6 +9,12 @@ pub(crate) fn wants_colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Columns and lines of the terminal; `None` where standard output is none.
+pub(crate) fn size() -> Option<(usize, usize)> {
+    let (width, height) = terminal_size::terminal_size_of(io::stdout())?;
+    Some((width.0.into(), height.0.into()))
+}
+
 /// Whether the failure is only that nobody reads our output any more.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
@@ -70,6 +76,8 @@ pub(crate) mod colour {
     pub(crate) const ERROR: &str = "\x1b[31m";
     /// Warnings.
     pub(crate) const WARNING: &str = "\x1b[33m";
+    /// What a person looks at first.
+    pub(crate) const ACCENT: &str = "\x1b[36m";
     /// Back to normal.
     pub(crate) const END: &str = "\x1b[0m";
 }

@@ -9,6 +9,7 @@ mod contract;
 mod counters;
 mod door;
 mod error;
+pub mod events;
 mod params;
 mod serve;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use sawlog_pipeline::config::Compat;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod convert;
+pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod man;
@@ -19,6 +20,7 @@ pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tail;
+pub(crate) mod watch;
 
 /// Where the data lie; every command that works on a directory takes it.
 #[derive(Args, Clone)]

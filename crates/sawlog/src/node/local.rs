@@ -8,6 +8,7 @@ use futures::StreamExt;
 use sawlog_journal::Journal;
 use sawlog_model::{Nanos, Tenant, TimeRange};
 use sawlog_query::{Answer, Engine, Request};
+use sawlog_server::events::{self, Ask};
 use sawlog_store::{Options, Store};
 use sawlog_sys::{Sys, task};
 use tokio::runtime::Runtime;
@@ -69,12 +70,42 @@ async fn start(store: Store, question: Question, now: Nanos) -> Result<Answer> {
     Ok(match question {
         Question::Sql(statement) => engine.sql(Tenant::DEFAULT, &statement, now).await?,
         Question::Search { query, since, until, limit } => {
-            let start = since.map_or(Ok(i64::MIN), |text| times::read(&text, now))?;
-            let end = until.map_or(Ok(i64::MAX), |text| times::read(&text, now))?;
-            let range = TimeRange { start, end };
+            let range = range(since, until, now)?;
             engine.search(Request { tenant: Tenant::DEFAULT, query, range, limit, now }).await?
         }
     })
+}
+
+/// Which trees of application events are wanted; as [`sawlog_server::events::Ask`], with times as people give them.
+pub(crate) struct EventsQuestion {
+    /// Types with `*` for any part, with commas between several.
+    pub(crate) types: String,
+    /// The one tree that has this id.
+    pub(crate) id: Option<String>,
+    /// From this time on.
+    pub(crate) since: Option<String>,
+    /// Before this time.
+    pub(crate) until: Option<String>,
+    /// At most so many trees.
+    pub(crate) limit: usize,
+}
+
+/// Trees of application events, a line of JSON each.
+pub(crate) fn ask_events(sys: &Sys, data: &Path, question: EventsQuestion) -> Result<impl Read + use<>> {
+    let store = open_for_reading(sys, data)?;
+    let runtime = task::runtime("query", 2).context("cannot start threads")?;
+    let now = sys.clock.now();
+    let EventsQuestion { types, id, since, until, limit } = question;
+    let ask = Ask { tenant: Tenant::DEFAULT, types, id, range: range(since, until, now)?, limit, now };
+    let trees = runtime.block_on(events::trees(&Engine::new(store), &ask))?;
+    let lines: String = trees.into_iter().map(|tree| format!("{tree}\n")).collect();
+    Ok(io::Cursor::new(lines))
+}
+
+fn range(since: Option<String>, until: Option<String>, now: Nanos) -> Result<TimeRange> {
+    let start = since.map_or(Ok(i64::MIN), |text| times::read(&text, now))?;
+    let end = until.map_or(Ok(i64::MAX), |text| times::read(&text, now))?;
+    Ok(TimeRange { start, end })
 }
 
 struct AnswerReader {

@@ -4,6 +4,8 @@
 //! - `live`: a node with a followed file, a forward sender and HTTP
 //! - `crash`: kill -9 again and again, and nothing is lost or doubled
 //! - `agent`: the leaf node in front of a node
+//! - `events`: application events, from the Rust library to the terminal
+//! - `examples`: the scripts of docs/examples
 //! - `maps`: values and types, everywhere
 //! - `hostile`: bad input beside good
 //! - `reload`: a changed configuration while the node runs
@@ -17,6 +19,8 @@
 mod agent;
 mod commands;
 mod crash;
+mod events;
+mod examples;
 mod forward;
 mod hostile;
 mod live;

@@ -2,6 +2,7 @@
 //! file here and one line in [`ROUTES`].
 
 mod answer;
+mod events;
 mod fields;
 mod flush;
 mod healthz;
@@ -47,6 +48,7 @@ pub(crate) const ROUTES: &[&Route] = &[
     &ingest::ROUTE,
     &search::ROUTE,
     &sql::ROUTE,
+    &events::ROUTE,
     &hits::ROUTE,
     &fields::ROUTE,
     &values::ROUTE,
