@@ -22,6 +22,7 @@ pub(crate) const FILES: &[File] = files![
     "app.css",
     "app.js",
     "api.js",
+    "charts.js",
     "dom.js",
     "fields.js",
     "finder.js",
@@ -40,6 +41,7 @@ pub(crate) const FILES: &[File] = files![
     "text.js",
     "time.js",
     "timemenu.js",
+    "tree.js",
 ];
 
 /// The file that `/` shows.

@@ -37,6 +37,26 @@ export function events(many, end) {
   });
 }
 
+/** Application events of one request that ended at `end` (ms), as the client libraries send them. */
+export function request(end, id) {
+  const start = end / 1000 - 0.32;
+  const event = (type, span, parent, after, seconds, body) => ({
+    type, id, span, ...(parent && { parent }), host: "web-1", pid: 4711, start: start + after, end: start + after + seconds, body,
+  });
+  return [
+    event("request.auth", "b1", "a1", 0.004, 0.021, { user: "ann", cached: false }),
+    event("request.load.sql", "c1", "c0", 0.04, 0.062, { query: "SELECT * FROM orders WHERE user = 7 AND state <> 'done'", rows: 12 }),
+    event("request.load.sql", "c2", "c0", 0.104, 0.048, { query: "SELECT * FROM items WHERE order_id IN (1, 2, 3)", rows: 97 }),
+    event("request.load", "c0", "a1", 0.03, 0.13, {}),
+    event("request.pay.http", "d1", "d0", 0.17, 0.1, { url: "https://bank.example/charge", status: 503 }),
+    event("request.log", "e1", "d0", 0.271, 0, { name: "pay", level: "ERROR", msg: "the bank answers 503, tried again" }),
+    event("request.pay.http", "d2", "d0", 0.275, 0.022, { url: "https://bank.example/charge", status: 200 }),
+    event("request.pay", "d0", "a1", 0.165, 0.135, { amount: 42.5 }),
+    event("request.render", "f1", "a1", 0.301, 0.0004, { template: "done.html" }),
+    event("request", "a1", null, 0, 0.32, { method: "POST", path: "/v2/pay", status: 200, user: 7 }),
+  ];
+}
+
 /** Lines that a careless page would stumble over. */
 export const NASTY = [
   "nasty <img src=x onerror=\"document.title='taken'\"> <script>document.title='taken'</script>",

@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
-import { NASTY, events, lines, send } from "./events.mjs";
+import { NASTY, events, lines, request, send } from "./events.mjs";
 import { check, equal, finish, launch, skip, step, until } from "./harness.mjs";
 
 const [base, out] = [process.argv[2]?.replace(/\/$/, ""), process.argv[3]];
@@ -257,6 +257,16 @@ await step("pipes make a table", async () => {
   equal(await page.locator("#table tbody tr").count(), 4, "one row a service");
 });
 
+await step("a timechart is drawn above its rows", async () => {
+  await open();
+  await ask(`${MINE} | timechart 5m count() as n, avg(latency_ms) as ms by service`);
+  await page.locator(".charts svg").nth(7).waitFor();
+  equal(await page.locator(".charts figure").count(), 8, "two figures of four services");
+  check((await page.locator(".charts figcaption").first().innerText()).includes("max"), "with its largest value");
+  check((await page.locator("#table tbody tr").count()) > 8, "the rows stand below");
+  await picture("charts");
+});
+
 await step("live lines come, wait while one reads, and go on", async () => {
   await open();
   await page.click("#live");
@@ -355,6 +365,59 @@ await step("a click writes what the query language reads, and marks follow smart
   equal(got.place, 2, "bytes are not letters");
 });
 
+const EVENTS = `${TAG}-events`;
+await send(base, lines([...request(Date.now() - 9000, `${TAG}01`), ...request(Date.now() - 3000, `${TAG}02`)]), EVENTS);
+
+/** Opens the newest request as its tree. */
+async function openTree() {
+  await page.goto(`${base}/?q=${encodeURIComponent(`_tag:=${EVENTS} type:=request`)}&from=1h`);
+  await rows.nth(1).waitFor();
+  await rows.first().locator(".cells").click();
+  await page.locator(".tree .span").nth(9).waitFor();
+  await settled();
+}
+
+await step("an application event opens as its tree on a time line", async () => {
+  await openTree();
+  check(/request 320\.0 ms/.test(await rows.nth(1).innerText()), "a row says what it is and how long it took");
+  const names = await page.locator(".tree .label").allInnerTexts();
+  equal(names.join(" "), "request .auth .load .sql .sql .pay .http request.log .http .render", "those of this request, in order");
+  equal(await page.locator(".tree .own .label").innerText(), "request", "the opened one is marked");
+  equal(await page.locator(".tree .took").nth(3).innerText(), "62.0 ms", "how long it took");
+  const lane = await page.locator(".tree .lane").nth(5).boundingBox();
+  const bar = await page.locator(".tree .lane .bar").nth(5).boundingBox();
+  check(Math.abs((bar.x - lane.x) / lane.width - 0.165 / 0.32) < 0.02 && Math.abs(bar.width / lane.width - 0.135 / 0.32) < 0.02, "the bar is when it was");
+  const [panel, next] = [await page.locator(".panel").boundingBox(), await rows.nth(1).boundingBox()];
+  check(next.y >= panel.y + panel.height - 1, "the next row stands below");
+  await picture("event");
+});
+
+await step("the tree works with the keyboard", async () => {
+  await openTree();
+  const focus = () => page.evaluate(() => document.activeElement?.querySelector(".label")?.textContent);
+  await page.locator(".tree .span").first().focus();
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"]) await page.keyboard.press(key);
+  equal(await focus(), ".load", "three down, one up");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  check((await words(".tree .said")).includes("FROM orders"), "Enter shows what the event says");
+  const [panel, next] = [await page.locator(".panel").boundingBox(), await rows.nth(1).boundingBox()];
+  check(next.y >= panel.y + panel.height - 1, "the next row makes room");
+  await page.keyboard.press("Enter");
+  equal(await page.locator(".tree .said").count(), 0, "and again hides it");
+  check(await page.evaluate(() => getComputedStyle(/** @type {Element} */ (document.activeElement)).outlineStyle !== "none"), "the focus is visible");
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  await step(`a tree has contrast enough (${colorScheme})`, async () => {
+    await page.emulateMedia({ colorScheme });
+    await openTree();
+    const worst = await contrast();
+    check(worst.ratio >= 4.5, `${worst.ratio.toFixed(2)} is too little: ${worst.text}`);
+    await page.emulateMedia({ colorScheme: "light" });
+  });
+}
+
 for (const colorScheme of ["light", "dark"]) {
   await step(`text has contrast enough (${colorScheme})`, async () => {
     await page.emulateMedia({ colorScheme });
@@ -380,6 +443,8 @@ await step("a narrow screen holds it all", async () => {
   await rows.nth(1).locator(".cells").click();
   await page.locator(".panel").waitFor();
   check((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360, "neither does a record");
+  await openTree();
+  check((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360, "nor a tree");
   await page.setViewportSize({ width: 1280, height: 800 });
 });
 

@@ -54,6 +54,16 @@ export async function json(path, params = {}, signal) {
   return (await ask(`/api/v1/${path}`, params, signal)).json();
 }
 
+/**
+ * An answer of one JSON object a line, whole.
+ * @param {string} path @param {Record<string, string | number | undefined>} params
+ * @returns {Promise<any[]>}
+ */
+export async function lines(path, params) {
+  const text = await (await ask(`/api/v1/${path}`, params)).text();
+  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+}
+
 /** Resolves when the node answers. */
 export const alive = () => ask("/healthz", {});
 

@@ -295,7 +295,7 @@ function draw(index, row) {
     el("span", { class: "from" }, plain(source(record))),
     ...state.cols.map((name) => el("span", { class: "col" }, nodes(text(record[name]), marked, { oneLine: true }))),
     line,
-  ), open && panel(record, marked, state, { narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }), column, around, say }));
+  ), open && panel(record, marked, state, { narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }), column, around, say, grown: () => list.show() }));
 }
 
 /** Opens or closes a row. @param {number} index */

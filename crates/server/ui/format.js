@@ -31,6 +31,13 @@ export function seconds(s) {
   return s < 10 ? `${s.toFixed(2)} s` : `${short(s)} s`;
 }
 
+/** `12.3 ms`; nothing for what took no time. @param {number} s */
+export function took(s) {
+  if (s <= 0) return "";
+  if (s < 0.0009995) return `${Math.round(s * 1e6)} µs`;
+  return s < 0.9995 ? `${(s * 1e3).toFixed(1)} ms` : `${s.toFixed(2)} s`;
+}
+
 /** `61 %` @param {number} part @param {number} whole */
 export function percent(part, whole) {
   if (!whole) return "";

@@ -4,9 +4,10 @@
  */
 import { copy, el } from "./dom.js";
 import { stance } from "./lang.js";
-import { address, text } from "./rows.js";
+import { address, isEvent, text } from "./rows.js";
 import { nodes } from "./text.js";
 import { full, nanos, zone } from "./time.js";
+import { tree } from "./tree.js";
 
 /**
  * @typedef {object} Ways
@@ -14,6 +15,7 @@ import { full, nanos, zone } from "./time.js";
  * @property {(field: string) => void} column
  * @property {(record: import("./rows.js").Rec) => void} around
  * @property {(words: string) => void} say
+ * @property {() => void} grown Called when what is shown has another height.
  */
 
 /** Of these a value is never looked for by clicking. */
@@ -36,6 +38,7 @@ export function panel(record, marks, state, ways) {
       act("copy JSON", "Copy the record as JSON", () => put(JSON.stringify(record, null, 2), "Record")),
       act("copy link", "Copy the address of this view", () => put(location.href, "Link")),
     ),
+    isEvent(record) && tree(record, ways.grown),
     el("table", {},
       el("caption", { class: "unseen" }, `Fields of ${address(record)}`),
       el("tbody", {}, ...rows.map(([name, value]) => {

@@ -2,6 +2,7 @@
 /**
  * A record as a row shows it: its level, where it is from, what of it reads as the line.
  */
+import { took } from "./format.js";
 import { nanos } from "./time.js";
 
 /** @typedef {Record<string, any>} Rec */
@@ -41,6 +42,9 @@ export const address = (record) => `${record._source}:${record._epoch}:${record.
 /** @param {Rec} record */
 export const time = (record) => nanos(String(record._time ?? "")) ?? 0n;
 
+/** Whether a record is an application event, which has a tree. @param {Rec} record */
+export const isEvent = (record) => typeof record.type === "string" && record.id != null && Number.isFinite(record.start) && Number.isFinite(record.end);
+
 /** The class of a level, however it is written. @param {string} text @returns {Level} */
 export function levelClass(text) {
   const word = text.trim().toLowerCase();
@@ -54,8 +58,9 @@ const SHORT = { error: "ERROR", warn: "WARN", info: "INFO", debug: "DEBUG", "": 
 
 /** The level of a record: how it is called, and its class. @param {Rec} record @returns {{text: string, cls: Level}} */
 export function level(record) {
+  const event = isEvent(record);
   for (const name of LEVELS) {
-    const value = record[name];
+    const value = record[name] ?? (event ? record[`body.${name}`] : undefined);
     if (typeof value !== "string" && typeof value !== "number") continue;
     const cls = levelClass(String(value));
     const text = String(value).toUpperCase();
@@ -89,11 +94,17 @@ export function rest(record) {
 }
 
 /**
- * What reads as the line: the message of an event that has one, and the fields beside it; else the line as it is.
+ * What reads as the line: the message of an event that has one, and the fields beside it; of an application event what it
+ * is called and how long it took; else the line as it is.
  * @param {Rec} record @returns {{main: string, more: [string, any][]}}
  */
 export function reads(record) {
   const line = String(record._line ?? "");
+  if (isEvent(record)) {
+    const said = Object.entries(record).filter(([name]) => name.startsWith("body.") && name !== "body.msg");
+    const main = `${record.type} ${record["body.msg"] ?? took(record.end - record.start)}`;
+    return { main, more: said.map(([name, value]) => [name.slice(5), value]) };
+  }
   if (line.startsWith("{")) {
     for (const name of LINES) {
       const value = record[name];

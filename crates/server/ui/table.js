@@ -2,6 +2,7 @@
 /**
  * Rows that are no log lines: what pipes such as `stats` made.
  */
+import { charts } from "./charts.js";
 import { el, put } from "./dom.js";
 import { rec, text } from "./rows.js";
 import { nodes } from "./text.js";
@@ -15,7 +16,7 @@ export function table(into, items) {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const numeric = new Set(names.filter((name) => rows.some((row) => typeof row[name] === "number") && rows.every((row) => row[name] === undefined || typeof row[name] === "number")));
   const cls = (/** @type {string} */ name) => (numeric.has(name) ? "number" : "");
-  put(into, el("table", {},
+  put(into, names.includes("_time") && charts(rows, names, numeric), el("table", {},
     el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col", class: cls(name) }, name)))),
     el("tbody", {}, ...rows.map((row) => el("tr", {}, ...names.map((name) => el("td", { class: cls(name) }, nodes(text(row[name]), null)))))),
   ), items.length > MOST && el("p", { class: "none" }, `The first ${MOST} rows.`));
