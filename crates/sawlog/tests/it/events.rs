@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sawlog_client::{Options, context, flush, set, stats};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::node::{Node, output, sawlog, succeed};
 
@@ -88,6 +88,40 @@ fn a_request_is_found_and_shown_as_a_tree_with_and_without_a_node() {
     check("from the node");
     node.shut_down();
     check("from the directory");
+}
+
+#[test]
+fn events_without_spans_make_a_tree_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(&folder.path().join("data"), &[]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let event = |kind: &str, id: Value, after: f64, seconds: f64| {
+        let (start, end) = (now + after, now + after + seconds);
+        json!({"type": kind, "id": id, "host": "vm", "pid": 7, "start": start, "end": end, "body": null})
+            .to_string()
+    };
+    let events = [
+        event("request.sql", json!("6b00"), 0.1, 0.1),
+        event("request", json!("6b00"), 0.0, 0.5),
+        event("job", json!(17), 0.0, 2.0),
+        // Something else with a type and an id.
+        json!({"type": "invoice", "id": 17, "start": "monday", "end": "friday"}).to_string(),
+    ];
+    assert_eq!(node.ingest("?tag=old", events.join("\n").as_bytes()).0, 200);
+    node.wait_for("_tag:old", 4);
+    let ask =
+        |arguments: &[&str]| lines(sawlog().arg("events").args(arguments).arg("--data").arg(&node.data));
+    let trees = ask(&["--json", "request*"]);
+    let shape = |tree: &Value| {
+        let events = tree["events"].as_array().unwrap().iter();
+        events
+            .map(|event| format!("{}{}", event["depth"], event["type"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((trees.len(), shape(&trees[0])), (1, vec!["0request".to_owned(), "1request.sql".to_owned()]));
+    let jobs = ask(&["--json", "--id", "17"]);
+    assert_eq!((jobs.len(), shape(&jobs[0])), (1, vec!["0job".to_owned()]));
+    node.shut_down();
 }
 
 #[test]
