@@ -44,6 +44,8 @@ pub(crate) struct Credentials {
 pub(crate) enum LinkError {
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error("what connects to the receiver panicked")]
+    Panicked,
     #[error("the receiver closed the connection")]
     Closed,
     #[error("the receiver does not answer")]

@@ -61,6 +61,8 @@ mod configure;
 mod context;
 mod fork;
 mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 mod layer;
 mod names;
 mod queue;

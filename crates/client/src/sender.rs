@@ -3,6 +3,7 @@
 //! has it already. Knows nothing of contexts and of what is in an event.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -169,7 +170,14 @@ struct Courier {
 
 impl Courier {
     fn run(mut self) {
-        while self.step() {}
+        // The application's own function that connects may panic; nobody would start this thread again.
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.step())) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => self.failed(&LinkError::Panicked),
+            }
+        }
         self.shared.lock().running = false;
         self.shared.settled.notify_all();
     }
