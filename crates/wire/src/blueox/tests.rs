@@ -302,7 +302,7 @@ fn two_nodes_know_each_other_and_double_nothing() {
 #[test]
 fn an_original_gets_frames() {
     let (node, _) = node(&[("lane", "false")]);
-    for (at, given) in [(0, vec![]), (10, vec![("lane", "false")])] {
+    for (at, given) in [(0, vec![]), (20, vec![("lane", "false")]), (40, vec![("compress", "zstd")])] {
         let (output, _runtime) = output(node.address, &given);
         give(&*output, rows("request", EVENTS), at);
         let mut seen = Vec::new();

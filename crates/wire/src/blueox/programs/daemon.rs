@@ -118,7 +118,7 @@ impl Daemon {
         input.extend(self.range.iter().map(|range| ("stream_range", vec![range.clone()])));
         config.inputs.push(wiring::section(named("blueox")?, &input)?);
         if let Some(dir) = self.given.get("log-path") {
-            config.push_output(wiring::section(named("file")?, &self.files(dir))?);
+            config.push_output(wiring::section(named("file")?, &self.files(dir, data))?);
         }
         let pointed = sys.fs.read(&file).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
         if let Some(to) = pointed.as_deref().or(self.given.get("forward")) {
@@ -133,7 +133,7 @@ impl Daemon {
         Ok(config)
     }
 
-    fn files(&self, dir: &str) -> Vec<(&'static str, Vec<String>)> {
+    fn files(&self, dir: &str, data: &Path) -> Vec<(&'static str, Vec<String>)> {
         let (span, letters) = match self.given.get("rotate-hours") {
             Some(hours) => (format!("{hours}h"), "%Y%m%d%H"),
             None => ("1d".to_owned(), "%Y%m%d"),
@@ -144,6 +144,8 @@ impl Daemon {
             ("path_suffix", text(".log")),
             ("append", text("true")),
             ("format.type", text("blueox")),
+            // Nothing but events is in the directory: other programs read it.
+            ("buffer.path", vec![data.join("files").to_string_lossy().into_owned()]),
             ("buffer.keys", vec!["time".to_owned(), "tag".to_owned()]),
             ("buffer.timekey", vec![span]),
             ("buffer.timekey_use_utc", text("true")),

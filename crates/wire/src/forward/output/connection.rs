@@ -239,7 +239,10 @@ impl Target {
             let bytes = match self.queue.next(self.number, self.manner.idle).await {
                 Next::Send(bytes) => match &plain {
                     None => bytes,
-                    Some(plain) => rewritten(&bytes, plain),
+                    Some(plain) => match rewritten(&bytes, plain) {
+                        Ok(bytes) => bytes,
+                        Err(error) => return End::Failed(error),
+                    },
                 },
                 Next::Idle => return End::Idle,
                 Next::Closed => return End::Closed,
@@ -361,16 +364,19 @@ impl Target {
 }
 
 /// The rows of a lane's message, written in another way.
-fn rewritten(bytes: &Bytes, plain: &Write) -> Bytes {
-    // It is a message that this output made, so that all of it can be read.
-    let limits = Limits { depth: usize::MAX, event: usize::MAX, message: usize::MAX, ..Limits::default() };
+///
+/// # Errors
+/// In words, where it is none; it is one that this output made.
+fn rewritten(bytes: &Bytes, plain: &Write) -> Result<Bytes, String> {
+    const WHOLE: usize = usize::MAX / 4;
+    let limits = Limits { depth: WHOLE, event: WHOLE, message: WHOLE, ..Limits::default() };
+    let Message::Events(events) = message::read(bytes, &limits).map_err(|error| error.to_string())? else {
+        return Err("a message without rows".to_owned());
+    };
+    let batch = sawlog_model::frame::decode(events.body().clone(), &limits);
     let mut out = Vec::new();
-    if let Ok(Message::Events(events)) = message::read(bytes, &limits)
-        && let Ok(batch) = sawlog_model::frame::decode(events.body().clone(), &limits)
-    {
-        plain(&batch, &mut out);
-    }
-    out.into()
+    plain(&batch.map_err(|error| error.to_string())?, &mut out);
+    Ok(out.into())
 }
 
 /// Between three quarters of the time and all of it, so that many senders do not come back at the same moment.
