@@ -10,18 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// Names under which the agent takes other programs' flags.
-const NAMES: &[&str] = &[
-    "flosculusd",
-    "beaver",
-    "ik",
-    "ikb",
-    "oxd",
-    "oxview",
-    "oxctl",
-    "oxstore",
-    "oxingest",
-    "oxstash",
-];
+const NAMES: &[&str] =
+    &["flosculusd", "beaver", "ik", "ikb", "oxd", "oxview", "oxctl", "oxstore", "oxingest", "oxstash"];
 
 /// Where a file of the package goes, with which mode, and what it is made of.
 struct Entry {
