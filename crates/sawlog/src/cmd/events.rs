@@ -133,18 +133,28 @@ fn names(events: &[Value]) -> Vec<String> {
     names
 }
 
-/// When, where and which tree.
+/// When, which tree and where: the id comes early, since it is what the next question needs.
 fn origin(tree: &Value, event: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let words = format!(
-        "{}  {}:{}  {}  {}",
-        text(&event["time"]),
+        "{}  {}  {}:{}  {}",
+        milliseconds(&text(&event["time"])),
+        text(&tree["id"]),
         text(&event["host"]),
         event["pid"],
-        text(&tree["id"]),
         pairs(&event["body"])
     );
     terminal::visible(&words)
+}
+
+/// A time without the digits that nobody reads.
+fn milliseconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, fraction)) if fraction.len() > 4 && fraction.ends_with('Z') => {
+            format!("{whole}.{}Z", fraction.get(..3).unwrap_or_default())
+        }
+        _ => time.to_owned(),
+    }
 }
 
 /// What a body says, flat: `response.status=200`.
@@ -224,7 +234,7 @@ mod tests {
     fn request() -> Value {
         let event = |depth, kind: &str, after: f64, seconds: f64, body| {
             json!({"depth": depth, "type": kind, "after": after, "seconds": seconds, "body": body,
-                "time": "2026-11-21T08:00:00Z", "host": "web", "pid": 7})
+                "time": "2026-11-21T08:00:00.123456789Z", "host": "web", "pid": 7})
         };
         json!({"id": "6b00", "start": 1.0, "seconds": 0.032, "events": [
             event(0, "request", 0.0, 0.032, json!({"user": 7})),
@@ -244,7 +254,7 @@ mod tests {
             format!("{}\n", whole.trim_end())
         };
         let expected = [
-            line("request", "32.0 ms", 0, &"━".repeat(32), "2026-11-21T08:00:00Z  web:7  6b00  user=7"),
+            line("request", "32.0 ms", 0, &"━".repeat(32), "2026-11-21T08:00:00.123Z  6b00  web:7  user=7"),
             line("  .load", "16.0 ms", 8, &"━".repeat(16), ""),
             line("    .sql", "400 µs", 8, "━", "query=SELECT\\x1b n.rows=3"),
             line("  other", "2.0 ms", 30, "━━", ""),
