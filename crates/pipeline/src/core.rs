@@ -19,6 +19,7 @@ use crate::gate::Gate;
 use crate::graph::{Graph, Graphs, Route};
 use crate::known::Known;
 use crate::lane::Lane;
+use crate::notes::{Note, Notes};
 use crate::payload::{self, Item, Saved};
 use crate::pending::Pending;
 use crate::seen::Seen;
@@ -35,7 +36,7 @@ pub(crate) type Done = Box<dyn FnOnce(Result<(), DeliveryError>) + Send>;
 pub(crate) enum Job {
     /// Journal rows and give them to the outputs. `done` is called when they are on stable storage, or, with `taken`,
     /// when moreover the outputs on this machine have them.
-    Rows { items: Vec<Item>, taken: bool, done: Done },
+    Rows { items: Vec<Item>, notes: Vec<Note>, taken: bool, done: Done },
     /// Journal what is pending of a source.
     Settle { source: SourceId, done: Done },
     /// Journal positions.
@@ -73,6 +74,8 @@ pub(crate) struct Core {
     pub known: Mutex<Known>,
     /// Keys of messages that were taken.
     pub seen: Mutex<Seen>,
+    /// What inputs keep of themselves.
+    pub notes: Mutex<Notes>,
     pub taps: Taps,
     pub inputs: Mutex<Vec<Arc<Counters>>>,
     /// Counters of the journal itself.
@@ -212,7 +215,7 @@ impl Core {
         let cursors: Vec<_> =
             lanes.iter().filter_map(|lane| lane.unsaved_cursor().map(|at| (lane, at))).collect();
         if !(sources.is_empty() && cursors.is_empty()) {
-            self.append_saved(sources, &cursors, Vec::new())?;
+            self.append_saved(sources, &cursors, Vec::new(), Vec::new())?;
         }
         if let Some(dead) = &self.options.dead {
             let lane_of = |name: &str| lanes.iter().find(|lane| *lane.name == *name);
@@ -227,15 +230,19 @@ impl Core {
         sources: Vec<KnownSource>,
         cursors: &[(&Arc<Lane>, Lsn)],
         keys: Vec<u128>,
+        notes: Vec<Note>,
     ) -> Result<(), JournalError> {
         let named = cursors.iter().map(|(lane, cursor)| (lane.name.to_string(), *cursor)).collect();
-        let saved = Saved { cursors: named, sources, keys };
+        let saved = Saved { cursors: named, sources, keys, notes };
         let at = self.journal.append(FrameKind::Cursor, Default::default(), |_, out| {
             payload::put_saved(out, &saved);
         })?;
         let mut seen = lock(&self.seen);
         saved.keys.iter().for_each(|key| seen.stored(*key, at));
         drop(seen);
+        let mut notes = lock(&self.notes);
+        saved.notes.into_iter().for_each(|note| notes.stored(note, at));
+        drop(notes);
         let mut known = lock(&self.known);
         for source in &saved.sources {
             known.learn(&source.source, &source.position, Some(at));
@@ -263,8 +270,9 @@ impl Core {
         let staying = lanes.iter().filter(|lane| !lane.is_retired());
         let cursors: Vec<_> = staying.map(|lane| (lane, lane.cursor())).collect();
         let keys = lock(&self.seen).due(cursor);
-        if !due.is_empty() || !cursors.is_empty() || !keys.is_empty() {
-            self.append_saved(due, &cursors, keys)?;
+        let notes = lock(&self.notes).due(cursor);
+        if !due.is_empty() || !cursors.is_empty() || !keys.is_empty() || !notes.is_empty() {
+            self.append_saved(due, &cursors, keys, notes)?;
         }
         self.journal.trim(cursor)?;
         self.graphs.trim(cursor);

@@ -14,6 +14,7 @@ use crate::core::{Core, Done, Job};
 use crate::count::Counters;
 use crate::graph::Walk;
 use crate::lane::{Asked, Lane};
+use crate::notes::Note;
 use crate::payload::Item;
 use crate::pipeline::permits;
 use crate::tap::Tap;
@@ -144,7 +145,7 @@ impl Intake {
             task::sleep(FULL_RETRY);
         }
         self.counters.passed(&items[0].batch);
-        self.wait_for(|done| Job::Rows { items, taken: false, done })
+        self.wait_for(|done| Job::Rows { items, notes: Vec::new(), taken: false, done })
     }
 
     /// Whether the queue of an output on the way of these items is full and its sender is to wait.
@@ -273,7 +274,7 @@ impl Intake {
     /// [`DeliveryError`]; nothing is acknowledged.
     pub async fn submit(&self, batches: Vec<Batch>) -> Result<(), DeliveryError> {
         let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
-        self.submit_items(items.map(|batch| (batch, None, None)).collect()).await
+        self.submit_items(items.map(|batch| (batch, None, None)).collect(), None).await
     }
 
     /// Like [`Intake::submit`], for messages that their senders repeat under the same key until they are acknowledged. The
@@ -283,7 +284,22 @@ impl Intake {
     /// As [`Intake::submit`].
     pub async fn submit_keyed(&self, batches: Vec<(Batch, Option<u128>)>) -> Result<(), DeliveryError> {
         let batches = batches.into_iter().filter(|(batch, _)| !batch.rows.is_empty());
-        self.submit_items(batches.map(|(batch, key)| (batch, None, key)).collect()).await
+        self.submit_items(batches.map(|(batch, key)| (batch, None, key)).collect(), None).await
+    }
+
+    /// Like [`Intake::submit`], with a note that is journaled in the same append as the rows: both are there after a crash,
+    /// or neither is. [`Intake::note`] gives it back after a restart. Without rows only the note is written.
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub async fn submit_noted(&self, batches: Vec<Batch>, note: Note) -> Result<(), DeliveryError> {
+        let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
+        self.submit_items(items.map(|batch| (batch, None, None)).collect(), Some(note)).await
+    }
+
+    /// The last note of that name.
+    pub fn note(&self, name: &str) -> Option<bytes::Bytes> {
+        lock(&self.core.notes).get(name)
     }
 
     /// Keys of the last messages that were taken, oldest first.
@@ -298,14 +314,15 @@ impl Intake {
     /// As [`Intake::submit`].
     pub async fn submit_addressed(&self, batches: Vec<(Batch, Position)>) -> Result<(), DeliveryError> {
         let batches = batches.into_iter().map(|(batch, position)| (batch, Some(position), None));
-        self.submit_items(batches.collect()).await
+        self.submit_items(batches.collect(), None).await
     }
 
     async fn submit_items(
         &self,
         batches: Vec<(Batch, Option<Position>, Option<u128>)>,
+        note: Option<Note>,
     ) -> Result<(), DeliveryError> {
-        if batches.is_empty() {
+        if batches.is_empty() && note.is_none() {
             return Ok(());
         }
         let item = |(batch, position, key)| {
@@ -327,7 +344,8 @@ impl Intake {
             // A sender that went away in the meantime is not told.
             let _ = tell.send(result);
         });
-        self.core.enqueue(Job::Rows { items, taken: true, done });
+        let notes = note.into_iter().collect();
+        self.core.enqueue(Job::Rows { items, notes, taken: true, done });
         told.await.unwrap_or(Err(DeliveryError::Stopping))
     }
 

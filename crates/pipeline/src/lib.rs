@@ -12,6 +12,7 @@ mod graph;
 mod intake;
 mod known;
 mod lane;
+mod notes;
 mod output;
 mod payload;
 mod pending;
@@ -36,6 +37,7 @@ pub use dead::{DeadLetters, Letter, Letters, Replayed, Which, Why};
 pub use filter::{Failed, Filter, Filtered, Told};
 pub use graph::{Graph, Parts};
 pub use intake::{DeliveryError, Env, Input, Intake, Running};
+pub use notes::Note;
 pub use output::{Failing, Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{

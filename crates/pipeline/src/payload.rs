@@ -8,6 +8,8 @@ use sawlog_journal::Lsn;
 use sawlog_model::frame::{self, FrameError, Reader, put_bytes, put_varint};
 use sawlog_model::{Batch, KnownSource, Limits, Position};
 
+use crate::Note;
+
 /// First byte of every payload; another number is of a version that this one does not know.
 const VERSION: u8 = 1;
 const HAS_POSITION: u8 = 1;
@@ -18,6 +20,10 @@ const HAS_LABEL: u8 = 8;
 const HAS_TAKER: u8 = 16;
 /// The name of the only output that gets the rows.
 const HAS_ONLY: u8 = 32;
+/// In the place of an item: an input's note, alone in its flags.
+const NOTE: u8 = 64;
+/// Version of cursor frames that hold notes, too.
+const WITH_NOTES: u8 = 2;
 
 /// Rows on their way to the outputs.
 #[derive(Clone, Debug)]
@@ -45,6 +51,8 @@ pub(crate) struct Saved {
     pub sources: Vec<KnownSource>,
     /// Keys of messages that were taken, oldest first.
     pub keys: Vec<u128>,
+    /// Notes of inputs.
+    pub notes: Vec<Note>,
 }
 
 fn put_position(out: &mut Vec<u8>, position: &Position) {
@@ -95,6 +103,20 @@ pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
     frame::encode(&item.batch, out);
 }
 
+/// Appends an input's note; see [`begin`].
+pub(crate) fn put_note(out: &mut Vec<u8>, note: &Note) {
+    out.push(NOTE);
+    put_bytes(out, note.name.as_bytes());
+    put_bytes(out, &note.state);
+}
+
+fn read_note(reader: &mut Reader) -> Result<Note, FrameError> {
+    let name = reader.text("name of a note")?;
+    // Copied: a few bytes must not keep a whole frame in memory.
+    let state = Bytes::copy_from_slice(&reader.bytes("note")?);
+    Ok(Note { name, state })
+}
+
 /// Begins a payload of rows; items follow to its end.
 pub(crate) fn begin(out: &mut Vec<u8>) {
     out.push(VERSION);
@@ -103,12 +125,21 @@ pub(crate) fn begin(out: &mut Vec<u8>) {
 /// Reads the items of a payload. The journal has checked the bytes, and what was once acknowledged must be readable
 /// again whatever the limits are now; so only the size of the bytes bounds it.
 pub(crate) fn read_items(payload: Bytes) -> Result<Vec<Item>, FrameError> {
+    read_all(payload).map(|(items, _)| items)
+}
+
+/// As [`read_items`], with the notes of inputs.
+pub(crate) fn read_all(payload: Bytes) -> Result<(Vec<Item>, Vec<Note>), FrameError> {
     let limits = Limits { names: usize::MAX, fields: usize::MAX, ..Limits::default() };
     let mut reader = Reader::new(payload);
     expect_version(&mut reader)?;
-    let mut items = Vec::new();
+    let (mut items, mut notes) = (Vec::new(), Vec::new());
     while reader.remaining() > 0 {
         let flags = reader.byte("flags")?;
+        if flags == NOTE {
+            notes.push(read_note(&mut reader)?);
+            continue;
+        }
         if flags & !(HAS_POSITION | LATE | HAS_KEY | HAS_LABEL | HAS_TAKER | HAS_ONLY) != 0 {
             return Err(FrameError::Wrong("flags"));
         }
@@ -121,12 +152,12 @@ pub(crate) fn read_items(payload: Bytes) -> Result<Vec<Item>, FrameError> {
         let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
         items.push(Item { batch, position, late, label, key, only });
     }
-    Ok(items)
+    Ok((items, notes))
 }
 
 /// Appends a cursor frame's payload.
 pub(crate) fn put_saved(out: &mut Vec<u8>, saved: &Saved) {
-    out.push(VERSION);
+    out.push(if saved.notes.is_empty() { VERSION } else { WITH_NOTES });
     put_varint(out, saved.cursors.len() as u64);
     for (name, lsn) in &saved.cursors {
         put_bytes(out, name.as_bytes());
@@ -137,6 +168,10 @@ pub(crate) fn put_saved(out: &mut Vec<u8>, saved: &Saved) {
         frame::put_source(out, &known.source);
         put_position(out, &known.position);
     }
+    if !saved.notes.is_empty() {
+        put_varint(out, saved.notes.len() as u64);
+        saved.notes.iter().for_each(|note| put_note(out, note));
+    }
     for key in &saved.keys {
         out.extend_from_slice(&key.to_le_bytes());
     }
@@ -145,7 +180,10 @@ pub(crate) fn put_saved(out: &mut Vec<u8>, saved: &Saved) {
 /// Reads what [`put_saved`] wrote.
 pub(crate) fn read_saved(payload: Bytes) -> Result<Saved, FrameError> {
     let mut reader = Reader::new(payload);
-    expect_version(&mut reader)?;
+    let version = reader.byte("version")?;
+    if version != VERSION && version != WITH_NOTES {
+        return Err(FrameError::Wrong("version"));
+    }
     let mut saved = Saved::default();
     for _ in 0..reader.count("cursors")? {
         saved.cursors.push((reader.text("name of an output")?, Lsn(reader.varint("cursor")?)));
@@ -153,6 +191,14 @@ pub(crate) fn read_saved(payload: Bytes) -> Result<Saved, FrameError> {
     for _ in 0..reader.count("sources")? {
         let source = frame::read_source(&mut reader)?;
         saved.sources.push(KnownSource { source, position: read_position(&mut reader)? });
+    }
+    if version == WITH_NOTES {
+        for _ in 0..reader.count("notes")? {
+            if reader.byte("flags")? != NOTE {
+                return Err(FrameError::Wrong("flags"));
+            }
+            saved.notes.push(read_note(&mut reader)?);
+        }
     }
     while reader.remaining() > 0 {
         saved.keys.push(read_key(&mut reader)?);

@@ -18,6 +18,7 @@ use crate::dead::{self, DeadLetters, Replayed, Which};
 use crate::graph::Graphs;
 use crate::known::Known;
 use crate::lane::{self, Lane};
+use crate::notes::Notes;
 use crate::payload;
 use crate::seen::Seen;
 use crate::{DeliveryError, Graph, Intake, Tap, lock, reload, writer};
@@ -72,6 +73,7 @@ pub struct Pipeline {
 struct Found {
     known: Known,
     seen: Seen,
+    notes: Notes,
     cursors: HashMap<String, Lsn>,
     undecodable: Vec<String>,
 }
@@ -131,6 +133,7 @@ impl Pipeline {
             trimmed: Mutex::new(journal.start()),
             known: Mutex::new(found.known),
             seen: Mutex::new(found.seen),
+            notes: Mutex::new(found.notes),
             journal,
             options,
             graphs,
@@ -194,7 +197,7 @@ impl Pipeline {
             return Ok(());
         }
         let cursors: Vec<_> = lanes.iter().map(|lane| (lane, lane.cursor())).collect();
-        self.core.append_saved(Vec::new(), &cursors, Vec::new())
+        self.core.append_saved(Vec::new(), &cursors, Vec::new(), Vec::new())
     }
 
     /// Lets another graph hold: rows that are journaled from now on go by it. What was journaled before still goes the way
@@ -307,7 +310,8 @@ fn scan(journal: &Journal) -> Result<Found, JournalError> {
     for frame in journal.read(journal.start()) {
         let frame = frame?;
         let result = match frame.kind {
-            FrameKind::Data => payload::read_items(frame.payload).map(|items| {
+            FrameKind::Data => payload::read_all(frame.payload).map(|(items, notes)| {
+                notes.into_iter().for_each(|note| found.notes.stored(note, frame.lsn));
                 for item in &items {
                     item.key.into_iter().for_each(|key| found.seen.stored(key, frame.lsn));
                     if let Some(position) = &item.position {
@@ -320,6 +324,7 @@ fn scan(journal: &Journal) -> Result<Found, JournalError> {
                     found.known.learn(&known.source, &known.position, Some(frame.lsn));
                 }
                 saved.keys.iter().for_each(|key| found.seen.stored(*key, frame.lsn));
+                saved.notes.into_iter().for_each(|note| found.notes.stored(note, frame.lsn));
                 found.cursors.extend(saved.cursors);
             }),
         };

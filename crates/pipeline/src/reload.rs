@@ -61,7 +61,7 @@ impl Core {
         }
         let cursors: Vec<_> = fresh.iter().map(|lane| (lane, lane.cursor())).collect();
         if !cursors.is_empty() {
-            self.append_saved(Vec::new(), &cursors, Vec::new())?;
+            self.append_saved(Vec::new(), &cursors, Vec::new(), Vec::new())?;
         }
         lanes.extend(fresh.iter().cloned());
         for lane in old.iter().filter(|lane| !graph.outputs().iter().any(|part| part.name == lane.name)) {

@@ -12,6 +12,7 @@ use sawlog_model::{KnownSource, SourceId};
 use crate::core::{Core, Done, Inbox, Job};
 use crate::graph::{Graph, Walk};
 use crate::lane::{Ack, Delivered};
+use crate::notes::Note;
 use crate::payload::{self, Item};
 use crate::pending::Pending;
 use crate::{DeliveryError, lock, wait};
@@ -27,6 +28,7 @@ const FULL_RETRY: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct Round {
     items: Vec<Item>,
+    notes: Vec<Note>,
     /// Called when the rows are on stable storage.
     synced: Vec<Done>,
     /// Called when outputs have them, too.
@@ -127,9 +129,10 @@ fn add(core: &Core, round: &mut Round, job: Job) -> usize {
             done(Err(DeliveryError::Output(words.to_owned())));
             0
         }
-        Job::Rows { items, taken, done } => {
+        Job::Rows { items, notes, taken, done } => {
             let bytes = items.iter().map(|item| item.batch.weight()).sum();
             round.items.extend(items);
+            round.notes.extend(notes);
             if taken {
                 round.taken.push(done)
             } else {
@@ -183,18 +186,22 @@ fn take_pending(core: &Core, round: &Round) -> Vec<Item> {
 /// Journals the round's rows and hands them on.
 fn commit_rows(core: &Core, round: &mut Round) -> Result<(), JournalError> {
     if round.items.is_empty() {
+        let notes = std::mem::take(&mut round.notes);
+        let written =
+            if notes.is_empty() { Ok(()) } else { core.append_saved(Vec::new(), &[], Vec::new(), notes) };
         for done in round.synced.drain(..).chain(round.taken.drain(..)) {
-            done(Ok(()));
+            done(written.clone().map_err(DeliveryError::from));
         }
-        return Ok(());
+        return written;
     }
-    match append(core, &mut round.items) {
+    match append(core, &mut round.items, &round.notes) {
         Ok((at, next)) => {
             hand_on(core, round, at, next);
             Ok(())
         }
         Err(error) => {
             core.own.error("journal", &error.to_string());
+            round.notes.clear();
             let late: Vec<Item> = round.items.drain(..).filter(|item| item.late.is_some()).collect();
             let now = core.sys.clock.monotonic();
             lock(&core.inbox).pending.put_back(late, now);
@@ -207,11 +214,12 @@ fn commit_rows(core: &Core, round: &mut Round) -> Result<(), JournalError> {
 }
 
 /// Appends one frame; gives rows without a position of their own the frame's.
-fn append(core: &Core, items: &mut [Item]) -> Result<(Lsn, Lsn), JournalError> {
+fn append(core: &Core, items: &mut [Item], notes: &[Note]) -> Result<(Lsn, Lsn), JournalError> {
     let began = core.sys.clock.monotonic();
     loop {
         let made = core.journal.append(FrameKind::Data, Default::default(), |lsn, out| {
             payload::begin(out);
+            notes.iter().for_each(|note| payload::put_note(out, note));
             let mut offset = lsn.0;
             for item in items.iter_mut() {
                 if item.position.is_none() {
@@ -246,6 +254,9 @@ fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
     }
     drop(known);
     remember_keys(core, &items, at);
+    let mut notes = lock(&core.notes);
+    round.notes.drain(..).for_each(|note| notes.stored(note, at));
+    drop(notes);
     let graph = core.graphs.current();
     let walks: Vec<Walk> = items.iter().map(|item| Walk::of(&graph, item)).collect();
     let is_new = |item: &Item| item.late.is_none() && item.only.is_none();
@@ -276,7 +287,8 @@ fn remember_keys(core: &Core, items: &[Item], at: Lsn) {
 /// Journals positions that were asked for.
 fn commit_positions(core: &Core, round: &mut Round) {
     let sources = std::mem::take(&mut round.record);
-    let result = if sources.is_empty() { Ok(()) } else { core.append_saved(sources, &[], Vec::new()) };
+    let result =
+        if sources.is_empty() { Ok(()) } else { core.append_saved(sources, &[], Vec::new(), Vec::new()) };
     for done in round.recorded.drain(..) {
         done(result.clone().map_err(DeliveryError::from));
     }

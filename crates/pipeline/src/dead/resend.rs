@@ -130,7 +130,7 @@ fn submit(core: &Core, items: Vec<Item>) -> Result<(), DeliveryError> {
         // Nobody is there to be told only where the waiting thread has died.
         let _ = tell.send(result);
     });
-    core.enqueue(Job::Rows { items, taken: false, done });
+    core.enqueue(Job::Rows { items, notes: Vec::new(), taken: false, done });
     told.recv().unwrap_or(Err(DeliveryError::Stopping))
 }
 
