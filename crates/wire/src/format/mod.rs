@@ -24,7 +24,7 @@ mod syslog;
 mod tests;
 mod text;
 mod w3c;
-mod zone;
+pub(crate) mod zone;
 
 use std::sync::Arc;
 

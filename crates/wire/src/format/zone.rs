@@ -17,7 +17,7 @@ enum Zone {
 
 /// Turns stamps into times.
 #[derive(Clone, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     zone: Zone,
     reference: Nanos,
     /// The quarter of an hour of the wall clock asked for last, and its offset: rules change at none but its ends.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
 
-use super::envelope;
 use crate::shared::cut::{Cutter, Framing};
 use crate::shared::door::{self, Door, pump};
 use crate::shared::events::EventReading;
+use crate::shared::logstash;
 
 /// Each event ends with a line feed.
 pub(super) fn framing() -> Framing {
@@ -49,7 +49,7 @@ impl Input for LogstashInput {
         let reading = {
             let shared = shared.clone();
             move || {
-                Box::new(EventReading::new("logstash", &tag, envelope::open, shared.sources.clone(), limits))
+                Box::new(EventReading::new("logstash", &tag, logstash::open, shared.sources.clone(), limits))
             }
         };
         let mut listen = self.listen;

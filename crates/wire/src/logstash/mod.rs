@@ -1,7 +1,6 @@
 //! Logstash's JSON events, of version 0 and 1, over TCP and UDP: see README.md. Knows nothing of the store or of other
 //! protocols.
 
-mod envelope;
 mod input;
 #[cfg(test)]
 mod tests;
@@ -12,6 +11,7 @@ use sawlog_pipeline::{Opt, OptKind, Protocol, Sample};
 use crate::shared::cut::Cutter;
 use crate::shared::door::{self, RowsDecoder};
 use crate::shared::events::EventReading;
+use crate::shared::logstash;
 
 /// The protocol.
 pub const PROTOCOL: Protocol = Protocol {
@@ -21,7 +21,7 @@ pub const PROTOCOL: Protocol = Protocol {
     input: Some(input::make),
     decoder: Some(|limits| {
         let cutter = Cutter::new(input::framing(), 2 << 20, limits);
-        Box::new(RowsDecoder::new(cutter, Box::new(EventReading::alone("logstash", envelope::open, limits))))
+        Box::new(RowsDecoder::new(cutter, Box::new(EventReading::alone("logstash", logstash::open, limits))))
     }),
     samples: SAMPLES,
     ..Protocol::EMPTY

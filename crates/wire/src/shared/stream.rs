@@ -14,9 +14,12 @@ pub(crate) type Reader = Box<dyn AsyncRead + Send + Unpin>;
 pub(crate) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// A connection.
-pub(crate) enum Stream {
+pub enum Stream {
+    /// As it is.
     Tcp(TcpStream),
+    /// To a path.
     Unix(UnixStream),
+    /// Over TLS.
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
 }
 

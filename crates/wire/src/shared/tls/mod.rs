@@ -26,55 +26,54 @@ use self::files::Files;
 use super::stream::Stream;
 
 /// File of the own certificate.
-pub(crate) const CERT: Opt = Opt {
+pub const CERT: Opt = Opt {
     name: "tls_cert",
     kind: OptKind::Text,
     default: "",
     help: "PEM file of the own certificate and those between it and its CA. An input that has one speaks TLS only.",
 };
 /// File of its key.
-pub(crate) const KEY: Opt = Opt {
+pub const KEY: Opt = Opt {
     name: "tls_key",
     kind: OptKind::Text,
     default: "",
     help: "PEM file of that certificate's private key, not encrypted.",
 };
 /// Inputs: whose certificates senders must have.
-pub(crate) const CLIENT_CA: Opt = Opt {
+pub const CLIENT_CA: Opt = Opt {
     name: "tls_client_ca",
     kind: OptKind::Text,
     default: "",
     help: "Input: PEM file of the CAs; a sender must show a certificate of one of them.",
 };
 /// Least version.
-pub(crate) const MIN_VERSION: Opt =
+pub const MIN_VERSION: Opt =
     Opt { name: "tls_min_version", kind: OptKind::Text, default: "1.2", help: "`1.2` or `1.3`." };
 /// Outputs: whether to speak TLS.
-pub(crate) const ON: Opt =
-    Opt { name: "tls", kind: OptKind::Bool, default: "false", help: "Output: speak TLS." };
+pub const ON: Opt = Opt { name: "tls", kind: OptKind::Bool, default: "false", help: "Output: speak TLS." };
 /// Outputs: whose certificates are believed.
-pub(crate) const CA: Opt = Opt {
+pub const CA: Opt = Opt {
     name: "tls_ca",
     kind: OptKind::List,
     default: "",
     help: "Output: PEM files of the CAs that are believed; without, those of the system.",
 };
 /// Outputs: believe any certificate.
-pub(crate) const INSECURE: Opt = Opt {
+pub const INSECURE: Opt = Opt {
     name: "tls_insecure",
     kind: OptKind::Bool,
     default: "false",
     help: "Output: believe any certificate. Whoever stands between can then read and change everything.",
 };
 /// Outputs: whether the name in the certificate must be right.
-pub(crate) const VERIFY_HOSTNAME: Opt = Opt {
+pub const VERIFY_HOSTNAME: Opt = Opt {
     name: "tls_verify_hostname",
     kind: OptKind::Bool,
     default: "true",
     help: "Output: the certificate must be for the name that is connected to.",
 };
 /// Outputs: that name, where it is another one.
-pub(crate) const SERVER_NAME: Opt = Opt {
+pub const SERVER_NAME: Opt = Opt {
     name: "tls_server_name",
     kind: OptKind::Text,
     default: "",
@@ -129,7 +128,7 @@ pub(crate) fn acceptor(options: &Options, sys: &Sys) -> Result<Option<TlsAccepto
 
 /// How a client speaks TLS; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub struct Connector {
     connector: TlsConnector,
     name: String,
 }
@@ -138,7 +137,7 @@ pub(crate) struct Connector {
 ///
 /// # Errors
 /// In words, with the file and the remedy.
-pub(crate) fn connector(options: &Options, sys: &Sys) -> Result<Option<Connector>, String> {
+pub fn connector(options: &Options, sys: &Sys) -> Result<Option<Connector>, String> {
     if !options.flag("tls") {
         return Ok(None);
     }
@@ -180,7 +179,7 @@ impl Connector {
     ///
     /// # Errors
     /// In words, with the remedy.
-    pub(crate) async fn connect(&self, stream: TcpStream, host: &str) -> Result<Stream, String> {
+    pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Stream, String> {
         let name = if self.name.is_empty() { host } else { &self.name };
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| format!("`{name}` can be no name in a certificate: set `tls_server_name`"))?;
