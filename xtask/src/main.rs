@@ -65,6 +65,9 @@ fn test(root: &Path, fast: bool) -> Result<bool> {
     let mut tally = tally::Tally::default();
     let data = needs::real_logs(root, &mut tally)?;
     tally.check("every tracked Rust file is formatted", fmt::run(root, true)?);
+    if let Err(error) = needs::rabbitmq() {
+        println!("no RabbitMQ, whose tests will say that they are skipped: {error:#}");
+    }
     rust_tests::run(root, data.as_deref(), &mut tally)?;
     if !fast {
         python::run(root, &mut tally)?;

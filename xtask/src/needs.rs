@@ -52,6 +52,11 @@ pub fn debian(programs: &[&str], packages: &[&str]) -> Result<()> {
     succeed(install.args(packages).stdout(Stdio::null()))
 }
 
+/// Makes sure that RabbitMQ and its tools are there; tests start servers of their own.
+pub fn rabbitmq() -> Result<()> {
+    debian(&["rabbitmq-server", "amqp-publish"], &["rabbitmq-server", "amqp-tools"])
+}
+
 /// Whether a program can be found.
 pub fn has(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
