@@ -197,14 +197,17 @@ pub(super) fn decode_below(
         return Ok(Vec::new());
     }
     let outside = || Damage::Bytes("a code is not in its dictionary");
-    let form = Form::read(head)?;
+    let mut behind = *head;
+    let form = Form::read(&mut behind)?;
     let limit = limit.min(u32::MAX as usize) as u64;
     let Some(least) = u64::try_from(form.least).ok().filter(|least| *least < limit) else {
         return Err(outside());
     };
     if form.width > 4 {
-        return Err(outside());
+        let code = |value| u32::try_from(value).ok().filter(|code| u64::from(*code) < limit);
+        return decode(count, head, body)?.into_iter().map(|value| code(value).ok_or_else(outside)).collect();
     }
+    *head = behind;
     let planes = body.take(form.planes(count)?)?;
     let mut values = match &planes.chunks_exact(count).collect::<Vec<_>>()[..] {
         [] => vec![0; count],
@@ -237,3 +240,6 @@ pub(super) fn decode_below(
     }
     if most.saturating_add(least) >= limit { Err(outside()) } else { Ok(values) }
 }
+
+#[cfg(test)]
+mod tests;

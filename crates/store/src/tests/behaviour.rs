@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sawlog_model::{Address, Position, Predicate, SourceId, Tenant, TimeRange};
+use sawlog_model::{Address, Position, Predicate, SourceId, Tenant, Test, TimeRange};
 use sawlog_sys::sim::World;
 use sawlog_sys::task;
 use sawlog_sys::{Open, Sys};
 
 use super::support::{Stage, batch, read, request};
-use crate::{Options, Order, Origin, Store, StoreError};
+use crate::{Options, Order, Origin, ScanRequest, Store, StoreError};
 
 const T: Tenant = Tenant(0);
 
@@ -350,4 +350,72 @@ fn many_groups_keep_one_order_over_compaction() {
     assert!(last.0 == last.1 && last.1 > 0, "{last:?}");
     stage.check();
     assert_eq!(stage.store().stats().segments, 1);
+}
+
+#[test]
+fn what_is_counted_is_what_is_kept_in_memory_on_disk_and_where_age_hides_it() {
+    let world = World::new(8);
+    let second = sawlog_model::time::SECOND;
+    world.set_now(2_000 * second);
+    let options = Options { retention: 1_500 * second, ..Options::default() };
+    let store = Store::open(&world.sys(), "/data".as_ref(), options).expect("it opens");
+    let levels = ["info", "Warn", "ERROR"];
+    let words =
+        ["took 17 ms", "Reset by peer", "r\u{e9}set by PEER 10.0.3.4", "RESET 10.0.3.45/24", "x10.0.3.4"];
+    let mut batches = Vec::new();
+    let mut offset = 0;
+    for part in 0..3 {
+        let mut lines = Vec::new();
+        for index in 0..400_usize {
+            // Some rows of each part are older than the store shows when it is asked.
+            let time = (600 + (index as i64 * 7 + part * 13) % 900) * second;
+            let line = format!("{time} {} {} {index}\n", levels[index % 3], words[index % 5]);
+            lines.push((offset, line));
+            offset += 100;
+        }
+        let lines: Vec<(u64, &str)> = lines.iter().map(|(offset, line)| (*offset, line.as_str())).collect();
+        let rows = Arc::new(batch(T, SourceId(1), 0, &lines));
+        let position = Position { epoch: 0, offset, ..Position::default() };
+        store.append(rows.clone(), Origin::Replayable(position)).expect("it is taken");
+        batches.push(rows);
+        if part < 2 {
+            store.flush().expect("it flushes");
+        }
+    }
+    world.advance(Duration::from_secs(500));
+    let horizon = 1_000 * second;
+    let phrase = |text: &str, fold| Predicate::Any(Test::Phrase { text: text.to_owned(), fold });
+    let level = |test| Predicate::Field("level".to_owned(), test);
+    let asked = [
+        Predicate::All,
+        phrase("reset", true),
+        phrase("Reset", false),
+        phrase("r\u{e9}set", true),
+        phrase("10.0.3.4", true),
+        phrase("peer 10.0.3.4", true),
+        phrase("info took", true),
+        phrase("3", true),
+        Predicate::Any(Test::Part { text: "3.4".to_owned(), fold: false }),
+        Predicate::Any(Test::regex("[Rr]eset.*[0-9]{3}", false).expect("an expression")),
+        Predicate::Not(Box::new(phrase("warn", true))),
+        Predicate::And(vec![phrase("peer", true), level(Test::Is("Warn".to_owned()))]),
+        level(Test::Phrase { text: "error".to_owned(), fold: true }),
+    ];
+    let check = |when: &str| {
+        for predicate in &asked {
+            let rows = batches.iter().flat_map(|batch| batch.iter());
+            let kept = rows.filter(|row| row.row().time >= horizon && predicate.keeps(row)).count() as u64;
+            let asked = |order| ScanRequest { predicate: predicate.clone(), ..request(T, order, None) };
+            let parts = store.scan_parts(&asked(Order::Any), 2).expect("scans");
+            let counted: u64 = parts.into_iter().map(|scan| scan.count().expect("a count")).sum();
+            assert_eq!(counted, kept, "{predicate:?} {when}");
+            let read = store.scan(&asked(Order::Newest)).expect("a scan");
+            let read: usize = read.map(|batch| batch.expect("rows").num_rows()).sum();
+            assert_eq!(read as u64, kept, "{predicate:?} {when}");
+        }
+    };
+    check("in memory and in segments");
+    store.flush().expect("it flushes");
+    store.compact(&mut |_, _| ()).expect("it compacts");
+    check("after compaction");
 }
