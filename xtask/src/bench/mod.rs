@@ -97,11 +97,22 @@ fn cost(command: &[&str]) -> Result<Cost> {
     Ok(Cost { cpu: user + system, wall, resident: kilobytes as u64 * 1024 })
 }
 
-/// The best of several runs, by the clock.
-fn best(runs: usize, command: &[&str]) -> Result<Cost> {
-    let mut costs = (0..runs).map(|_| cost(command)).collect::<Result<Vec<_>>>()?;
-    costs.sort_by(|a, b| a.wall.total_cmp(&b.wall));
-    costs.into_iter().next().context("no run")
+/// The mean of several runs of a command, one after the other. GNU time counts hundredths of a second, so that only the
+/// sum of many runs says something.
+fn mean(runs: u32, command: &[&str]) -> Result<Cost> {
+    let loops = "runs=$1; shift; while [ $runs -gt 0 ]; do \"$@\"; runs=$((runs - 1)); done";
+    let runs_word = runs.to_string();
+    let all = cost(&[&["sh", "-c", loops, "sh", &*runs_word], command].concat())?;
+    let runs = f64::from(runs);
+    Ok(Cost { cpu: all.cpu / runs, wall: all.wall / runs, resident: all.resident })
+}
+
+/// Processor seconds of a process so far (fields 14 and 15 of /proc/PID/stat, in hundredths).
+fn processor(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after = stat.rsplit(") ").next().context("stat")?;
+    let ticks: Vec<f64> = after.split(' ').skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
+    Ok(ticks.iter().sum::<f64>() / 100.0)
 }
 
 /// All files below a folder, sorted.

@@ -1,12 +1,16 @@
-//! Ten questions over one set each, beside ripgrep on the raw files and VictoriaLogs: best of five, whole command for
-//! sawlog and ripgrep; for VictoriaLogs the request to a server that runs already, which favours it.
+//! Ten questions over one set each, beside ripgrep on the raw files and VictoriaLogs: whole commands for sawlog and
+//! ripgrep, and requests to servers that run already for sawlog and VictoriaLogs.
 
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use super::import::Stored;
-use super::{Bench, best, victoria};
+use super::{Bench, Cost, victoria, weight};
 use crate::needs;
 
 /// Set, what is asked, in sawlog's words, as ripgrep's arguments (`None`: it cannot), and in LogsQL.
@@ -91,55 +95,109 @@ const QUESTIONS: &[Question] = &[
     },
 ];
 
+/// Each question is asked so often.
+const RUNS: u32 = 20;
+
 pub(super) fn run(bench: &Bench, stores: &[Stored]) -> Result<()> {
-    println!("\n### Queries, milliseconds (best of five)\n");
-    println!("| set | question | sawlog | rg | VictoriaLogs | sawlog / rg | sawlog / VictoriaLogs |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("\n### Queries, milliseconds of processor time / on the clock (mean of {RUNS})\n");
+    println!(
+        "| set | question | sawlog | sawlog over HTTP | rg | VictoriaLogs | sawlog / rg | over HTTP / rg | over HTTP / VictoriaLogs |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     let rg = needs::has("rg");
     if !rg {
         eprintln!("LEFT OUT: rg is not on the PATH");
     }
     for stored in stores {
         let peer = stored.victoria.as_ref().map(|peer| victoria::Peer::start(&peer.folder)).transpose()?;
-        for question in QUESTIONS.iter().filter(|question| question.set == stored.name) {
+        let asked: Vec<&Question> = QUESTIONS.iter().filter(|question| question.set == stored.name).collect();
+        let mut rows = Vec::new();
+        for question in &asked {
             let (sawlog, data) = (bench.sawlog.to_string_lossy(), stored.sawlog.to_string_lossy());
-            let ours = best(5, &[&sawlog, "search", question.sawlog, "--json", "--data", &data])?.wall;
-            let theirs = match question.rg.filter(|_| rg) {
-                Some(arguments) => {
-                    let raw = stored.raw.to_string_lossy();
-                    Some(best(5, &[&["rg", "--no-ignore", "-a"], arguments, &[&*raw]].concat())?.wall)
-                }
-                None => None,
+            let ours = super::mean(RUNS, &[&sawlog, "search", question.sawlog, "--json", "--data", &data])?;
+            let raw = stored.raw.to_string_lossy();
+            let theirs = question.rg.filter(|_| rg).map(|arguments| {
+                super::mean(RUNS, &[&["rg", "--no-ignore", "-a"], arguments, &[&*raw]].concat())
+            });
+            let victoria = peer.as_ref().map(|peer| {
+                let path = format!("/select/logsql/query?query={}", encoded(question.logsql));
+                mean_of(|| peer.get(&path).map(drop), || peer.cpu())
+            });
+            rows.push((ours, theirs.transpose()?, victoria.transpose()?));
+        }
+        // The node has the directory for itself, so it comes last.
+        let node = Node::start(&bench.sawlog, &stored.sawlog)?;
+        for (question, (ours, theirs, victoria)) in asked.iter().zip(rows) {
+            let path = format!("/api/v1/search?query={}", encoded(question.sawlog));
+            let http = mean_of(|| node.get(&path), || super::processor(node.child.id()))?;
+            let both = |cost: Option<Cost>| {
+                cost.map_or("–".to_owned(), |cost| {
+                    format!("{:.1} / {:.0}", cost.cpu * 1e3, cost.wall * 1e3)
+                })
             };
-            let victoria = peer.as_ref().map(|peer| ask(peer, question.logsql)).transpose()?;
-            let ms = |seconds: Option<f64>| seconds.map_or("–".to_owned(), |s| format!("{:.0}", s * 1e3));
-            let to =
-                |other: Option<f64>| other.map_or("–".to_owned(), |s| format!("{:.2}", ours / s.max(1e-4)));
+            let ratio = |a: Cost, b: Option<Cost>| {
+                b.map_or("–".to_owned(), |b| format!("{:.2}", a.cpu / b.cpu.max(1e-4)))
+            };
             println!(
-                "| {} | {} | {:.0} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 stored.name,
                 question.what,
-                ours * 1e3,
-                ms(theirs),
-                ms(victoria),
-                to(theirs),
-                to(victoria)
+                both(Some(ours)),
+                both(Some(http)),
+                both(theirs),
+                both(victoria),
+                ratio(ours, theirs),
+                ratio(http, theirs),
+                ratio(http, victoria)
             );
         }
     }
     Ok(())
 }
 
-fn ask(peer: &victoria::Peer, logsql: &str) -> Result<f64> {
-    let mut query = String::new();
-    for byte in logsql.bytes() {
-        query.push_str(&format!("%{byte:02X}"));
+/// A node over a directory; ended when dropped.
+struct Node {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
-    let mut fastest = Duration::MAX;
-    for _ in 0..5 {
-        let start = Instant::now();
-        peer.get(&format!("/select/logsql/query?query={query}"))?;
-        fastest = fastest.min(start.elapsed());
+}
+
+impl Node {
+    fn start(program: &Path, data: &Path) -> Result<Node> {
+        let mut command = Command::new(program);
+        command.args(["run", "--http", "127.0.0.1:0", "--forward", "127.0.0.1:0", "--data"]).arg(data);
+        let (child, line) = weight::ready(&mut command)?;
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://"));
+        Ok(Node { address: address.context("its address")?.to_owned(), child })
     }
-    Ok(fastest.as_secs_f64())
+
+    fn get(&self, path: &str) -> Result<()> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        ensure!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        Ok(())
+    }
+}
+
+/// What a request costs a server that runs already, which favours it: one goes before that is not counted.
+fn mean_of(ask: impl Fn() -> Result<()>, processor: impl Fn() -> Result<f64>) -> Result<Cost> {
+    ask()?;
+    let (before, start) = (processor()?, Instant::now());
+    (0..RUNS).try_for_each(|_| ask())?;
+    let runs = f64::from(RUNS);
+    let (cpu, wall) = ((processor()? - before) / runs, start.elapsed().as_secs_f64() / runs);
+    Ok(Cost { cpu, wall, resident: 0 })
+}
+
+/// For a URL.
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -80,13 +80,9 @@ impl Peer {
         bail!("{PROGRAM} does not answer")
     }
 
-    /// Processor seconds so far (fields 14 and 15 of /proc/PID/stat, in hundredths).
-    fn cpu(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let after = stat.rsplit(") ").next().context("stat")?;
-        let ticks: Vec<f64> =
-            after.split(' ').skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
-        Ok(ticks.iter().sum::<f64>() / 100.0)
+    /// Processor seconds so far.
+    pub(super) fn cpu(&self) -> Result<f64> {
+        super::processor(self.child.id())
     }
 
     /// The body of a GET.

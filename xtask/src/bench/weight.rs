@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{Bench, mb};
+use super::{Bench, mb, processor};
 
 /// Longest that a node may take to read a set.
 const LOAD_PATIENCE: Duration = Duration::from_secs(120);
 
-/// A node that spent no more than this in two seconds has nothing left to read.
-const QUIET_TICKS: u64 = 4;
+/// A node that spent no more seconds of processor time in two on the clock has nothing left to read.
+const QUIET: f64 = 0.045;
 
 pub(super) fn run(bench: &Bench) -> Result<()> {
     println!("\n### Weight\n");
@@ -65,11 +65,11 @@ fn load(program: &Path, folder: &Path, logs: &Path) -> Result<()> {
     command.args(["run", "--http", "127.0.0.1:0", "-c"]).arg(&config).arg("--data").arg(folder.join("data"));
     let (mut child, _) = ready(&mut command)?;
     let began = Instant::now();
-    let mut spent = ticks(child.id())?;
+    let mut spent = processor(child.id())?;
     while began.elapsed() < LOAD_PATIENCE {
         std::thread::sleep(Duration::from_secs(2));
-        let now = ticks(child.id())?;
-        if now - spent <= QUIET_TICKS {
+        let now = processor(child.id())?;
+        if now - spent <= QUIET {
             break;
         }
         spent = now;
@@ -78,17 +78,10 @@ fn load(program: &Path, folder: &Path, logs: &Path) -> Result<()> {
         "| sawlog run, most resident while it reads the iotdb set, MB | {} |",
         mb(memory(child.id(), "VmHWM:")?)
     );
-    println!("| sawlog run, CPU s for that | {:.2} |", ticks(child.id())? as f64 / 100.0);
+    println!("| sawlog run, CPU s for that | {:.2} |", processor(child.id())?);
     child.kill()?;
     child.wait()?;
     Ok(())
-}
-
-/// Processor time of a process, user and system, in hundredths of a second.
-fn ticks(pid: u32) -> Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit(") ").next().context("stat")?.split(' ').collect();
-    Ok(fields.get(11).context("utime")?.parse::<u64>()? + fields.get(12).context("stime")?.parse::<u64>()?)
 }
 
 fn agent(program: &Path, folder: &Path) -> Result<()> {
@@ -105,7 +98,7 @@ fn agent(program: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Starts a node and waits for its start line.
-fn ready(command: &mut Command) -> Result<(Child, String)> {
+pub(super) fn ready(command: &mut Command) -> Result<(Child, String)> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;

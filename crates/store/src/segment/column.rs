@@ -89,7 +89,7 @@ pub(super) enum Column {
         codes: Vec<u32>,
     },
     Plain(Strings),
-    Templates(Templates),
+    Templates(Box<Templates>),
     Printed(Printed),
     /// JSON lists.
     Lists(Lists),

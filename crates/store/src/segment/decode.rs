@@ -314,7 +314,7 @@ impl Column {
         // The first of codes that are led is always an exception, so that there are some.
         ints::size(if led { 1 } else { ids.len() }, &mut head)?;
         let start = Place { head: narrow(from.head.len() - head.remaining())?, ..Place::default() };
-        Ok(Column::Templates(Templates::read(ids, table, start, from)))
+        Ok(Column::Templates(Box::new(Templates::read(ids, table, start, from))))
     }
 
     /// Reads the column that begins at `at`; `nested` where it is the elements of lists.
@@ -343,7 +343,7 @@ impl Column {
                 ids.at.numbers = 0;
                 let codes = ids.codes_below(table.len(), count, &from.leader)?;
                 let start = Place { head: narrow(from.head.len() - ids.head.remaining())?, ..at };
-                Ok(Column::Templates(Templates::read(codes, table, start, from)))
+                Ok(Column::Templates(Box::new(Templates::read(codes, table, start, from))))
             }
             tag::PRINTED => reading.printed(count, times, false),
             tag::STAMPS => reading.printed(count, times, true),

@@ -138,7 +138,7 @@ pub fn segment_lines(bytes: &[u8]) {
     if rows.is_empty() {
         return;
     }
-    let effort = if bytes.len() % 2 == 0 { Effort::Cheap } else { Effort::Strong };
+    let effort = if bytes.len().is_multiple_of(2) { Effort::Cheap } else { Effort::Strong };
     let size = rows.len().div_ceil(2);
     let mut writer = SegmentWriter::new(Tenant(1), effort);
     rows.chunks(size).for_each(|group| writer.add_group(group));
