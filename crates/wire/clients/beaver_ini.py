@@ -1,11 +1,13 @@
 """Beaver's configurations, run by the agent under the name `beaver`, with the receivers that its users have: a real Redis, and
 Logstash's inputs of a real node: beaver_ini.py BINARY FOLDER"""
 
+import http.server as http_server
 import json
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -171,7 +173,35 @@ to_node("tcp, json of version 1", "logstash", "json", 1, "transport: tcp\ntcp_ho
 to_node("tcp, json of version 0", "logstash", "json", 0, "transport: tcp\ntcp_host: 127.0.0.1\ntcp_port: {port}")
 to_node("udp, json of version 1", "logstash", "json", 1, "transport: udp\nudp_host: 127.0.0.1\nudp_port: {port}")
 to_node("tcp, gelf", "gelf", "gelf", 1, "transport: tcp\ntcp_host: 127.0.0.1\ntcp_port: {port}")
-to_node("http, gelf", "gelf", "gelf", 1, "transport: http\nhttp_url: http://127.0.0.1:{port}/gelf")
+
+
+@check("beaver's ini: http, an event in each request")
+def http(node):
+    bodies = []
+
+    class Receiver(http_server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http_server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        more = f"transport: http\nhttp_url: http://127.0.0.1:{server.server_port}/in"
+        with Beaver(node, "http", "json", 1, more) as beaver:
+            until = time.monotonic() + PATIENCE
+            while len(bodies) < len(LINES) and time.monotonic() < until:
+                time.sleep(0.1)
+        server.shutdown()
+    assert len(bodies) == len(LINES), len(bodies)
+    for body, line in zip(bodies, LINES):
+        envelope(json.loads(body), beaver.log, line)
 
 if __name__ == "__main__":
     node = Node(sys.argv[1], f"{sys.argv[2]}/beaver-hub", CONFIG)
