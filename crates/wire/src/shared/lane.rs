@@ -38,10 +38,13 @@ pub(crate) trait Way: Send + Sync {
 /// Options of the sender, by name.
 pub(crate) type Given = Vec<(&'static str, Vec<String>)>;
 
+/// Makes the sending end, as an output with a queue.
+pub(crate) type MakeSender = fn(Given, &Env, Arc<dyn Way>) -> Result<Box<dyn Output>, ConfigError>;
+
 /// What makes both ends.
 pub(crate) struct Lane {
     /// The receiving end, for senders who act for the tenant of this credential. The watch turns to true when the node stops.
     pub receiver: fn(&str, Intake, Env, watch::Receiver<bool>) -> Result<Receive, String>,
-    /// The sending end, as an output with a queue.
-    pub sender: fn(Given, &Env, Arc<dyn Way>) -> Result<Box<dyn Output>, ConfigError>,
+    /// The sending end.
+    pub sender: MakeSender,
 }
