@@ -17,6 +17,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::gather::{At, Gathered};
 use crate::{FrameKind, Lane, Lsn};
 
 /// Bytes before the first frame of a file.
@@ -25,6 +26,9 @@ pub(crate) const FILE_HEADER: usize = 24;
 pub(crate) const FRAME_HEADER: usize = 12;
 /// Largest lane and payload of one frame, bytes.
 pub(crate) const MAX_BODY: usize = 1 << 28;
+
+/// No journal gets so far: a file whose name says more is none of ours, and positions in a file never overflow.
+pub(crate) const MAX_POSITION: u64 = 1 << 62;
 
 /// The format that is written, and the only one that is read. Zero until the format is frozen.
 const VERSION: u32 = 0;
@@ -43,7 +47,8 @@ pub(crate) fn first_of(path: &Path) -> Option<Lsn> {
     let digits = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?;
     let canonical =
         digits.len() == 16 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    canonical.then(|| u64::from_str_radix(digits, 16).ok().map(Lsn)).flatten()
+    let first = canonical.then(|| u64::from_str_radix(digits, 16).ok()).flatten()?;
+    (first <= MAX_POSITION).then_some(Lsn(first))
 }
 
 /// Position after the last byte of a file of that length.
@@ -80,13 +85,17 @@ pub(crate) fn begin_frame(buffer: &mut Vec<u8>, kind: FrameKind, lane: &Lane) {
     }
 }
 
-/// Seals a frame, begun by [`begin_frame`] and followed by its payload, with its length and checksum. Its body is at
-/// most [`MAX_BODY`].
-pub(crate) fn seal_frame(frame: &mut [u8], lsn: Lsn) {
-    let body = (frame.len() - FRAME_HEADER) as u32;
-    frame[4..8].copy_from_slice(&body.to_le_bytes());
-    let checksum = frame_checksum(frame, lsn);
-    frame[..4].copy_from_slice(&checksum.to_le_bytes());
+/// Seals the frame that stands at `at` in `bytes`, up to their end: begun by [`begin_frame`] and followed by its payload, `len`
+/// bytes in all, at most [`MAX_BODY`] of them after its header.
+pub(crate) fn seal_frame(bytes: &mut Gathered, at: At, len: usize, lsn: Lsn) {
+    let body = (len - FRAME_HEADER) as u32;
+    bytes.own_from(at)[4..8].copy_from_slice(&body.to_le_bytes());
+    let mut slices = bytes.slices(at);
+    // The header is never of others.
+    let first = slices.next().unwrap_or_default();
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&lsn.0.to_le_bytes()), &first[4..]);
+    let checksum = slices.fold(checksum, crc32c::crc32c_append);
+    bytes.own_from(at)[..4].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// What stands at a position.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sawlog_sys::{Fs, Lock};
 
-use crate::format::{self, FILE_HEADER, FRAME_HEADER, MAX_BODY};
+use crate::format::{self, FILE_HEADER, FRAME_HEADER, MAX_BODY, MAX_POSITION};
+use crate::gather::{At, Gathered, Payload};
 use crate::writer::Writer;
 use crate::{FrameKind, JournalError, Lane, Lsn};
 
@@ -61,7 +62,7 @@ pub(crate) struct Place {
 
 struct Batch {
     /// Room for a file's header, then frames.
-    bytes: Vec<u8>,
+    bytes: Gathered,
     outcome: Arc<Outcome>,
 }
 
@@ -74,9 +75,9 @@ struct Outcome {
 }
 
 impl Batch {
-    fn new(mut bytes: Vec<u8>) -> Self {
-        bytes.clear();
-        bytes.resize(FILE_HEADER, 0);
+    fn new(buffer: Vec<u8>) -> Self {
+        let mut bytes = Gathered::new(buffer);
+        bytes.own().resize(FILE_HEADER, 0);
         Batch { bytes, outcome: Arc::default() }
     }
 
@@ -106,8 +107,8 @@ impl State {
 
 /// Takes an unfinished frame off the batch again, also where making its payload panicked.
 struct Undo<'a> {
-    bytes: &'a mut Vec<u8>,
-    keep: usize,
+    bytes: &'a mut Gathered,
+    keep: At,
 }
 
 impl Drop for Undo<'_> {
@@ -153,7 +154,7 @@ impl Inner {
         &self,
         kind: FrameKind,
         lane: Lane,
-        make: impl FnOnce(Lsn, &mut Vec<u8>),
+        make: impl FnOnce(Lsn, &mut Payload<'_>),
     ) -> Result<Lsn, JournalError> {
         let mut state = lock(&self.state);
         while state.filling.bytes.len() > BATCH_BYTES {
@@ -175,28 +176,32 @@ impl Inner {
         state: &mut State,
         kind: FrameKind,
         lane: &Lane,
-        make: impl FnOnce(Lsn, &mut Vec<u8>),
+        make: impl FnOnce(Lsn, &mut Payload<'_>),
     ) -> Result<Lsn, JournalError> {
         let lsn = state.next;
-        let keep = state.filling.bytes.len();
+        let (keep, before) = (state.filling.bytes.end(), state.filling.bytes.len());
         let mut undo = Undo { bytes: &mut state.filling.bytes, keep };
-        format::begin_frame(undo.bytes, kind, lane);
+        format::begin_frame(undo.bytes.own(), kind, lane);
         let payload = undo.bytes.len();
-        make(lsn, undo.bytes);
+        make(lsn, &mut Payload(undo.bytes));
         assert!(undo.bytes.len() >= payload, "the maker of a payload only adds to the buffer");
 
-        let len = undo.bytes.len() - keep;
+        let len = undo.bytes.len() - before;
         if len - FRAME_HEADER > MAX_BODY {
             let said = format!("a frame of {len} bytes is larger than a journal takes ({MAX_BODY})");
             return Err(self.failed(io::Error::new(io::ErrorKind::InvalidInput, said)));
+        }
+        if lsn.0 > MAX_POSITION {
+            let said = "the journal is at its last position; move its directory away";
+            return Err(self.failed(io::Error::new(io::ErrorKind::InvalidData, said)));
         }
         let next = Lsn(lsn.0 + len as u64);
         let used = next.0 - state.trimmed.0;
         if used > self.allowed(kind) {
             return Err(JournalError::Full(self.total_bytes));
         }
-        format::seal_frame(&mut undo.bytes[keep..], lsn);
-        undo.keep += len;
+        format::seal_frame(undo.bytes, keep, len, lsn);
+        undo.keep = undo.bytes.end();
         state.next = next;
         Ok(lsn)
     }
@@ -242,8 +247,9 @@ impl Inner {
         if !state.filling.is_empty() {
             state.filling.outcome.turn.notify_one();
         }
-        if batch.bytes.capacity() <= SPARE_BYTES {
-            state.spare = batch.bytes;
+        let buffer = batch.bytes.into_buffer();
+        if buffer.capacity() <= SPARE_BYTES {
+            state.spare = buffer;
         }
         state
     }

@@ -3,6 +3,8 @@
 //! payload means.
 
 mod format;
+pub mod fuzz;
+mod gather;
 mod group;
 mod reader;
 mod recovery;
@@ -19,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use bytes::Bytes;
 use sawlog_sys::{Fs, Lock, Open, Sys};
 
+pub use crate::gather::Payload;
 use crate::group::{Inner, State};
 pub use crate::reader::FrameIter;
 use crate::recovery::Found;
@@ -179,6 +182,19 @@ impl Journal {
         kind: FrameKind,
         lane: Lane,
         make: impl FnOnce(Lsn, &mut Vec<u8>),
+    ) -> Result<Lsn, JournalError> {
+        self.append_shared(kind, lane, |lsn, payload| make(lsn, payload.bytes()))
+    }
+
+    /// As [`Journal::append`], for payloads of which others own a large part: that goes to the disk from where it is.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_shared(
+        &self,
+        kind: FrameKind,
+        lane: Lane,
+        make: impl FnOnce(Lsn, &mut Payload<'_>),
     ) -> Result<Lsn, JournalError> {
         self.inner.append(kind, lane, make)
     }

@@ -60,6 +60,11 @@ impl Scan {
         Ok(format::end_of_file(self.first, self.file.metadata()?.len))
     }
 
+    /// Bytes of the file that it holds.
+    pub(crate) fn held(&self) -> usize {
+        self.chunk.len()
+    }
+
     /// The frame at `at`; none of its bytes lies at or after `limit`.
     pub(crate) fn frame(&mut self, at: Lsn, limit: Lsn) -> Result<Frame, Trouble> {
         let (start, span) = self.locate(at, limit)?;

@@ -34,6 +34,27 @@ fn a_reader_beside_the_writer_sees_what_is_durable_and_changes_nothing() {
     assert_eq!(read(), [b"one".to_vec(), b"two".to_vec()]);
 }
 
+#[test]
+fn bytes_of_others_stand_where_they_were_put() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let journal = open(dir.path());
+    let large = bytes::Bytes::from((0..100_000_u32).map(|at| (at / 7) as u8).collect::<Vec<u8>>());
+    for _ in 0..2 {
+        let made = journal.append_shared(FrameKind::Data, Lane::default(), |_, payload| {
+            payload.bytes().extend_from_slice(b"before");
+            payload.share(large.clone());
+            payload.bytes().extend_from_slice(b"between");
+            payload.share(large.slice(..10));
+            payload.share(large.slice(50_000..));
+        });
+        made.expect("appends");
+    }
+    put(&journal, b"after");
+    drop(journal);
+    let one = [b"before", &large[..], b"between", &large[..10], &large[50_000..]].concat();
+    assert_eq!(payloads(&open(dir.path()), Lsn(0)), [one.clone(), one, b"after".to_vec()]);
+}
+
 fn payloads(journal: &Journal, from: Lsn) -> Vec<Vec<u8>> {
     journal.read(from).map(|frame| frame.expect("reads").payload.to_vec()).collect()
 }

@@ -9,6 +9,7 @@ use sawlog_sys::{File, Fs, Open};
 
 use crate::Lsn;
 use crate::format::{self, FILE_HEADER};
+use crate::gather::{At, Gathered};
 
 /// Writes the journal's files; used by one thread at a time.
 pub(crate) struct Writer {
@@ -37,7 +38,7 @@ impl Writer {
     /// that it could not write: so it is left for ever, and the batch is written anew, with the same positions, to a
     /// file that begins at `first`. The beginning of a file ends the one before it, so what the failed file holds from
     /// there on is never read again.
-    pub(crate) fn commit(&mut self, bytes: &mut [u8], first: Lsn) -> io::Result<bool> {
+    pub(crate) fn commit(&mut self, bytes: &mut Gathered, first: Lsn) -> io::Result<bool> {
         let had_file = self.current.is_some();
         match self.attempt(bytes, first) {
             Err(_) if had_file => self.attempt(bytes, first),
@@ -45,14 +46,21 @@ impl Writer {
         }
     }
 
-    fn attempt(&mut self, bytes: &mut [u8], first: Lsn) -> io::Result<bool> {
-        let frames = &bytes[FILE_HEADER..];
+    fn attempt(&mut self, bytes: &mut Gathered, first: Lsn) -> io::Result<bool> {
+        let frames = (bytes.len() - FILE_HEADER) as u64;
         if let Some(mut current) = self.current.take()
-            && current.len + frames.len() as u64 <= self.file_bytes
+            && current.len + frames <= self.file_bytes
         {
-            current.file.write_at(frames, current.len)?;
+            let mut header = FILE_HEADER;
+            let slices = bytes.slices(At::default()).map(|slice| {
+                // The header's room is never of others: it is the beginning of the first slice.
+                let slice = &slice[header..];
+                header = 0;
+                slice
+            });
+            write_all(&*current.file, slices, current.len)?;
             current.file.sync()?;
-            current.len += frames.len() as u64;
+            current.len += frames;
             self.current = Some(current);
             return Ok(false);
         }
@@ -61,7 +69,7 @@ impl Writer {
     }
 
     /// Begins a file with a batch.
-    fn begin_file(&mut self, bytes: &mut [u8], first: Lsn) -> io::Result<()> {
+    fn begin_file(&mut self, bytes: &mut Gathered, first: Lsn) -> io::Result<()> {
         let path = format::file_path(&self.dir, first);
         // What bears this name is a beginning that failed: a frame that counts would have moved `first`.
         match self.fs.unlink(&path) {
@@ -69,9 +77,10 @@ impl Writer {
             _ => {}
         }
         let file = self.fs.open(&path, Open::New)?;
-        format::write_file_header(&mut bytes[..FILE_HEADER], first);
-        let written =
-            file.write_at(bytes, 0).and_then(|()| file.sync()).and_then(|()| self.fs.sync_dir(&self.dir));
+        format::write_file_header(&mut bytes.own_from(At::default())[..FILE_HEADER], first);
+        let written = write_all(&*file, bytes.slices(At::default()), 0)
+            .and_then(|()| file.sync())
+            .and_then(|()| self.fs.sync_dir(&self.dir));
         if let Err(error) = written {
             drop(file);
             // Gives a full disk its bytes back; where it fails, the next beginning removes it.
@@ -81,4 +90,13 @@ impl Writer {
         self.current = Some(Current { file, len: bytes.len() as u64 });
         Ok(())
     }
+}
+
+/// Writes the slices one after the other, from `at` on.
+fn write_all<'a>(file: &dyn File, slices: impl Iterator<Item = &'a [u8]>, mut at: u64) -> io::Result<()> {
+    for slice in slices.filter(|slice| !slice.is_empty()) {
+        file.write_at(slice, at)?;
+        at += slice.len() as u64;
+    }
+    Ok(())
 }

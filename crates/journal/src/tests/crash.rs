@@ -84,9 +84,11 @@ impl Log {
     fn append(&mut self, journal: &Journal, step: u64) -> Result<(), JournalError> {
         let given = Given::of(step);
         let mut at = Lsn(0);
-        let result = journal.append(given.kind, given.lane, |lsn, into| {
+        let result = journal.append_shared(given.kind, given.lane, |lsn, into| {
             at = lsn;
-            into.extend_from_slice(&given.payload);
+            let (own, others) = given.payload.split_at(given.payload.len() / 3);
+            into.bytes().extend_from_slice(own);
+            into.share(bytes::Bytes::copy_from_slice(others));
         });
         match result {
             Ok(lsn) => {

@@ -7,6 +7,7 @@ use sawlog_sys::Open;
 use sawlog_sys::sim::{Tail, World};
 
 use crate::format::{self, Decoded, FILE_HEADER, FRAME_HEADER};
+use crate::gather::{At, Gathered};
 use crate::{Frame, FrameKind, Journal, Lane, Lsn, Options};
 
 const DIR: &str = "/journal";
@@ -23,11 +24,12 @@ fn lane() -> impl Strategy<Value = Lane> {
 }
 
 fn encoded(kind: FrameKind, lane: &Lane, payload: &[u8], lsn: Lsn) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    format::begin_frame(&mut bytes, kind, lane);
-    bytes.extend_from_slice(payload);
-    format::seal_frame(&mut bytes, lsn);
-    bytes
+    let mut bytes = Gathered::new(Vec::new());
+    format::begin_frame(bytes.own(), kind, lane);
+    bytes.own().extend_from_slice(payload);
+    let len = bytes.len();
+    format::seal_frame(&mut bytes, At::default(), len, lsn);
+    bytes.into_buffer()
 }
 
 proptest! {
