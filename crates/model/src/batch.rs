@@ -48,6 +48,11 @@ impl Names {
         &self.list[id.0 as usize]
     }
 
+    /// The name of `id` where there is one.
+    pub fn get(&self, id: NameId) -> Option<&Arc<str>> {
+        self.list.get(id.0 as usize)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()

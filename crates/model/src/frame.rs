@@ -216,6 +216,12 @@ impl Few {
 /// Appends the batch to `out`. Only the part of the buffer that spans need is written where all rows and slots lie in
 /// one range of it.
 pub fn encode(batch: &Batch, out: &mut Vec<u8>) {
+    let bytes = encode_head(batch, out);
+    out.extend_from_slice(&bytes);
+}
+
+/// As [`encode`], but for the last part of it, which is given: bytes of the batch's own buffer.
+pub fn encode_head(batch: &Batch, out: &mut Vec<u8>) -> Bytes {
     put_varint(out, u64::from(batch.tenant.0));
     put_source(out, &batch.source);
     put_varint(out, u64::from(batch.epoch));
@@ -242,6 +248,7 @@ pub fn encode(batch: &Batch, out: &mut Vec<u8>) {
         || batch.rows.iter().map(|r| (r.start, r.len)).chain(batch.slots.iter().map(|s| (s.start, s.len)));
     let first = spans().map(|(start, _)| start).min().unwrap_or(0);
     let last = spans().map(|(start, len)| start + len).max().unwrap_or(0);
+    out.reserve(16 * batch.rows.len() + 6 * batch.slots.len());
     put_varint(out, batch.rows.len() as u64);
     let (mut offset, mut time, mut received, mut end, mut slots_end) = (0u64, 0i64, 0i64, first, 0u32);
     for row in &batch.rows {
@@ -270,7 +277,18 @@ pub fn encode(batch: &Batch, out: &mut Vec<u8>) {
         out.extend_from_slice(few.bytes());
         end = slot.start + slot.len;
     }
-    put_bytes(out, &batch.buffer[first as usize..last as usize]);
+    put_varint(out, u64::from(last - first));
+    batch.buffer.slice(first as usize..last as usize)
+}
+
+/// What stands behind the tenant in an encoded batch: all that does not depend on whose it is.
+///
+/// # Errors
+/// [`FrameError`] where not even the tenant can be read.
+pub fn after_tenant(encoded: &Bytes) -> Result<Bytes, FrameError> {
+    let mut reader = Reader::new(encoded.clone());
+    reader.u32("tenant")?;
+    reader.take(reader.remaining(), "batch")
 }
 
 /// Reads a batch; the buffer is shared with `bytes`, not copied.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use sawlog_model::{Access, Batch, KnownSource, Limits, Position, Source, SourceId};
 use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Stop};
@@ -124,6 +125,7 @@ impl Intake {
             label: self.label.clone(),
             key: None,
             only: None,
+            encoded: None,
         };
         let passage = self.core.straight.enter();
         let taker = match &passage {
@@ -274,7 +276,7 @@ impl Intake {
     /// [`DeliveryError`]; nothing is acknowledged.
     pub async fn submit(&self, batches: Vec<Batch>) -> Result<(), DeliveryError> {
         let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
-        self.submit_items(items.map(|batch| (batch, None, None)).collect(), None).await
+        self.submit_items(items.map(|batch| self.item(batch, None, None)).collect(), None).await
     }
 
     /// Like [`Intake::submit`], for messages that their senders repeat under the same key until they are acknowledged. The
@@ -284,7 +286,7 @@ impl Intake {
     /// As [`Intake::submit`].
     pub async fn submit_keyed(&self, batches: Vec<(Batch, Option<u128>)>) -> Result<(), DeliveryError> {
         let batches = batches.into_iter().filter(|(batch, _)| !batch.rows.is_empty());
-        self.submit_items(batches.map(|(batch, key)| (batch, None, key)).collect(), None).await
+        self.submit_items(batches.map(|(batch, key)| self.item(batch, None, key)).collect(), None).await
     }
 
     /// Like [`Intake::submit`], with a note that is journaled in the same append as the rows: both are there after a crash,
@@ -294,7 +296,7 @@ impl Intake {
     /// As [`Intake::submit`].
     pub async fn submit_noted(&self, batches: Vec<Batch>, note: Note) -> Result<(), DeliveryError> {
         let items = batches.into_iter().filter(|batch| !batch.rows.is_empty());
-        self.submit_items(items.map(|batch| (batch, None, None)).collect(), Some(note)).await
+        self.submit_items(items.map(|batch| self.item(batch, None, None)).collect(), Some(note)).await
     }
 
     /// The last note of that name.
@@ -313,23 +315,32 @@ impl Intake {
     /// # Errors
     /// As [`Intake::submit`].
     pub async fn submit_addressed(&self, batches: Vec<(Batch, Position)>) -> Result<(), DeliveryError> {
-        let batches = batches.into_iter().map(|(batch, position)| (batch, Some(position), None));
-        self.submit_items(batches.collect(), None).await
+        self.submit_encoded(batches.into_iter().map(|(batch, position)| (batch, position, None)).collect())
+            .await
     }
 
-    async fn submit_items(
+    /// Like [`Intake::submit_addressed`], for batches that came encoded: what [`sawlog_model::frame::after_tenant`] gives of
+    /// the bytes that the batch was read from goes into the journal as it is.
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub async fn submit_encoded(
         &self,
-        batches: Vec<(Batch, Option<Position>, Option<u128>)>,
-        note: Option<Note>,
+        batches: Vec<(Batch, Position, Option<Bytes>)>,
     ) -> Result<(), DeliveryError> {
-        if batches.is_empty() && note.is_none() {
+        let item = |(batch, position, encoded)| Item { encoded, ..self.item(batch, Some(position), None) };
+        self.submit_items(batches.into_iter().map(item).collect(), None).await
+    }
+
+    fn item(&self, batch: Batch, position: Option<Position>, key: Option<u128>) -> Item {
+        let label = self.label.clone();
+        Item { batch: Arc::new(batch), position, late: None, label, key, only: None, encoded: None }
+    }
+
+    async fn submit_items(&self, items: Vec<Item>, note: Option<Note>) -> Result<(), DeliveryError> {
+        if items.is_empty() && note.is_none() {
             return Ok(());
         }
-        let item = |(batch, position, key)| {
-            let label = self.label.clone();
-            Item { batch: Arc::new(batch), position, late: None, label, key, only: None }
-        };
-        let items: Vec<Item> = batches.into_iter().map(item).collect();
         while self.has_to_wait(&items)? {
             tokio::time::sleep(FULL_RETRY).await;
         }

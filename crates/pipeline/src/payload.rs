@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_journal::Lsn;
+use sawlog_journal::{Lsn, Payload};
 use sawlog_model::frame::{self, FrameError, Reader, put_bytes, put_varint};
 use sawlog_model::{Batch, KnownSource, Limits, Position};
 
@@ -40,6 +40,9 @@ pub(crate) struct Item {
     pub key: Option<u128>,
     /// The only output that gets the rows, whatever others are on their way: they are a dead letter of it that is replayed.
     pub only: Option<Arc<str>>,
+    /// The batch as it came encoded, but for the tenant ([`frame::after_tenant`]): until it is journaled, which then is not
+    /// to encode it again.
+    pub encoded: Option<Bytes>,
 }
 
 /// What a cursor frame says.
@@ -79,6 +82,25 @@ fn expect_version(reader: &mut Reader) -> Result<(), FrameError> {
 
 /// Appends one item; see [`begin`].
 pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
+    put_item_head(out, item);
+    frame::encode(&item.batch, out);
+}
+
+/// As [`put_item`], to a frame of the journal, without copying the rows.
+pub(crate) fn share_item(out: &mut Payload<'_>, item: &Item) {
+    put_item_head(out.bytes(), item);
+    let rest = match &item.encoded {
+        Some(encoded) => {
+            put_varint(out.bytes(), u64::from(item.batch.tenant.0));
+            encoded.clone()
+        }
+        None => frame::encode_head(&item.batch, out.bytes()),
+    };
+    out.share(rest);
+}
+
+/// What stands before the batch of an item.
+fn put_item_head(out: &mut Vec<u8>, item: &Item) {
     let position = if item.position.is_some() { HAS_POSITION } else { 0 };
     let key = if item.key.is_some() { HAS_KEY } else { 0 };
     let late = if item.late.is_some() { LATE | HAS_TAKER } else { 0 };
@@ -100,7 +122,6 @@ pub(crate) fn put_item(out: &mut Vec<u8>, item: &Item) {
     if let Some(position) = &item.position {
         put_position(out, position);
     }
-    frame::encode(&item.batch, out);
 }
 
 /// Appends an input's note; see [`begin`].
@@ -150,7 +171,7 @@ pub(crate) fn read_all(payload: Bytes) -> Result<(Vec<Item>, Vec<Note>), FrameEr
         let only = if flags & HAS_ONLY != 0 { Some(reader.text("name of an output")?.into()) } else { None };
         let position = if flags & HAS_POSITION != 0 { Some(read_position(&mut reader)?) } else { None };
         let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
-        items.push(Item { batch, position, late, label, key, only });
+        items.push(Item { batch, position, late, label, key, only, encoded: None });
     }
     Ok((items, notes))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sawlog_journal::{FrameKind, Journal, Options};
-use sawlog_model::{Batch, KnownSource, NodeStatus, Position, Row, Source, SourceId};
+use sawlog_journal::{FrameKind, Journal, Lsn, Options};
+use sawlog_model::{Batch, KnownSource, NodeStatus, Position, Row, Source, SourceId, Tenant, frame};
 use sawlog_sys::{Sys, task};
 
 use crate::payload::{self, Item};
@@ -415,20 +415,36 @@ fn too_much_that_is_pending_is_journaled_before_its_time() {
 }
 
 #[test]
+fn what_came_encoded_is_journaled_as_it_came_but_for_the_tenant() {
+    let (node, output) = (Node::new(), Collect::new("store"));
+    let pipeline = node.start(&[&output], quick());
+    let (mut rows, position) = batch(1, 0, 0, &["a\n", "b\n"]);
+    let mut bytes = Vec::new();
+    frame::encode(&batch(1, 0, 0, &["x\n", "y\n"]).0, &mut bytes);
+    let encoded = frame::after_tenant(&bytes.into()).unwrap();
+    rows.tenant = Tenant(300);
+    let intake = pipeline.intake("test");
+    let submitted = intake.submit_encoded(vec![(rows, position, Some(encoded))]);
+    task::runtime("test", 1).unwrap().block_on(submitted).unwrap();
+    pipeline.stop();
+    drop((intake, pipeline));
+    let frames: Vec<_> = node.journal().read(Lsn(0)).map(Result::unwrap).collect();
+    let data = frames.into_iter().find(|frame| frame.kind == FrameKind::Data).unwrap();
+    let items = payload::read_items(data.payload).unwrap();
+    assert_eq!(items[0].batch.tenant, Tenant(300));
+    assert_eq!(items[0].batch.iter().map(|row| row.raw()).collect::<Vec<_>>(), [b"x\n", b"y\n"]);
+}
+
+#[test]
 fn rows_that_stand_in_the_journal_twice_are_given_once() {
     let node = Node::new();
     let journal = node.journal();
     // What an append leaves that failed after its bytes were written: the rows come again, cut elsewhere.
     for lines in [&["a\n", "b\n"][..], &["a\n", "b\n"], &["a\n", "b\n", "c\n"]] {
         let (rows, position) = batch(1, 0, 0, lines);
-        let item = Item {
-            batch: Arc::new(rows),
-            position: Some(position),
-            late: None,
-            label: "".into(),
-            key: None,
-            only: None,
-        };
+        let (batch, position) = (Arc::new(rows), Some(position));
+        let label = "".into();
+        let item = Item { batch, position, late: None, label, key: None, only: None, encoded: None };
         journal
             .append(FrameKind::Data, Default::default(), |_, out| {
                 payload::begin(out);

@@ -217,16 +217,16 @@ fn commit_rows(core: &Core, round: &mut Round) -> Result<(), JournalError> {
 fn append(core: &Core, items: &mut [Item], notes: &[Note]) -> Result<(Lsn, Lsn), JournalError> {
     let began = core.sys.clock.monotonic();
     loop {
-        let made = core.journal.append(FrameKind::Data, Default::default(), |lsn, out| {
-            payload::begin(out);
-            notes.iter().for_each(|note| payload::put_note(out, note));
+        let made = core.journal.append_shared(FrameKind::Data, Default::default(), |lsn, out| {
+            payload::begin(out.bytes());
+            notes.iter().for_each(|note| payload::put_note(out.bytes(), note));
             let mut offset = lsn.0;
             for item in items.iter_mut() {
                 if item.position.is_none() {
                     Arc::make_mut(&mut item.batch).address_by_journal(offset);
                     offset += item.batch.rows.len() as u64;
                 }
-                payload::put_item(out, item);
+                payload::share_item(out, item);
             }
         });
         match made {
@@ -245,7 +245,9 @@ fn append(core: &Core, items: &mut [Item], notes: &[Note]) -> Result<(Lsn, Lsn),
 }
 
 fn hand_on(core: &Core, round: &mut Round, at: Lsn, next: Lsn) {
-    let items = std::mem::take(&mut round.items);
+    let mut items = std::mem::take(&mut round.items);
+    // From here on rows are left out of batches and others made of them.
+    items.iter_mut().for_each(|item| item.encoded = None);
     let mut known = lock(&core.known);
     for item in &items {
         if let Some(position) = &item.position {

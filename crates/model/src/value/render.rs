@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Value, form};
-use crate::{Kind, Limits, Names, Slot};
+use crate::{Kind, Limits, NameId, Names, Slot};
 
 /// Appends the line of `value`, without a terminator: compact JSON, keys in arrival order, [`form`]s for what JSON lacks.
 /// [`super::parse`] gives the same value back. Recursive: values come from decoders, which bound their depth.
@@ -73,6 +73,8 @@ pub struct Slots<'a> {
     list: &'a mut Vec<Slot>,
     most: usize,
     names_limit: usize,
+    /// The name that was new after the last slot's: mostly a record has the fields of the one before, in its order.
+    next: u32,
     path: String,
 }
 
@@ -81,18 +83,23 @@ impl<'a> Slots<'a> {
     /// `limits.names` are added. Every name is a dotted path, below `prefix` where that is not empty.
     pub fn new(prefix: &str, limits: &Limits, names: &'a mut Arc<Names>, list: &'a mut Vec<Slot>) -> Self {
         let most = list.len().saturating_add(limits.fields);
-        Slots { names, list, most, names_limit: limits.names, path: prefix.to_owned() }
+        Slots { names, list, most, names_limit: limits.names, next: 0, path: prefix.to_owned() }
     }
 
     fn push(&mut self, start: usize, end: usize, kind: Kind) {
         if self.list.len() >= self.most {
             return;
         }
-        let name = match self.names.find(&self.path) {
-            Some(name) => name,
-            None if self.names.len() >= self.names_limit => return,
-            None => Arc::make_mut(self.names).intern(&self.path),
+        let likely = NameId(self.next);
+        let name = match self.names.get(likely).filter(|name| ***name == *self.path) {
+            Some(_) => likely,
+            None => match self.names.find(&self.path) {
+                Some(name) => name,
+                None if self.names.len() >= self.names_limit => return,
+                None => Arc::make_mut(self.names).intern(&self.path),
+            },
         };
+        self.next = name.0 + 1;
         self.list.push(Slot { start: start as u32, len: (end - start) as u32, name, kind, layout: 0 });
     }
 }

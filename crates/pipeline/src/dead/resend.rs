@@ -166,5 +166,5 @@ fn item(letter: Letter) -> Item {
         batch.epoch = 0;
     }
     let (label, only) = (letter.label, Some(letter.output));
-    Item { batch: Arc::new(batch), position: None, late: None, label, key: None, only }
+    Item { batch: Arc::new(batch), position: None, late: None, label, key: None, only, encoded: None }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use sawlog_model::{Batch, KnownSource, Position, SourceId};
 use sawlog_pipeline::Intake;
 use tokio::sync::Mutex;
@@ -21,6 +22,8 @@ pub(super) struct Placed {
     pub from: Option<Mark>,
     /// Where it stands after it.
     pub to: Mark,
+    /// The bytes that the batch was read from, but for its tenant.
+    pub encoded: Bytes,
 }
 
 /// The marks of all sources. They are persisted with the rows: at the start they come from the pipeline.
@@ -75,14 +78,17 @@ impl Lanes {
         }
         let mut moved = HashMap::new();
         let mut batches = Vec::new();
-        for Placed { mut batch, from, to } in placed {
+        for Placed { mut batch, from, to, encoded } in placed {
             let source = batch.source.id;
             let mark = moved.get(&source).copied().or_else(|| *marks[&source]);
             let first = (batch.epoch, batch.rows.first().map_or(to.1, |row| row.offset));
-            match judge(mark, from, to, first) {
+            let encoded = match judge(mark, from, to, first) {
                 Verdict::Drop => continue,
-                Verdict::Take => {}
-                Verdict::From(offset) => trim(&mut batch, offset),
+                Verdict::Take => Some(encoded),
+                Verdict::From(offset) => {
+                    trim(&mut batch, offset);
+                    None
+                }
                 Verdict::Gap => {
                     let name = &batch.source.facts.name;
                     return Err(fault(
@@ -90,11 +96,11 @@ impl Lanes {
                         format!("rows of {name} from {mark:?} to {from:?} are missing"),
                     ));
                 }
-            }
+            };
             moved.insert(source, to);
-            batches.push((batch, Position { epoch: to.0, offset: to.1, ..Position::default() }));
+            batches.push((batch, Position { epoch: to.0, offset: to.1, ..Position::default() }, encoded));
         }
-        intake.submit_addressed(batches).await.map_err(|error| fault("delivery", error))?;
+        intake.submit_encoded(batches).await.map_err(|error| fault("delivery", error))?;
         for (source, to) in moved {
             if let Some(mark) = marks.get_mut(&source) {
                 **mark = Some(to);

@@ -179,7 +179,9 @@ fn placed(
     }
     batch.tenant = peer.tenant;
     let weight = batch.weight();
-    let work = Work::Placed(Placed { batch, from: span.from, to: span.to });
+    let encoded =
+        sawlog_model::frame::after_tenant(events.body()).map_err(|error| wrong(error.to_string()))?;
+    let work = Work::Placed(Placed { batch, from: span.from, to: span.to, encoded });
     Ok(Prepared { work, ack, weight })
 }
 
