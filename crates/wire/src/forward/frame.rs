@@ -42,6 +42,12 @@ impl Framer {
         self.buffer.len()
     }
 
+    /// Bytes that the message under way lacks, as far as that can be told.
+    pub fn lacks(&self) -> usize {
+        let least = if let Form::Msgpack(scanner) = &self.form { scanner.least() } else { 0 };
+        least.saturating_sub(self.buffer.len())
+    }
+
     /// Whether the peer speaks JSON, and wants to be answered in it.
     pub fn is_json(&self) -> bool {
         matches!(self.form, Form::Json(_))

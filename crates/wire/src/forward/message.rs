@@ -7,7 +7,7 @@ use sawlog_pipeline::DecodeError;
 
 use super::frame::broken;
 use crate::shared::inflate::{Compression, InflateError, inflate};
-use crate::shared::msgpack::{Item, Measured, MsgpackError, Reader, event_time, measure};
+use crate::shared::msgpack::{Item, Measured, Measurer, MsgpackError, Reader, event_time, measure};
 
 /// Longest tag, bytes: it is kept in memory for each that is known.
 const TAG_MOST: usize = 4096;
@@ -141,7 +141,7 @@ fn finish(parts: Parts, limits: &Limits) -> Result<Message, DecodeError> {
         form = Body::Invalid("not_logs");
     }
     if form == Body::Packed && options.unknown_compression {
-        let what = "a compression other than gzip, zstd or text".to_owned();
+        let what = "a compression other than gzip, zstd, lz4 or text".to_owned();
         return Err(DecodeError { reason: "broken", what, at: 0 });
     }
     if let Some(compression) = options.compressed.filter(|_| form == Body::Packed) {
@@ -192,6 +192,7 @@ fn read_options(reader: &mut Reader<'_>, message: &Bytes, limits: &Limits) -> Re
             (Item::Str(b"compressed"), Item::Str(name) | Item::Bin(name)) => match name {
                 b"gzip" => options.compressed = Some(Compression::Gzip),
                 b"zstd" => options.compressed = Some(Compression::Zstd),
+                b"lz4" => options.compressed = Some(Compression::Lz4),
                 b"text" => {}
                 _ => options.unknown_compression = true,
             },
@@ -232,11 +233,11 @@ impl Events {
         limits: &Limits,
         visit: &mut dyn FnMut(Entry<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        let mut reader = Reader::new(&self.body);
+        let (mut reader, mut measurer) = (Reader::new(&self.body), Measurer::default());
         let mut left = match self.form {
             Body::Invalid(reason) => return visit(Entry::Invalid(reason)),
             Body::One => {
-                let entry = event(&mut reader, limits).map_err(|error| broken(error, 0))?;
+                let entry = event(&mut reader, limits, &mut measurer).map_err(|error| broken(error, 0))?;
                 return visit(entry);
             }
             Body::List(count) => u64::from(count),
@@ -244,7 +245,8 @@ impl Events {
         };
         while left > 0 && !reader.rest().is_empty() {
             left -= 1;
-            let entry = entry(&mut reader, limits).map_err(|error| broken(error, reader.at() as u64))?;
+            let entry = entry(&mut reader, limits, &mut measurer)
+                .map_err(|error| broken(error, reader.at() as u64))?;
             visit(entry)?;
         }
         Ok(())
@@ -252,22 +254,30 @@ impl Events {
 }
 
 /// `[time, record]`
-fn entry<'a>(reader: &mut Reader<'a>, limits: &Limits) -> Result<Entry<'a>, MsgpackError> {
+fn entry<'a>(
+    reader: &mut Reader<'a>,
+    limits: &Limits,
+    measurer: &mut Measurer,
+) -> Result<Entry<'a>, MsgpackError> {
     let mut inside = reader.clone();
     if let Item::List(2) = inside.item()? {
         *reader = inside;
-        return event(reader, limits);
+        return event(reader, limits, measurer);
     }
-    let len = measure(reader.rest(), limits)?.len;
+    let len = measurer.measure(reader.rest(), limits)?.len;
     reader.take(len);
     Ok(Entry::Invalid("not_an_entry"))
 }
 
 /// A time and a record.
-fn event<'a>(reader: &mut Reader<'a>, limits: &Limits) -> Result<Entry<'a>, MsgpackError> {
-    let time_len = measure(reader.rest(), limits)?.len;
+fn event<'a>(
+    reader: &mut Reader<'a>,
+    limits: &Limits,
+    measurer: &mut Measurer,
+) -> Result<Entry<'a>, MsgpackError> {
+    let time_len = measurer.measure(reader.rest(), limits)?.len;
     let time = reader.take(time_len);
-    let measured = measure(reader.rest(), limits)?;
+    let measured = measurer.measure(reader.rest(), limits)?;
     let record = reader.take(measured.len);
     let Some((time, metadata)) = read_time(time, limits)? else { return Ok(Entry::Invalid("bad_time")) };
     if !matches!(Reader::new(record).item()?, Item::Map(_)) {

@@ -11,6 +11,8 @@ pub enum Compression {
     Zlib,
     /// One or more zstd frames.
     Zstd,
+    /// One block of LZ4 behind its length decompressed, four bytes, little-endian.
+    Lz4,
 }
 
 /// The bytes cannot be decompressed.
@@ -28,6 +30,9 @@ pub enum InflateError {
 /// but the ultra ones.
 const ZSTD_WINDOW_LOG: u32 = 25;
 
+/// Most that LZ4 makes of a byte: what a few bytes claim to become is not believed.
+const LZ4_RATIO: usize = 255;
+
 /// Decompresses all of `bytes`, at most `most` of them.
 ///
 /// # Errors
@@ -42,10 +47,25 @@ pub fn inflate(bytes: &[u8], compression: Compression, most: usize) -> Result<Ve
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
             Box::new(decoder)
         }
+        Compression::Lz4 => return inflate_lz4(bytes, most),
     };
     let mut out = Vec::new();
     reader.take(most as u64 + 1).read_to_end(&mut out).map_err(broken)?;
     if out.len() > most { Err(InflateError::Long(most)) } else { Ok(out) }
+}
+
+fn inflate_lz4(bytes: &[u8], most: usize) -> Result<Vec<u8>, InflateError> {
+    let broken = |what: &dyn std::fmt::Display| InflateError::Broken(what.to_string());
+    let (size, block) = lz4_flex::block::uncompressed_size(bytes).map_err(|error| broken(&error))?;
+    if size > most {
+        return Err(InflateError::Long(most));
+    }
+    if size > block.len().saturating_mul(LZ4_RATIO) {
+        return Err(broken(&"it says that it is longer than it can be"));
+    }
+    let mut out = vec![0; size];
+    let written = lz4_flex::block::decompress_into(block, &mut out).map_err(|error| broken(&error))?;
+    if written == size { Ok(out) } else { Err(broken(&"it is shorter than it says")) }
 }
 
 #[cfg(test)]
@@ -75,6 +95,26 @@ mod tests {
         assert_eq!(inflate(&gzip(&zeros), Compression::Gzip, 1000), Err(InflateError::Long(1000)));
         let frame = zstd::encode_all(&zeros[..], 3).unwrap();
         assert_eq!(inflate(&frame, Compression::Zstd, 1000), Err(InflateError::Long(1000)));
+    }
+
+    #[test]
+    fn a_block_of_lz4_is_believed_only_what_can_be() {
+        let text = b"one two one two one two".repeat(50);
+        let block = lz4_flex::block::compress_prepend_size(&text);
+        assert_eq!(inflate(&block, Compression::Lz4, text.len()), Ok(text.clone()));
+        assert_eq!(
+            inflate(&block, Compression::Lz4, text.len() - 1),
+            Err(InflateError::Long(text.len() - 1))
+        );
+        let claims = |size: u32| [&size.to_le_bytes(), &block[4..]].concat();
+        for size in [0, text.len() as u32 - 1, text.len() as u32 + 1, 1 << 30] {
+            let inflated = inflate(&claims(size), Compression::Lz4, 2 << 30);
+            assert!(matches!(inflated, Err(InflateError::Broken(_))), "{size}");
+        }
+        for end in 0..block.len() {
+            let cut = inflate(&block[..end], Compression::Lz4, text.len());
+            assert!(matches!(cut, Err(InflateError::Broken(_))), "{end}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use sawlog_pipeline::{DeliveryError, Intake};
 use sawlog_sys::Sys;
 use sawlog_sys::task::Stop;
 
+use super::pool::Pool;
+
 /// Shortest and longest wait before rows are offered again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -21,6 +23,8 @@ pub(crate) struct Delivery {
     pub intake: Intake,
     pub stop: Stop,
     pub sys: Sys,
+    /// What files are read into.
+    pub buffers: Pool,
     /// Where it gives up at the first failure: the words of that, for who is to be told.
     pub failure: Option<Mutex<Option<String>>>,
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use sawlog_model::{KnownSource, SourceId};
 use sawlog_sys::{File, Metadata};
 
@@ -15,8 +14,8 @@ use super::delivery::{Delivery, Stopped};
 use super::mark::{ANCHOR, Anchor, Mark};
 use crate::format::More;
 
-/// Bytes read at once.
-const CHUNK: usize = 1 << 20;
+/// Bytes read at once: they stay in the processor's cache until they are on their way.
+const CHUNK: usize = 256 << 10;
 /// Bytes read of one file before others have their turn.
 const TURN: usize = 8 << 20;
 /// What a limit of bytes is counted over.
@@ -194,13 +193,13 @@ impl Follower {
         self.spent.1 = self.spent.1.saturating_add(read as u64);
         let waits = self.cutter.end() >= len && len < metadata.len;
         self.resume_at = waits.then(|| self.spent.0 + SECOND);
-        self.tell_dropped(delivery);
         // What lines go on with may be there already.
         let holds = !self.quiet.is_zero() && !waits && self.cutter.holds_lines();
         self.quiet_at = holds.then(|| delivery.monotonic() + self.quiet);
         let more = read >= TURN;
         if !more {
             self.cutter.shrink();
+            delivery.buffers.rest();
         }
         Ok(Ok(Read::Bytes { read, more, unlinked: metadata.links == 0 }))
     }
@@ -246,14 +245,15 @@ impl Follower {
         let end = self.cutter.end();
         // What is held of a very long line doubles, so that copying it stays in proportion.
         let size = len.saturating_sub(end).min(CHUNK.max(held.len()) as u64) as usize;
-        let mut buffer = vec![0; held.len() + size];
+        let mut buffer = delivery.buffers.take(held.len() + size);
         buffer[..held.len()].copy_from_slice(&held);
         let read = match read_full(&*self.file, &mut buffer[held.len()..], end) {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
-        buffer.truncate(held.len() + read);
-        let batch = self.cutter.cut(Bytes::from(buffer), More::Yes, delivery.now());
+        let batch = self.cutter.cut(buffer.freeze(held.len() + read), More::Yes, delivery.now());
+        // Before the rows that follow them are anywhere.
+        self.tell_dropped(delivery);
         delivery.offer(batch, self.cutter.mark().position())?;
         Ok(Ok(read))
     }

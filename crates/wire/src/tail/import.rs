@@ -17,6 +17,7 @@ use super::kin::{self, Candidate, Kin};
 use super::mark::Mark;
 use super::options::LineOptions;
 use super::pack::{Content, Packing};
+use super::pool::Pool;
 use super::sources::{FileId, Sources, family_of, is_gone};
 use super::unpacking::{self, Failed};
 
@@ -100,7 +101,8 @@ impl Importer {
     /// An importer into a pipeline.
     pub fn new(sys: &Sys, intake: Intake, stop: Stop, options: ImportOptions) -> Importer {
         let sources = Mutex::new(Sources::new(intake.known_sources()));
-        let delivery = Delivery { intake, stop, sys: sys.clone(), failure: Some(Mutex::default()) };
+        let (buffers, failure) = (Pool::default(), Some(Mutex::default()));
+        let delivery = Delivery { intake, stop, sys: sys.clone(), buffers, failure };
         Importer { options, delivery, sources, begun: Mutex::default() }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `watch` is the thread that follows; `adopt` decides what a file is, with `sources` (known by its
 //! inode) and `kin` (known by its bytes); `follower` reads one file, `cutter` makes rows of its bytes and keeps its
-//! `mark`; `pack` decompresses; `import` reads files once.
+//! `mark`; `pack` decompresses; `pool` has the buffers; `import` reads files once.
 
 mod adopt;
 mod cutter;
@@ -18,6 +18,7 @@ mod mark;
 mod names;
 mod options;
 mod pack;
+mod pool;
 mod pos_file;
 mod sources;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use pack::Packing;
 use crate::format::parse;
 use delivery::Delivery;
 use options::TailOptions;
+use pool::Pool;
 use watch::Tail;
 
 /// The protocol.
@@ -176,7 +178,8 @@ impl Input for TailInput {
             .map_err(|error: AccessError| format!("tail: {error} (option `token`)"))?;
         let watcher = Watcher::new().map_err(|error| format!("tail: files cannot be watched: {error}"))?;
         let waker = watcher.waker();
-        let delivery = Delivery { intake, stop: env.stop, sys: env.sys, failure: None };
+        let delivery =
+            Delivery { intake, stop: env.stop, sys: env.sys, buffers: Pool::default(), failure: None };
         let tail = Tail::new(self.options, delivery, env.limits, tenant, watcher);
         let thread = task::spawn("tail", move || tail.run()).map_err(|error| format!("tail: {error}"))?;
         let join = move || {

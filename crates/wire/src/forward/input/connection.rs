@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use sawlog_model::{Batch, Right};
 use sawlog_pipeline::DecodeError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,8 +20,14 @@ use crate::shared::budget::Charge;
 use crate::shared::stream::{self, Stream, Writer};
 use crate::shared::window::Ticket;
 
-/// Bytes read at once.
+/// Bytes that there is room for at least when more of a message is read.
 const READ: usize = 64 << 10;
+
+/// Most room for a message of which nothing has come yet but its beginning, for a peer whose last one was so long.
+const ROOM: usize = 1 << 20;
+
+/// Bytes of the next message that are read with the end of a long one: what is there of it then has to be copied.
+const AHEAD: usize = 4 << 10;
 
 /// Bytes that a connection without a message under way waits with: ten thousand idle ones must not hold buffers.
 const FIRST: usize = 256;
@@ -34,6 +40,9 @@ const GROUP: usize = 8 << 20;
 
 /// Messages above this are read on a thread for long work.
 const LONG_WORK: usize = 1 << 20;
+
+/// After such a silence of a peer, memory that waits to be used again is given back.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Longest silence within a message, and longest wait for a peer that does not read its answers.
 const STALLED: Duration = Duration::from_secs(60);
@@ -100,7 +109,8 @@ async fn exchange(stream: Stream, framer: Framer, peer: Peer, shared: &Arc<Share
     let (read, write) = stream.split();
     let (queue, waiting) = mpsc::channel(WAITING);
     let delivery = tokio::spawn(deliver(waiting, write, shared.clone()));
-    let reader = Reader { read, framer, peer, shared: shared.clone(), streams: Streams::default(), queue };
+    let reader =
+        Reader { read, framer, peer, shared: shared.clone(), streams: Streams::default(), queue, last: 0 };
     let read = reader.run().await;
     // What was prepared before the end is delivered and answered all the same.
     let delivered = delivery.await.map_err(|error| fault("failed", error))?;
@@ -114,6 +124,8 @@ struct Reader {
     shared: Arc<Shared>,
     streams: Streams,
     queue: mpsc::Sender<Queued>,
+    /// Bytes of the last message.
+    last: usize,
 }
 
 impl Reader {
@@ -124,6 +136,10 @@ impl Reader {
         loop {
             while let Some(bytes) = self.framer.next_message()? {
                 self.peer.json = self.framer.is_json();
+                self.last = bytes.len();
+                if self.last > READ {
+                    self.shared.recycle.keep(&bytes);
+                }
                 self.message(bytes, &mut charge).await?;
                 if self.shared.settings.deny_keepalive {
                     return Ok(());
@@ -150,17 +166,46 @@ impl Reader {
         let lost = |error| fault("connection", error);
         if self.framer.held() == 0 {
             let mut first = [0; FIRST];
+            if self.last > READ
+                && let Ok(read) = timeout(QUIET, self.read.read(&mut first)).await
+            {
+                let count = read.map_err(lost)?;
+                self.framer.buffer().extend_from_slice(&first[..count]);
+                return Ok(count > 0);
+            }
+            if self.last > READ {
+                self.shared.recycle.clear();
+                self.last = 0;
+            }
             let count = self.read.read(&mut first).await.map_err(lost)?;
             self.framer.buffer().extend_from_slice(&first[..count]);
             return Ok(count > 0);
         }
-        charge.set(self.framer.held() + READ).await.map_err(|error| fault("busy", error))?;
+        let ahead = if self.last > READ { AHEAD } else { READ };
+        let (held, lacks) = (self.framer.held(), self.framer.lacks().max(ahead));
+        let room = lacks.min(READ.max(held).max(self.last.min(ROOM)));
+        charge.set(held + room).await.map_err(|error| fault("busy", error))?;
+        if room > READ {
+            self.recycle(held + room);
+        }
         let buffer = self.framer.buffer();
-        buffer.reserve(READ);
-        let read = timeout(STALLED, self.read.read_buf(buffer)).await;
+        buffer.reserve(room);
+        let read = timeout(STALLED, self.read.read_buf(&mut buffer.limit(lacks))).await;
         match read.map_err(|_| fault("stalled", "silent in the middle of a message"))?.map_err(lost)? {
             0 => Err(fault("cut_off", "closed in the middle of a message")),
             _ => Ok(true),
+        }
+    }
+
+    /// Puts what is there of a message into memory that is used again, where it is to be put elsewhere anyway.
+    fn recycle(&mut self, len: usize) {
+        let held = self.framer.buffer();
+        if held.capacity() >= len {
+            return;
+        }
+        if let Some(mut buffer) = self.shared.recycle.take() {
+            buffer.extend_from_slice(held);
+            *held = buffer;
         }
     }
 

@@ -4,6 +4,7 @@ mod auth;
 mod connection;
 mod lanes;
 mod prepare;
+mod recycle;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::auth::Security;
 use self::lanes::Lanes;
+use self::recycle::Recycle;
 use crate::shared::budget::Budget;
 use crate::shared::lane::Receive;
 use crate::shared::sources::Sources;
@@ -115,6 +117,7 @@ struct Shared {
     sources: Sources,
     window: Window,
     lanes: Lanes,
+    recycle: Recycle,
     budget: Budget,
     stop: watch::Receiver<bool>,
 }
@@ -132,6 +135,7 @@ impl Shared {
             sources: Sources::new(known.clone(), "forward", env.sys.random.clone()),
             window: Window::new(&intake.known_keys()),
             lanes: Lanes::new(&known),
+            recycle: Recycle::default(),
             budget: Budget::new(settings.buffer),
             stop,
             settings,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use sawlog_model::{Limits, Value};
 use sawlog_sys::Sys;
 use sawlog_sys::net::{TcpStream, lookup_host};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
+use super::encode::Parts;
 use super::heartbeat::Heartbeat;
 use super::queue::{Next, Queue};
 use super::servers::Server;
@@ -236,11 +237,11 @@ impl Target {
             return end;
         }
         loop {
-            let bytes = match self.queue.next(self.number, self.manner.idle).await {
-                Next::Send(bytes) => match &plain {
-                    None => bytes,
-                    Some(plain) => match rewritten(&bytes, plain) {
-                        Ok(bytes) => bytes,
+            let [head, body, options] = match self.queue.next(self.number, self.manner.idle).await {
+                Next::Send(parts) => match &plain {
+                    None => parts,
+                    Some(plain) => match rewritten(&parts, plain) {
+                        Ok(bytes) => [bytes, Bytes::new(), Bytes::new()],
                         Err(error) => return End::Failed(error),
                     },
                 },
@@ -248,7 +249,7 @@ impl Target {
                 Next::Closed => return End::Closed,
             };
             let written = async {
-                write.write_all(&bytes).await?;
+                write.write_all_buf(&mut head.chain(body).chain(options)).await?;
                 write.flush().await
             };
             match timeout(self.manner.send_timeout, written).await {
@@ -367,10 +368,11 @@ impl Target {
 ///
 /// # Errors
 /// In words, where it is none; it is one that this output made.
-fn rewritten(bytes: &Bytes, plain: &Write) -> Result<Bytes, String> {
+fn rewritten(parts: &Parts, plain: &Write) -> Result<Bytes, String> {
+    let bytes = parts.concat().into();
     const WHOLE: usize = usize::MAX / 4;
     let limits = Limits { depth: WHOLE, event: WHOLE, message: WHOLE, ..Limits::default() };
-    let Message::Events(events) = message::read(bytes, &limits).map_err(|error| error.to_string())? else {
+    let Message::Events(events) = message::read(&bytes, &limits).map_err(|error| error.to_string())? else {
         return Err("a message without rows".to_owned());
     };
     let batch = sawlog_model::frame::decode(events.body().clone(), &limits);

@@ -1,21 +1,23 @@
 //! The forward client: rows are sent as packed messages, pipelined on one connection to each server, and count as held when
 //! a server has acknowledged them.
 
+mod compress;
 mod connection;
 mod encode;
 mod heartbeat;
 mod queue;
 mod servers;
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use sawlog_model::{Batch, KnownSource, Position, SourceId, Tenant};
 use sawlog_pipeline::Lsn;
 use sawlog_pipeline::{ConfigError, Env, Options, Origin, Output, OutputError, config};
 
+use self::compress::{Compress, Compressor};
 use self::connection::{Manner, Target};
-use self::encode::{Compress, Span, Style};
+use self::encode::{Span, Style};
 use self::heartbeat::Heartbeat;
 use self::queue::{Meaning, Queue};
 use self::servers::{Server, Spread};
@@ -32,6 +34,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 struct ForwardOutput {
     name: String,
     style: Style,
+    compressor: Mutex<Compressor>,
     queue: Arc<Queue>,
 }
 
@@ -57,12 +60,17 @@ fn make_by(options: &Options, env: &Env, way: Option<Arc<dyn Way>>) -> Result<Bo
         "text" | "" => Compress::Text,
         "gzip" => Compress::Gzip,
         "zstd" => Compress::Zstd,
-        other => return Err(ConfigError(format!("`compress = {other}`: there are text, gzip and zstd"))),
+        "lz4" if options.flag("lane") => Compress::Lz4,
+        "lz4" => {
+            return Err(ConfigError("`compress = lz4` is only for lanes: Fluentd cannot read it".to_owned()));
+        }
+        other => {
+            return Err(ConfigError(format!("`compress = {other}`: there are text, gzip, zstd and lz4")));
+        }
     };
     let style = Style {
         lane: options.flag("lane"),
         tag: or(options, "tag", "*"),
-        compress,
         whole_seconds: options.flag("time_as_integer"),
         limits: env.limits,
     };
@@ -88,7 +96,8 @@ fn make_by(options: &Options, env: &Env, way: Option<Arc<dyn Way>>) -> Result<Bo
         let target = Target::new(number, server, manner.clone(), queue.clone(), env.sys.clone());
         env.runtime.spawn(target.run());
     }
-    Ok(Box::new(ForwardOutput { name, style, queue }))
+    let compressor = Mutex::new(Compressor::new(compress));
+    Ok(Box::new(ForwardOutput { name, style, compressor, queue }))
 }
 
 fn or(options: &Options, name: &str, default: &str) -> String {
@@ -181,7 +190,11 @@ impl Output for ForwardOutput {
         let source = batch.source.id;
         let (server, given) = self.queue.assign(source);
         let span = self.span(&batch, given, position.as_ref());
-        let message = encode::encode(&batch, span, &self.style).map_err(OutputError::Refused)?;
+        let message = {
+            // Nothing of one payload is used for the next, so that one which failed does no harm.
+            let mut compressor = self.compressor.lock().unwrap_or_else(PoisonError::into_inner);
+            encode::encode(&batch, span, &self.style, &mut compressor).map_err(OutputError::Refused)?
+        };
         self.queue.push(server, message, source, span.to, meaning);
         Ok(())
     }

@@ -5,13 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use sawlog_model::{KnownSource, SourceId};
 use sawlog_pipeline::Lsn;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::encode::Message;
+use super::encode::{Message, Parts};
 use super::servers::{Choice, Server, Spread};
 
 /// Most messages at a time: those that were acknowledged before an earlier one take a place, too.
@@ -65,8 +64,8 @@ struct State {
 /// What a connection is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Send these bytes.
-    Send(Bytes),
+    /// Send these bytes, one part after the other.
+    Send(Parts),
     /// Nothing was to be sent for long, and everything is acknowledged.
     Idle,
     /// End: the output is gone.
@@ -146,7 +145,7 @@ impl Queue {
     pub(super) fn push(&self, server: usize, message: Message, source: SourceId, to: Mark, meaning: Meaning) {
         let mut state = self.state();
         let number = state.first + state.items.len() as u64;
-        state.bytes += message.bytes.len();
+        state.bytes += message.weight;
         state.items.push_back(Item { message, source, meaning, done: false });
         let lane = &mut state.lanes[server];
         lane.todo.push_back(number);
@@ -182,8 +181,8 @@ impl Queue {
                 }
                 if let Some(number) = state.lanes[server].todo.pop_front() {
                     state.lanes[server].sent.push_back(number);
-                    let bytes = state.item(number).map(|item| item.message.bytes.clone());
-                    return Next::Send(bytes.unwrap_or_default());
+                    let parts = state.item(number).map(|item| item.message.parts.clone());
+                    return Next::Send(parts.unwrap_or_default());
                 }
                 state.lanes[server].sent.is_empty()
             };
@@ -347,8 +346,7 @@ impl State {
     fn finish(&mut self, number: u64) {
         let Some(item) = self.item(number) else { return };
         item.done = true;
-        let bytes = std::mem::take(&mut item.message).bytes.len();
-        self.bytes -= bytes;
+        self.bytes -= std::mem::take(&mut item.message).weight;
         self.settle();
     }
 
@@ -392,6 +390,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use sawlog_pipeline::Options;
 
     use super::super::servers;
@@ -409,7 +408,8 @@ mod tests {
 
     fn push(queue: &Queue, chunk: &str, meaning: Meaning) -> usize {
         let (server, _) = queue.assign(SourceId(1));
-        let message = Message { bytes: chunk.to_owned().into(), chunk: chunk.to_owned(), start: None };
+        let (parts, weight) = ([chunk.to_owned().into(), Bytes::new(), Bytes::new()], chunk.len());
+        let message = Message { parts, chunk: chunk.to_owned(), weight, start: None };
         queue.push(server, message, SourceId(1), (0, 0), meaning);
         server
     }
@@ -418,7 +418,7 @@ mod tests {
     fn next(queue: &Queue, server: usize) -> Option<Bytes> {
         let runtime = sawlog_sys::task::runtime("test", 1).expect("a runtime");
         match runtime.block_on(async { timeout(Duration::from_millis(1), queue.next(server, None)).await }) {
-            Ok(Next::Send(bytes)) => Some(bytes),
+            Ok(Next::Send([bytes, ..])) => Some(bytes),
             _ => None,
         }
     }

@@ -223,7 +223,8 @@ fn what_passes_a_limit_closes_its_connection_and_no_other() {
         ("too_deep", pack(&format!(r#"["t",1,{{"a":{}1{}}}]"#, "[".repeat(20), "]".repeat(20)))),
         ("broken", packed("t", &[0x92, 1], vec![("chunk", handshake::text("cut"))])),
         ("broken", packed("t", b"plain", vec![("compressed", handshake::text("gzip"))])),
-        ("broken", packed("t", b"plain", vec![("compressed", handshake::text("lz4"))])),
+        ("broken", packed("t", b"plain", vec![("compressed", handshake::text("snappy"))])),
+        ("too_large", packed("t", b"plain", vec![("compressed", handshake::text("lz4"))])),
         ("broken", b"[}".to_vec()),
     ];
     for (reason, bytes) in cases {

@@ -84,6 +84,49 @@ fn a_lane_over_a_connection_that_is_cut_delivers_all_rows_once_in_order() {
 }
 
 #[test]
+fn a_lane_delivers_under_every_compression_and_lz4_is_only_for_lanes() {
+    for compress in ["text", "gzip", "zstd", "lz4"] {
+        let node = Node::start(&[]);
+        let env = env(&node.runtime, Limits::default());
+        let output = output(&env, &[("to", &node.address.to_string()), ("compress", compress)]);
+        // Longer than what is read at once, so that parts are put together.
+        let (batch, position) = lines(0, 30_000);
+        for (batch, position) in [(batch, position), lines(30_000, 3)] {
+            output.take(batch, Origin::Replayable(position)).expect("taken");
+        }
+        output.flush().expect("acknowledged");
+        let wanted: Vec<String> = (0..30_003).map(|number| format!("{number:09}\n")).collect();
+        assert!(node.output.lines() == wanted, "{compress}");
+        assert_eq!(node.errors(), [], "{compress}");
+    }
+    let runtime = sawlog_sys::task::runtime("test", 1).expect("a runtime");
+    let env = env(&runtime, Limits::default());
+    let given = options(&[("lane", "false"), ("compress", "lz4")]);
+    let refused = PROTOCOL.output.expect("an output")(&given, &env).err().expect("refused");
+    assert!(refused.to_string().contains("only for lanes"), "{refused}");
+}
+
+#[test]
+fn the_queue_counts_rows_that_wait_and_not_what_they_were_compressed_to() {
+    let runtime = sawlog_sys::task::runtime("test", 1).expect("a runtime");
+    let env = env(&runtime, Limits::default());
+    // It takes connections and says nothing.
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a listener");
+    let to = listener.local_addr().expect("an address").to_string();
+    let output = output(&env, &[("to", &to), ("compress", "zstd"), ("queue", "64KiB")]);
+    let mut taken = 0;
+    while taken < 100 {
+        let (batch, position) = lines(taken * 1000, 1000);
+        if output.take(batch, Origin::Replayable(position)).is_err() {
+            break;
+        }
+        taken += 1;
+    }
+    // Ten thousand bytes each, and what they are compressed to, a third of that or less.
+    assert!((4..=7).contains(&taken), "{taken}");
+}
+
+#[test]
 fn rows_that_are_given_again_are_dropped_by_their_address() {
     let node = Node::start(&[]);
     let env = env(&node.runtime, Limits::default());

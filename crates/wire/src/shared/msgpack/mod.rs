@@ -16,7 +16,7 @@ pub use line::line;
 pub use old::write_old;
 pub(crate) use read::event_time;
 pub use read::value;
-pub use scan::{Measured, Scanner, measure};
+pub use scan::{Measured, Measurer, Scanner, measure};
 pub use write::{write, write_bin, write_list, write_map, write_str, write_text, write_time};
 
 /// Deepest nesting that is read, whatever [`Limits::depth`](sawlog_model::Limits::depth) says: what was checked is read by

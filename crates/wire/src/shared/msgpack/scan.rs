@@ -26,9 +26,15 @@ struct Open {
 pub struct Scanner {
     at: usize,
     open: Vec<Open>,
+    least: u64,
 }
 
 impl Scanner {
+    /// How long the value that is not whole yet is at least, as far as that is told by what is there of it.
+    pub fn least(&self) -> usize {
+        usize::try_from(self.least).unwrap_or(usize::MAX)
+    }
+
     /// The length of the first value of `bytes` where all of it is there, and the scanner is ready for the next one, which
     /// begins behind it. `None` where more is needed: the next call gets the same bytes with more behind them.
     ///
@@ -54,6 +60,7 @@ impl Scanner {
         loop {
             let rest = bytes.get(self.at..).unwrap_or_default();
             let Some(head) = Head::read(rest).map_err(|()| MsgpackError::Syntax(self.at))? else {
+                self.least = self.at as u64 + rest.len() as u64 + 1;
                 return Ok(None);
             };
             // Every item that is announced takes a byte at least.
@@ -61,7 +68,10 @@ impl Scanner {
             if least > most as u64 {
                 return Err(MsgpackError::Long(most));
             }
-            let Some(body) = rest.get(head.len..head.len + head.body) else { return Ok(None) };
+            let Some(body) = rest.get(head.len..head.len + head.body) else {
+                self.least = least;
+                return Ok(None);
+            };
             self.note_key(&head, body);
             let start = self.at;
             self.at += head.len + head.body;
@@ -117,12 +127,31 @@ pub struct Measured {
 /// # Errors
 /// [`MsgpackError`]; [`MsgpackError::Syntax`] also where the bytes end within the value.
 pub fn measure(bytes: &[u8], limits: &Limits) -> Result<Measured, MsgpackError> {
-    let mut measured = Measured::default();
-    let mut odd = |start| measured.odd.push(start);
-    match Scanner::default().run(bytes, limits.depth, limits.event, &mut odd)? {
-        Some(len) => measured.len = len,
-        None => return Err(MsgpackError::Syntax(bytes.len())),
+    Measurer::default().measure(bytes, limits)
+}
+
+/// Checks one value after the other, with the memory of the one before.
+#[derive(Default)]
+pub struct Measurer {
+    scanner: Scanner,
+}
+
+impl Measurer {
+    /// As [`measure`].
+    ///
+    /// # Errors
+    /// As [`measure`].
+    pub fn measure(&mut self, bytes: &[u8], limits: &Limits) -> Result<Measured, MsgpackError> {
+        let mut measured = Measured::default();
+        let mut odd = |start| measured.odd.push(start);
+        // After an error the scanner stands in the middle of a value.
+        let mut scanner = std::mem::take(&mut self.scanner);
+        match scanner.run(bytes, limits.depth, limits.event, &mut odd)? {
+            Some(len) => measured.len = len,
+            None => return Err(MsgpackError::Syntax(bytes.len())),
+        }
+        self.scanner = scanner;
+        measured.odd.sort_unstable();
+        Ok(measured)
     }
-    measured.odd.sort_unstable();
-    Ok(measured)
 }
