@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Error, Result};
 use sawlog_journal::Journal;
-use sawlog_model::{Access, AccessError, Right, Tenant};
+use sawlog_model::{Access, AccessError, PartStatus, Right, Tenant};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, PipelineOptions};
@@ -28,12 +28,18 @@ impl Access for Open {
 /// that it is a few times what an output holds.
 fn small() -> PipelineOptions {
     PipelineOptions {
-        pending_bytes: 12 << 20,
+        pending_bytes: 10 << 20,
         in_flight_bytes: 6 << 20,
         queue_bytes: 6 << 20,
         frame_bytes: 2 << 20,
         ..PipelineOptions::default()
     }
+}
+
+/// What every part has passed on since the start, in one line.
+fn ended(parts: &[PartStatus]) -> String {
+    let passed = parts.iter().map(|part| format!("  {} {}={} rows", part.role, part.name, part.records));
+    format!("sawlog-agent ended{}", passed.collect::<String>())
 }
 
 /// Runs until SIGINT or SIGTERM; `data` exists. Tells that it is ready on standard output or, in the background, who
@@ -89,5 +95,6 @@ pub(crate) fn run(
         }
     }
     wired.stop();
+    eprintln!("{}", ended(&wired.pipeline().status().parts()));
     Ok(())
 }

@@ -43,15 +43,21 @@ struct Bench {
 /// Builds for release and measures the named sets (all without names), or, as `forward`, forwarding alone.
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
+    let forward_alone = names == ["forward"];
     let mut build = Command::new(env!("CARGO"));
-    needs::succeed(build.args(["build", "--release", "--locked"]).current_dir(root))?;
-    let scratch = root.join("target/bench");
+    build.args(["build", "--release", "--locked"]).current_dir(root);
+    if forward_alone {
+        build.args(["-p", "sawlog-agent"]);
+    }
+    needs::succeed(&mut build)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let (sawlog, agent) = (target.join("release/sawlog"), target.join("release/sawlog-agent"));
+    let scratch = target.join("bench");
     if scratch.is_dir() {
         std::fs::remove_dir_all(&scratch)?;
     }
     std::fs::create_dir_all(&scratch)?;
-    if names == ["forward"] {
-        let (sawlog, agent) = (root.join("target/release/sawlog"), root.join("target/release/sawlog-agent"));
+    if forward_alone {
         forward::run(&Bench { sawlog, agent, logs, scratch, sets: Vec::new() })?;
         return Ok(true);
     }
@@ -60,7 +66,6 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     if sets.is_empty() {
         bail!("no such set; there are: {}", SETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" "));
     }
-    let (sawlog, agent) = (root.join("target/release/sawlog"), root.join("target/release/sawlog-agent"));
     let bench = Bench { sawlog, agent, logs, scratch, sets };
     let stores = import::run(&bench)?;
     queries::run(&bench, &stores)?;

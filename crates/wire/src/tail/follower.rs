@@ -265,6 +265,7 @@ impl Follower {
             return Ok(());
         }
         let batch = self.cutter.cut(self.cutter.held().clone(), more, delivery.now());
+        self.tell_dropped(delivery);
         delivery.offer(batch, self.cutter.mark().position())?;
         self.cutter.shrink();
         Ok(())

@@ -369,8 +369,8 @@ impl Target {
 /// # Errors
 /// In words, where it is none; it is one that this output made.
 fn rewritten(parts: &Parts, plain: &Write) -> Result<Bytes, String> {
-    let bytes = parts.concat().into();
     const WHOLE: usize = usize::MAX / 4;
+    let bytes = parts.concat().into();
     let limits = Limits { depth: WHOLE, event: WHOLE, message: WHOLE, ..Limits::default() };
     let Message::Events(events) = message::read(&bytes, &limits).map_err(|error| error.to_string())? else {
         return Err("a message without rows".to_owned());
