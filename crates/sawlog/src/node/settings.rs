@@ -15,9 +15,10 @@ const OWN_SETTINGS: &[Setting] = &[
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
 ];
 
-/// The protocols that this binary speaks: those of every agent, and the store.
-pub(crate) static PROTOCOLS: LazyLock<Vec<&'static Protocol>> =
-    LazyLock::new(|| [sawlog_wire::PROTOCOLS, &[&crate::store_output::PROTOCOL]].concat());
+/// The protocols that this binary speaks: those of every agent, those over foreign libraries, and the store.
+pub(crate) static PROTOCOLS: LazyLock<Vec<&'static Protocol>> = LazyLock::new(|| {
+    [sawlog_wire::PROTOCOLS, sawlog_connect::PROTOCOLS, &[&crate::store_output::PROTOCOL]].concat()
+});
 
 /// Reads a configuration of any dialect; its problems, all at once, are the error.
 pub(crate) fn read(sys: &Sys, path: &Path, compat: Option<Compat>) -> Result<Loaded> {
