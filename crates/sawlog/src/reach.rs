@@ -74,6 +74,23 @@ impl Client {
         answer(request.call().with_context(|| format!("{} does not answer", self.base))?)
     }
 
+    /// Lines of the answer to a POST with this body, which is JSON where it is not empty.
+    pub(crate) fn post_body(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &str,
+    ) -> Result<impl BufRead + use<>> {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
+        if !body.is_empty() {
+            request = request.content_type("application/json");
+        }
+        answer(request.send(body).with_context(|| format!("{} does not answer", self.base))?)
+    }
+
     /// Lines of the answer to a POST without a body.
     pub(crate) fn post(&self, path: &str) -> Result<impl BufRead + use<>> {
         let request = self.agent.post(format!("{}{path}", self.base));

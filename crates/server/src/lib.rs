@@ -10,6 +10,7 @@ mod counters;
 mod door;
 mod error;
 pub mod events;
+mod loggers;
 mod params;
 mod serve;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use sawlog_sys::Sys;
 
 pub use contract::{Control, Ingest, Live, LiveEvent, LiveStream};
 pub use door::{Hosts, Open};
+pub use loggers::Loggers;
 pub use serve::serve;
 
 /// What the routes stand on.
@@ -46,6 +48,8 @@ pub struct Node {
     pub live: Arc<dyn Live>,
     /// Flush and shutdown.
     pub control: Arc<dyn Control>,
+    /// Named selections of rows, which change at run time.
+    pub loggers: Loggers,
     /// The outside.
     pub sys: Sys,
     /// Bounds and names.

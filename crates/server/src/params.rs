@@ -14,6 +14,10 @@ pub(crate) struct Param {
     pub(crate) help: &'static str,
 }
 
+/// Names of its own choice: a route that has this one takes any, each any number of times.
+pub(crate) const ANY: Param =
+    Param { name: "*", kind: Kind::Text, help: "The values of the column of that name." };
+
 /// What a parameter's value looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -77,6 +81,9 @@ impl Params {
     /// # Errors
     /// Names the parameter and those that there are.
     pub(crate) fn check(&self, known: &[&Param]) -> Result<(), ApiError> {
+        if known.iter().any(|param| param.name == ANY.name) {
+            return Ok(());
+        }
         for (at, (name, _)) in self.0.iter().enumerate() {
             let names = || known.iter().map(|param| param.name).collect::<Vec<_>>().join(", ");
             if !known.iter().any(|param| param.name == name) {
@@ -92,6 +99,11 @@ impl Params {
             }
         }
         Ok(())
+    }
+
+    /// Names and values, in the order in which they were given.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of a parameter; empty ones count as not given.

@@ -11,6 +11,7 @@ pub(crate) mod convert;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod logger;
 pub(crate) mod man;
 pub(crate) mod ox;
 pub(crate) mod run;

@@ -8,7 +8,7 @@ use futures::{FutureExt, stream};
 use sawlog_model::{Accepted, Delivery, IngestError};
 use sawlog_pipeline::{Env, Pipeline, Tapped};
 use sawlog_query::Engine;
-use sawlog_server::{Control, Hosts, Ingest, Live, LiveEvent, LiveStream, Open, Settings};
+use sawlog_server::{Control, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers, Open, Settings};
 use sawlog_store::Store;
 use sawlog_wire::http::HttpIngest;
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ pub(crate) struct Side<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) env: &'a Env,
     pub(crate) query: &'a Handle,
+    pub(crate) loggers: Loggers,
 }
 
 impl Side<'_> {
@@ -41,6 +42,7 @@ impl Side<'_> {
                 shutdown,
                 query: self.query.clone(),
             }),
+            loggers: self.loggers.clone(),
             sys: self.env.sys.clone(),
             settings: Settings { hosts: Hosts::of(address), ..Settings::default() },
             mounts: Default::default(),

@@ -16,6 +16,7 @@ use sawlog_journal::Journal;
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
+use sawlog_server::Loggers;
 use sawlog_store::Store;
 use sawlog_sys::task::{self, Asked, Stop, Thread};
 use sawlog_sys::{Sys, net};
@@ -94,7 +95,9 @@ impl Node {
         let stop_serving = Arc::new(Notify::new());
         let listener = io.block_on(net::listen(http))?;
         let address = listener.local_addr()?;
-        let side = http::Side { env: &env, store: &store, pipeline: &pipeline, query: query.handle() };
+        let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
+        let side =
+            http::Side { env: &env, store: &store, pipeline: &pipeline, query: query.handle(), loggers };
         let router = sawlog_server::router(side.node(address, shutdown.clone()));
         let stopped = stop_serving.clone();
         let serving =

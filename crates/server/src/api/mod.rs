@@ -8,6 +8,7 @@ mod flush;
 mod healthz;
 mod hits;
 mod ingest;
+mod loggers;
 mod metrics;
 mod openapi;
 mod search;
@@ -53,6 +54,17 @@ pub(crate) const ROUTES: &[&Route] = &[
     &fields::ROUTE,
     &values::ROUTE,
     &tail::ROUTE,
+    &loggers::LIST,
+    &loggers::COLUMNS,
+    &loggers::SET,
+    &loggers::REMOVE,
+    &loggers::SET_SHORTCUT,
+    &loggers::REMOVE_SHORTCUT,
+    &loggers::FIND,
+    &loggers::INDEX,
+    &loggers::LOGGER,
+    &loggers::SHORTCUT,
+    &loggers::SHORTCUT_WITH_VALUE,
     &status::ROUTE,
     &flush::ROUTE,
     &shutdown::ROUTE,
@@ -169,6 +181,8 @@ impl Shared {
 /// A request that came through the door.
 pub(crate) struct Call {
     pub(crate) tenant: Tenant,
+    /// The path of the address, as it was given.
+    pub(crate) path: String,
     pub(crate) params: Params,
     pub(crate) headers: HeaderMap,
     /// The body where the route takes data, else empty.
@@ -286,7 +300,8 @@ async fn enter(
     }
     params.check(route.params)?;
     let now = shared.node.sys.clock.now();
-    Ok(Call { tenant, params, headers: head.headers, body, now, timed })
+    let path = head.uri.path().to_owned();
+    Ok(Call { tenant, path, params, headers: head.headers, body, now, timed })
 }
 
 /// Reads a body up to the limit, and no longer than the sender is sending.
