@@ -202,7 +202,7 @@ impl Consuming {
                 Some(delivery) => delivery,
                 None => match self.event(consumer, asked, &mut stop).await {
                     Event::Stopped => return Ok(()),
-                    Event::Delivery(delivery) => delivery,
+                    Event::Delivery(delivery) => *delivery,
                     Event::Answer(queue) => {
                         let queue = self.settled(queue, asked)?;
                         first = consumer.next().now_or_never().map(ended);
@@ -231,7 +231,7 @@ impl Consuming {
         stop: &mut watch::Receiver<bool>,
     ) -> Event {
         tokio::select! {
-            delivery = next(consumer, &self.gate) => Event::Delivery(delivery),
+            delivery = next(consumer, &self.gate) => Event::Delivery(Box::new(delivery)),
             queue = answer(asked) => Event::Answer(queue),
             _ = stop.wait_for(|stop| *stop) => Event::Stopped,
         }
@@ -337,7 +337,7 @@ impl Consuming {
 
 /// What happens while nothing is at hand.
 enum Event {
-    Delivery(Result<Delivery, Fault>),
+    Delivery(Box<Result<Delivery, Fault>>),
     Answer(lapin::Result<lapin::Queue>),
     Stopped,
 }
