@@ -4,7 +4,9 @@
 
 mod background;
 mod called;
+mod control;
 mod node;
+mod operate;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -48,6 +50,14 @@ enum Command {
     Check(Check),
     /// Print a configuration of Fluentd, ik, Flosculus or Beaver as sawlog.toml; differences go to standard error
     Convert(Convert),
+    /// Show inputs and outputs of the running agent, as JSON
+    Status(operate::DataArg),
+    /// Show records as they pass the running agent; what is too much to show is passed over and counted
+    Tap(operate::Tap),
+    /// Have the running agent read its configuration again; one that is wrong changes nothing
+    Reload(operate::DataArg),
+    /// Show, replay or drop rows that outputs refused
+    Dead(operate::Dead),
 }
 
 #[derive(Args)]
@@ -110,9 +120,15 @@ pub fn main(own: &[&'static Protocol]) -> ExitCode {
         Command::Run(run) => start(run),
         Command::Check(check) => self::check(&check),
         Command::Convert(convert) => self::convert(&convert),
+        Command::Status(data) => operate::status(&data),
+        Command::Tap(tap) => tap.run(),
+        Command::Reload(data) => operate::reload(&data),
+        Command::Dead(dead) => dead.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output may stop when it has seen enough: that is no failure.
+        Err(error) if operate::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sawlog-agent: {error:#}");
             ExitCode::FAILURE

@@ -13,6 +13,9 @@ use sawlog_sys::Sys;
 use sawlog_sys::daemon::Background;
 use sawlog_sys::task::{self, Asked, Stop};
 
+use tokio::sync::mpsc;
+
+use crate::control::{self, AskReload, Desk};
 use crate::protocols;
 
 /// Whoever reaches a leaf node on its loopback addresses may send to it.
@@ -71,11 +74,24 @@ pub(crate) fn run(
     let mut signals = runtime.block_on(async { task::Signals::listen() });
     let kit = Kit { protocols: protocols(), env, builtin: wiring::no_builtin() };
     let tell = Arc::new(|words: &str| eprintln!("sawlog-agent: {words}"));
-    let wired =
-        Wired::start(kit, config, journal, PipelineOptions { tell, ..small() }).map_err(Error::msg)?;
+    let dead = wiring::dead_letters(&sys, &data.join("dead"), &config)?;
+    let board = config.settings.get("status").cloned();
+    let options = PipelineOptions { tell, dead, ..small() };
+    let wired = Wired::start(kit, config, journal, options).map_err(Error::msg)?;
+    let (ask, mut asked) = mpsc::channel::<AskReload>(1);
+    let desk = Arc::new(Desk { pipeline: wired.pipeline().clone(), reload: ask });
+    if let Err(error) = runtime.block_on(control::listen(&sys, data, desk)) {
+        // What it is for is not what it can be asked for.
+        eprintln!("sawlog-agent: it cannot be asked for its state: {error}");
+    }
     let mut line = String::from("sawlog-agent ready");
     for (name, address) in wired.addresses() {
         line.push_str(&format!("  {name}={address}"));
+    }
+    if let Some(at) = board {
+        let status = wired.pipeline().status();
+        let board = runtime.block_on(sawlog_wire::board::start(&at, status, env!("CARGO_PKG_VERSION")));
+        line.push_str(&format!("  status=http://{}", board.map_err(Error::msg)?));
     }
     line.push_str(&format!("  data={}", data.display()));
     let _settled = match background {
@@ -85,13 +101,25 @@ pub(crate) fn run(
             None
         }
     };
-    while runtime.block_on(signals.next()) == Asked::Reload {
-        match read().and_then(|config| wired.reload(config).map_err(Error::msg)) {
+    loop {
+        let tell = runtime.block_on(async {
+            tokio::select! {
+                signal = signals.next() => (signal == Asked::Reload).then_some(None),
+                Some(tell) = asked.recv() => Some(Some(tell)),
+            }
+        });
+        let Some(tell) = tell else { break };
+        let reloaded = read().and_then(|config| wired.reload(config).map_err(Error::msg));
+        match &reloaded {
             Ok(notes) => {
                 eprintln!("sawlog-agent: the configuration was read again");
                 notes.iter().for_each(|note| eprintln!("sawlog-agent: {note}"));
             }
             Err(error) => eprintln!("sawlog-agent: the configuration was not read again: {error:#}"),
+        }
+        if let Some(tell) = tell {
+            // Who asked may have gone.
+            let _ = tell.send(reloaded);
         }
     }
     wired.stop();

@@ -27,6 +27,6 @@ pub use delivery::{Accepted, Delivery, IngestError};
 pub use limits::Limits;
 pub use predicate::{Compare, Decimal, Predicate, Test, TestError, elements, find_folded};
 pub use record::{FieldValue, Fields, Record, strip_terminator};
-pub use status::{NodeStatus, PartStatus};
+pub use status::{Metrics, NodeStatus, PartStatus};
 pub use time::{Nanos, SECOND, TimeRange};
 pub use value::Value;

@@ -78,6 +78,7 @@ impl Counters {
             bytes: self.bytes.load(Ordering::Relaxed),
             errors: errors.by_reason.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
             last_error: errors.last.clone(),
+            ..PartStatus::default()
         }
     }
 }

@@ -36,6 +36,17 @@ pub enum Which {
     Numbers(Vec<u64>),
 }
 
+impl Which {
+    /// Whether this letter is meant.
+    pub fn means(&self, letter: &Letter) -> bool {
+        match self {
+            Which::All => true,
+            Which::Output(output) => *letter.output == *output.as_str(),
+            Which::Numbers(numbers) => numbers.contains(&letter.number),
+        }
+    }
+}
+
 /// A letter could not be kept; the rows stay where they are, and their output waits.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuryError {

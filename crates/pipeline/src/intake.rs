@@ -19,7 +19,7 @@ use crate::notes::Note;
 use crate::payload::Item;
 use crate::pipeline::permits;
 use crate::tap::Tap;
-use crate::{Origin, lock};
+use crate::{Origin, TagPattern, lock};
 
 /// What an input, filter or output is given beside its options.
 #[derive(Clone)]
@@ -367,7 +367,7 @@ impl Intake {
 
     /// Looks on at all rows that the node accepts, whatever input they came by, from now on.
     pub fn tap(&self) -> Tap {
-        self.core.taps.subscribe()
+        self.core.taps.subscribe(TagPattern::all())
     }
 
     /// Counts something that went wrong with what a peer or file gave; `reason` is one of few fixed words (it becomes a

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sawlog_journal::{Frame, FrameKind, Journal, Lsn};
-use sawlog_model::{Batch, SourceId};
+use sawlog_model::{Batch, Nanos, SourceId};
 use sawlog_sys::Sys;
 
 use crate::config::{Overflow, QueueOptions};
@@ -21,6 +21,7 @@ use crate::{Origin, Output, OutputError, lock};
 mod ending;
 mod given_up;
 mod retry;
+mod state;
 
 use given_up::Unburied;
 pub(crate) use given_up::{Asked, Refused};
@@ -136,6 +137,8 @@ pub(crate) struct Lane {
     tries: Mutex<Tries>,
     /// What the output refused and is not a dead letter yet.
     unburied: Mutex<Option<Unburied>>,
+    /// When the rows of a frame were received that waits, for the status.
+    oldest: Mutex<Option<(Lsn, Nanos)>>,
     /// Frames from here on were written by this run of the process.
     run_start: Lsn,
     /// How far each file was given from the journal since the output is behind. A frame whose append failed may be there
@@ -197,6 +200,7 @@ impl Lane {
             queue: Mutex::new(part.section.queue.clone()),
             tries: Mutex::default(),
             unburied: Mutex::default(),
+            oldest: Mutex::default(),
             run_start: end,
             replayed: Mutex::default(),
             before: Mutex::default(),

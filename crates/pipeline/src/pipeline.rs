@@ -21,7 +21,7 @@ use crate::lane::{self, Lane};
 use crate::notes::Notes;
 use crate::payload;
 use crate::seen::Seen;
-use crate::{DeliveryError, Graph, Intake, Tap, lock, reload, writer};
+use crate::{DeliveryError, Graph, Intake, TagPattern, Tap, lock, reload, writer};
 
 /// Sizes and times of a pipeline.
 #[derive(Clone)]
@@ -243,7 +243,12 @@ impl Pipeline {
 
     /// Every batch from now on, when it is accepted.
     pub fn subscribe(&self) -> Tap {
-        self.core.taps.subscribe()
+        self.core.taps.subscribe(TagPattern::all())
+    }
+
+    /// Every batch from now on whose tag fits, when it is accepted; nothing else is held for the subscriber.
+    pub fn subscribe_to(&self, tags: TagPattern) -> Tap {
+        self.core.taps.subscribe(tags)
     }
 
     /// Saves what outputs have committed and trims the journal; to be called after an output has flushed.
@@ -290,7 +295,7 @@ impl NodeStatus for Pipeline {
         let graph = self.core.graphs.current();
         let filters = graph.filters().iter().map(|part| part.counters.status(stopped));
         let lanes = self.core.lanes();
-        let outputs = lanes.iter().map(|lane| lane.counters.status(stopped));
+        let outputs = lanes.iter().map(|lane| lane.status(stopped));
         inputs.chain(own).chain(filters).chain(outputs).collect()
     }
 }

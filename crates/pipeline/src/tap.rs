@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use sawlog_model::Batch;
 use tokio::sync::Notify;
 
-use crate::lock;
+use crate::{TagPattern, lock, tag_of};
 
 /// Most bytes of batches that wait for one subscriber.
 const WAITING_BYTES: usize = 8 << 20;
@@ -30,8 +30,8 @@ struct Waiting {
     closed: bool,
 }
 
-#[derive(Default)]
 struct Shared {
+    tags: TagPattern,
     waiting: Mutex<Waiting>,
     notify: Notify,
 }
@@ -75,8 +75,8 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    pub(crate) fn subscribe(&self) -> Tap {
-        let shared = Arc::new(Shared::default());
+    pub(crate) fn subscribe(&self, tags: TagPattern) -> Tap {
+        let shared = Arc::new(Shared { tags, waiting: Mutex::default(), notify: Notify::new() });
         let mut all = lock(&self.all);
         all.push(Arc::downgrade(&shared));
         self.count.store(all.len(), Ordering::Release);
@@ -103,6 +103,9 @@ impl Taps {
 /// Once something was missed nothing more is queued until the subscriber has emptied its queue, so that the gap stands
 /// where it is.
 fn give(shared: &Shared, batch: &Arc<Batch>) -> bool {
+    if !shared.tags.is_all() && !shared.tags.matches(&tag_of(batch)) {
+        return true;
+    }
     let mut waiting = lock(&shared.waiting);
     let weight = batch.weight();
     let fits = waiting.bytes + weight <= WAITING_BYTES || waiting.queue.is_empty();

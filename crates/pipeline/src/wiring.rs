@@ -1,13 +1,17 @@
 //! From a configuration to running parts, for every binary alike. Knows nothing of which protocols there are: it is given
 //! their list.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use sawlog_journal::JournalError;
 use sawlog_model::Limits;
+use sawlog_sys::Sys;
 
 use crate::config::{self, Config, Section, Setting};
-use crate::{Env, Filter, Graph, OptKind, Output, Parts, Protocol};
+use crate::{DeadLetters, Env, Filter, Graph, OptKind, Output, Parts, Protocol};
 
+mod changes;
 mod inputs;
 #[cfg(test)]
 mod tests;
@@ -21,6 +25,12 @@ pub use wired::{Kit, Wired, no_builtin};
 pub const SETTINGS: &[Setting] = &[
     ("data", OptKind::Text, "directory of the data"),
     ("journal.limit", OptKind::Bytes, "most bytes of the journal; above it senders wait"),
+    (
+        "dead.limit",
+        OptKind::Bytes,
+        "most bytes of dead letters; above it an output that has more of them waits; 0 keeps none",
+    ),
+    ("status", OptKind::Address, "where a page of the state and /metrics are shown beside everything else"),
     ("limits.event", OptKind::Bytes, "longest event"),
     ("limits.message", OptKind::Bytes, "longest message of a protocol, decompressed"),
 ];
@@ -100,6 +110,20 @@ pub fn journal_options(config: &Config) -> sawlog_journal::Options {
         options.total_bytes = bytes;
     }
     options
+}
+
+/// Bytes of dead letters, where nothing is configured.
+const DEAD_LIMIT: u64 = 256 << 20;
+
+/// The dead letters in `dir`, as configured; `None` where none are kept.
+///
+/// # Errors
+/// As [`DeadLetters::open`].
+pub fn dead_letters(sys: &Sys, dir: &Path, config: &Config) -> Result<Option<DeadLetters>, JournalError> {
+    match config.bytes("dead.limit").unwrap_or(DEAD_LIMIT) {
+        0 => Ok(None),
+        limit => DeadLetters::open(sys, dir, limit).map(Some),
+    }
 }
 
 /// Bounds of decoders, as configured.

@@ -92,8 +92,11 @@ impl Client {
     }
 
     /// Lines of the answer to a POST without a body.
-    pub(crate) fn post(&self, path: &str) -> Result<impl BufRead + use<>> {
-        let request = self.agent.post(format!("{}{path}", self.base));
+    pub(crate) fn post(&self, path: &str, query: &[(&str, String)]) -> Result<impl BufRead + use<>> {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
         answer(request.send_empty().with_context(|| format!("{} does not answer", self.base))?)
     }
 }

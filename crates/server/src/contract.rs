@@ -29,8 +29,34 @@ pub type LiveStream = Pin<Box<dyn Stream<Item = LiveEvent> + Send>>;
 
 /// Where new rows can be listened to.
 pub trait Live: Send + Sync {
-    /// Rows from now on. What the listener does not fetch in time is dropped and counted, never waited for.
-    fn subscribe(&self) -> LiveStream;
+    /// Rows from now on, of tags that fit a pattern as in configurations where `tags` is one. What the listener does not fetch in
+    /// time is dropped and counted, never waited for.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    fn subscribe(&self, tags: Option<&str>) -> Result<LiveStream, String>;
+}
+
+/// Which dead letters are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeadLetters {
+    /// All.
+    All,
+    /// Those of an output.
+    Of(String),
+    /// Those with these numbers.
+    Numbers(Vec<u64>),
+}
+
+/// What became of dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadOutcome {
+    /// Letters that it was done to.
+    pub letters: u64,
+    /// Their records.
+    pub records: u64,
+    /// In sentences, why others were left.
+    pub left: Vec<String>,
 }
 
 /// What an administrator can ask a node to do.
@@ -39,4 +65,11 @@ pub trait Control: Send + Sync {
     fn shutdown(&self);
     /// Writes memtables to segments; resolves when they are on stable storage. The error is in words.
     fn flush(&self) -> BoxFuture<'static, Result<(), String>>;
+    /// Reads the configuration again and lets it hold; in sentences, what has changed. The error is all that is wrong with it,
+    /// a line each; then the one before holds.
+    fn reload(&self) -> BoxFuture<'static, Result<Vec<String>, String>>;
+    /// Sends dead letters on their way again; resolves when they are journaled. The error is in words.
+    fn replay_dead(&self, which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>>;
+    /// Lets go of dead letters. The error is in words.
+    fn drop_dead(&self, which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>>;
 }

@@ -18,6 +18,7 @@ mod tests;
 mod times;
 mod ui;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use sawlog_query::Engine;
 use sawlog_store::Store;
 use sawlog_sys::Sys;
 
-pub use contract::{Control, Ingest, Live, LiveEvent, LiveStream};
+pub use contract::{Control, DeadLetters, DeadOutcome, Ingest, Live, LiveEvent, LiveStream};
 pub use door::{Hosts, Open};
 pub use loggers::Loggers;
 pub use serve::serve;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub queries: usize,
     /// A live tail that asks for no other rate sends at most so many records a second; what is over is counted and said.
     pub tail_records: u64,
+    /// The executable of `sawlog-agent` that `/bin/sawlog-agent` gives.
+    pub agent: Option<PathBuf>,
     /// A silent live tail sends a comment so often, so that both ends know that the other is there.
     pub tail_beat: Duration,
 }
@@ -90,6 +93,7 @@ impl Default for Settings {
             query_time: Duration::from_secs(60),
             queries: 16,
             tail_records: 2_000,
+            agent: None,
             tail_beat: Duration::from_secs(15),
         }
     }

@@ -2,6 +2,7 @@
 //! HTTP server.
 
 pub mod blueox;
+pub mod board;
 pub mod exec;
 pub mod exec_out;
 pub mod file;

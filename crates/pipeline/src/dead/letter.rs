@@ -1,11 +1,13 @@
 //! What stands in the journal of dead letters: letters, and what became of them. docs/format.md draws both. Knows nothing of
 //! when they are written.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_journal::{Frame, Lsn};
 use sawlog_model::frame::{FrameError, Reader, put_bytes, put_signed, put_varint};
+use sawlog_model::time::rfc3339;
 use sawlog_model::{Batch, Nanos};
 
 use super::Home;
@@ -53,6 +55,23 @@ pub struct Letter {
     pub label: Arc<str>,
     /// They were replayed before.
     pub(crate) again: bool,
+}
+
+/// On one line: number, time, output, rows, why. What could drive a terminal is written out.
+impl fmt::Display for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, time, rows) = (self.number, rfc3339(self.time), self.batch.rows.len());
+        let plain =
+            |text: &str| {
+                text.chars()
+                    .flat_map(|letter| {
+                        if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }
+                    })
+                    .collect::<String>()
+            };
+        let (output, reason) = (plain(&self.output), plain(&self.reason));
+        write!(f, "{number:>8}  {time}  {output:16} {rows:>7} rows  {}: {reason}", self.why.word())
+    }
 }
 
 /// What a letter begins with.

@@ -24,6 +24,11 @@ impl Tries {
         is_over(queue, &failing, now)
     }
 
+    /// Whether the output took nothing when it was last asked.
+    pub fn is_failing(&self) -> bool {
+        self.failed > 0
+    }
+
     /// The output took something.
     pub fn succeeded(&mut self) {
         self.failed = 0;

@@ -142,7 +142,7 @@ fn what_was_offered_before_is_journaled_before_what_follows_it() {
         let pipeline = pipeline.clone();
         task::spawn("submit", move || submit_as(&pipeline, "n", &["n\n"])).unwrap()
     };
-    wait_until("the lane's being behind", || pipeline.parts().iter().any(|part| part.state == "waiting"));
+    wait_until("the lane's being behind", || pipeline.parts().iter().any(|part| part.state == "retrying"));
     let (rows, position) = batch(5, 0, 2, &["2\n"]);
     intake.offer(rows, position).unwrap();
     node.crash_all(&pipeline, &mut outputs);

@@ -187,7 +187,8 @@ fn what_stays_runs_on_and_the_rest_is_exchanged() {
         vec![input("a:", "3", "@L"), input("a:", "1", "")],
         vec![filter("drop x"), send("", moved), send("@L", section("collect", "l", &[("rule", "other")]))],
     );
-    assert_eq!(bench.wired.reload(two).expect("it reloads"), [] as [String; 0]);
+    let told = bench.wired.reload(two).expect("it reloads");
+    assert_eq!(told, ["input hand: changed", "output l: changed"]);
     assert_eq!(bench.inputs(), ["1/hand", "3/hand-2"]);
     bench.put("1/hand", "3\n");
     bench.put("3/hand-2", "4\n");
@@ -234,7 +235,9 @@ fn an_input_that_does_not_start_is_told_of_and_the_rest_holds() {
     assert_eq!(bench.inputs(), ["1/hand", "2/hand-3"]);
     // It is tried again with the next one.
     assert!(bench.wired.reload(config(&["1", "taken", "2"])).is_err());
-    assert_eq!(bench.wired.reload(config(&["2"])).unwrap(), ["`http` has changed; it takes a restart"]);
+    let removed = "input hand: removed";
+    let told = bench.wired.reload(config(&["2"])).unwrap();
+    assert_eq!(told, [removed, removed, "`http` has changed; it takes a restart"]);
     assert_eq!(bench.inputs(), ["2/hand-3"]);
 }
 

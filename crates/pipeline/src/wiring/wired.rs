@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use sawlog_journal::Journal;
 
+use super::changes;
 use super::inputs::Inputs;
 use super::{Builtin, Maker};
 use crate::config::Config;
@@ -69,7 +70,7 @@ impl Wired {
 
     /// Puts `config` in the place of what runs. What is the same in both runs on: inputs with their connections, outputs with
     /// what they have under way. Blocks until it is done, for as long as inputs that are gone take to stop. Tells, in
-    /// sentences, what of it takes a restart.
+    /// sentences, what has changed and what of it takes a restart.
     ///
     /// # Errors
     /// In words, all of it. Where a part cannot be made, nothing has changed; where an input does not start (its port is taken)
@@ -89,7 +90,7 @@ impl Wired {
             return Err(format!("{error}; the configuration before still holds{words}"));
         }
         drop(gone);
-        let notes = restart_notes(&now.config, &config);
+        let notes = changes::told(&now.config, &config);
         let started = now.inputs.start(ready, &self.pipeline, env);
         now.config = config;
         started.map(|()| notes)
@@ -101,14 +102,6 @@ impl Wired {
         lock(&self.now).inputs.stop_others(&[]);
         self.pipeline.stop();
     }
-}
-
-/// Settings of the node itself that differ.
-fn restart_notes(old: &Config, new: &Config) -> Vec<String> {
-    let names =
-        old.settings.keys().chain(new.settings.keys().filter(|name| !old.settings.contains_key(*name)));
-    let changed = names.filter(|name| old.settings.get(*name) != new.settings.get(*name));
-    changed.map(|name| format!("`{name}` has changed; it takes a restart")).collect()
 }
 
 impl<'a> Maker<'a> {

@@ -61,7 +61,7 @@ impl Export {
         let store = match reach::running(&sys, &self.data.data) {
             Some(node) => {
                 // What the node holds in memory goes to segments; its journal moves on while we read and is left alone.
-                node.post("/api/v1/flush")?;
+                node.post("/api/v1/flush", &[])?;
                 local::open_segments(&sys, &self.data.data)?
             }
             None => local::open_for_reading(&sys, &self.data.data)?,

@@ -8,12 +8,14 @@ use sawlog_pipeline::config::Compat;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod convert;
+pub(crate) mod dead;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod logger;
 pub(crate) mod man;
 pub(crate) mod ox;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod shutdown;
@@ -21,6 +23,7 @@ pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tail;
+pub(crate) mod tap;
 pub(crate) mod watch;
 
 /// Where the data lie; every command that works on a directory takes it.

@@ -15,6 +15,7 @@ use crate::node::{Node, Plan, settings};
 
 const HTTP: &str = "127.0.0.1:7514";
 const FORWARD: &str = "127.0.0.1:24224";
+const SYSLOG: &str = "127.0.0.1:5140";
 
 /// Run a node: follow files, take events, answer questions
 #[derive(Args)]
@@ -22,7 +23,7 @@ pub(crate) struct Run {
     /// Follow files: a path or pattern, such as '/var/log/**/*.log'; may be given several times
     #[arg(long, value_name = "GLOB")]
     tail: Vec<String>,
-    /// Configuration; without one the embedded default: store, page, API, forward
+    /// Configuration; without one the embedded default: store, page, API, forward, syslog
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -33,6 +34,9 @@ pub(crate) struct Run {
     /// Where Fluentd's forward protocol is taken [default: 127.0.0.1:24224 without a configuration]; `off` for nowhere
     #[arg(long, value_name = "ADDR")]
     forward: Option<String>,
+    /// Where syslog is taken, UDP and TCP [default: 127.0.0.1:5140 without a configuration and --forward]; `off` for nowhere
+    #[arg(long, value_name = "ADDR")]
+    syslog: Option<String>,
     /// Where to keep the data, over what the configuration says
     #[command(flatten)]
     data: DataArg,
@@ -69,12 +73,18 @@ impl Run {
             (None, None) => Some(FORWARD),
             (None, Some(_)) => None,
         };
-        if let Some(listen) = forward {
-            config.inputs.retain(|section| section.kind != "forward");
-            let section =
-                wiring::section(&sawlog_wire::forward::PROTOCOL, &[("listen", vec![listen.to_owned()])])
-                    .map_err(Error::msg)?;
-            config.inputs.push(section);
+        let syslog = match (&self.syslog, &self.config, &self.forward) {
+            (Some(address), ..) => Some(address.as_str()).filter(|address| *address != "off"),
+            (None, None, None) => Some(SYSLOG),
+            _ => None,
+        };
+        let listeners =
+            [(&sawlog_wire::forward::PROTOCOL, forward), (&sawlog_wire::syslog::PROTOCOL, syslog)];
+        for (protocol, listen) in listeners {
+            let Some(listen) = listen else { continue };
+            config.inputs.retain(|section| section.kind != protocol.name);
+            let section = wiring::section(protocol, &[("listen", vec![listen.to_owned()])]);
+            config.inputs.push(section.map_err(Error::msg)?);
         }
         if !self.tail.is_empty() {
             let section = wiring::section(&sawlog_wire::tail::PROTOCOL, &[("paths", self.tail.clone())]);
@@ -114,4 +124,39 @@ fn address(text: &str) -> Result<SocketAddr> {
     let mut found =
         text.to_socket_addrs().with_context(|| format!("`{text}` is no address; write 127.0.0.1:7514"))?;
     found.next().with_context(|| format!("`{text}` has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    /// Kinds of inputs, and where they listen.
+    fn inputs(arguments: &[&str]) -> Vec<(String, String)> {
+        let line = Line::parse_from([&["sawlog"], arguments].concat());
+        let config = line.run.configuration(&Sys::real()).expect("a configuration");
+        config
+            .inputs
+            .iter()
+            .map(|input| (input.kind.clone(), input.options.text("listen").to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn without_a_configuration_forward_and_syslog_are_on() {
+        let listens = |kind: &str, at: &str| (kind.to_owned(), at.to_owned());
+        let both = [listens("forward", FORWARD), listens("syslog", SYSLOG)];
+        assert_eq!(inputs(&[]), both);
+        assert_eq!(inputs(&["--syslog", "off"]), both[..1]);
+        assert_eq!(inputs(&["--forward", "127.0.0.1:0"]), [listens("forward", "127.0.0.1:0")]);
+        let other = inputs(&["--forward", "off", "--syslog", "127.0.0.1:514"]);
+        assert_eq!(other, [listens("syslog", "127.0.0.1:514")]);
+    }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Shutdown {
 impl Shutdown {
     pub(crate) fn run(self) -> Result<()> {
         let sys = Sys::real();
-        reach::need_running(&sys, &self.data.data)?.post("/api/v1/shutdown")?;
+        reach::need_running(&sys, &self.data.data)?.post("/api/v1/shutdown", &[])?;
         for _ in 0..600 {
             if reach::running(&sys, &self.data.data).is_none() {
                 return Ok(());

@@ -1,6 +1,6 @@
 //! `sawlog status`: what a running node says of its inputs, outputs and store.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -40,21 +40,73 @@ impl Status {
             terminal::bytes(number(&store["stored_bytes"])),
             number(&store["segments"]),
         )?;
-        for part in status["parts"].as_array().into_iter().flatten() {
-            let word = |key: &str| part[key].as_str().unwrap_or_default();
-            writeln!(
-                out,
-                "{:7} {:32} {:8} {:>14} records {:>10}",
-                word("role"),
-                terminal::visible(word("name")),
-                word("state"),
-                terminal::count(number(&part["records"])),
-                terminal::bytes(number(&part["bytes"])),
-            )?;
-            if let Some(error) = part["last_error"].as_str() {
-                writeln!(out, "        last error: {}", terminal::visible(error))?;
-            }
-        }
-        Ok(())
+        let parts = status["parts"].as_array().map_or(&[][..], Vec::as_slice);
+        if out.is_terminal() { print_table(parts, &mut out) } else { print_plain(parts, &mut out) }
     }
+}
+
+/// What parts of every role have, and what outputs have beside it.
+const NUMBERS: [&str; 2] = ["records", "bytes"];
+const OF_OUTPUTS: [&str; 4] = ["queue_bytes", "lag_seconds", "retries", "dead"];
+
+/// For a person: numbers are rounded, and what is 0 of an output's trouble is not in the way.
+fn print_table(parts: &[Value], out: &mut impl Write) -> Result<()> {
+    let mut rows = vec![
+        ["", "", "state", "records", "bytes", "errors", "queue", "lag", "retries", "dead"].map(str::to_owned),
+    ];
+    for part in parts {
+        let word = |key: &str| terminal::visible(part[key].as_str().unwrap_or_default());
+        let number = |key: &str| part[key].as_u64().unwrap_or(0);
+        let some = |count: u64, text: String| if count == 0 { String::new() } else { text };
+        let errors = errors(part);
+        let lag = part["lag_seconds"].as_f64().unwrap_or(0.0);
+        rows.push([
+            word("role"),
+            word("name"),
+            word("state"),
+            terminal::count(number("records")),
+            terminal::bytes(number("bytes")),
+            some(errors, terminal::count(errors)),
+            some(number("queue_bytes"), terminal::bytes(number("queue_bytes"))),
+            if lag > 0.0 { format!("{lag:.1} s") } else { String::new() },
+            some(number("retries"), terminal::count(number("retries"))),
+            some(number("dead"), terminal::count(number("dead"))),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 10] = std::array::from_fn(width);
+    let last_errors = std::iter::once(None).chain(parts.iter().map(|part| part["last_error"].as_str()));
+    for (row, error) in rows.iter().zip(last_errors) {
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (text, width))| match column {
+            0..=2 => format!("{text:width$}"),
+            _ => format!("{text:>width$}"),
+        });
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        if let Some(error) = error {
+            writeln!(out, "        last error: {}", terminal::visible(error))?;
+        }
+    }
+    Ok(())
+}
+
+fn errors(part: &Value) -> u64 {
+    part["errors"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// For a program: a line a part, tabs between, numbers as they are.
+fn print_plain(parts: &[Value], out: &mut impl Write) -> Result<()> {
+    for part in parts {
+        let word = |key: &str| terminal::visible(part[key].as_str().unwrap_or_default()).replace('\t', " ");
+        let mut line = vec![word("role"), word("name"), word("state")];
+        line.extend(NUMBERS.map(|key| format!("{key}={}", part[key])));
+        line.push(format!("errors={}", errors(part)));
+        if part["role"] == "output" {
+            line.extend(OF_OUTPUTS.map(|key| format!("{key}={}", part[key])));
+        }
+        if !part["last_error"].is_null() {
+            line.push(format!("last_error={}", word("last_error")));
+        }
+        writeln!(out, "{}", line.join("\t"))?;
+    }
+    Ok(())
 }

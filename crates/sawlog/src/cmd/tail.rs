@@ -25,24 +25,29 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(crate) fn run(self) -> Result<()> {
-        let node = reach::need_running(&Sys::real(), &self.data.data)?;
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        let form = Form::choose(self.json);
-        let mut event = String::new();
-        for line in node.get("/api/v1/tail", &[("query", self.query)])?.lines() {
-            let line = line?;
-            if let Some(name) = line.strip_prefix("event: ") {
-                event = name.to_owned();
-            } else if let Some(data) = line.strip_prefix("data: ") {
-                match event.as_str() {
-                    "open" => {}
-                    "lag" => eprintln!("sawlog: this terminal is too slow, events were passed over: {data}"),
-                    _ => drop(records::print(format!("{data}\n").as_bytes(), form, &mut out)?),
-                }
-            } else if line.is_empty() {
-                event.clear();
-            }
-        }
-        bail!("the node ended the stream")
+        follow(&self.data, &[("query", self.query)], self.json)
     }
+}
+
+/// Prints what the running node sends of new records, until it ends.
+pub(super) fn follow(data: &DataArg, query: &[(&str, String)], json: bool) -> Result<()> {
+    let node = reach::need_running(&Sys::real(), &data.data)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let form = Form::choose(json);
+    let mut event = String::new();
+    for line in node.get("/api/v1/tail", query)?.lines() {
+        let line = line?;
+        if let Some(name) = line.strip_prefix("event: ") {
+            event = name.to_owned();
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            match event.as_str() {
+                "open" => {}
+                "lag" => eprintln!("sawlog: this terminal is too slow, events were passed over: {data}"),
+                _ => drop(records::print(format!("{data}\n").as_bytes(), form, &mut out)?),
+            }
+        } else if line.is_empty() {
+            event.clear();
+        }
+    }
+    bail!("the node ended the stream")
 }

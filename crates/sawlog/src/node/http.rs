@@ -1,14 +1,17 @@
 //! What the HTTP side needs of the rest of the node: the pipeline and the store behind `server`'s contracts.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
 use sawlog_model::{Accepted, Delivery, IngestError};
-use sawlog_pipeline::{Env, Pipeline, Tapped};
+use sawlog_pipeline::{Env, Pipeline, TagPattern, Tapped, Which};
 use sawlog_query::Engine;
-use sawlog_server::{Control, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers, Open, Settings};
+use sawlog_server::{
+    Control, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers, Open, Settings,
+};
 use sawlog_store::Store;
 use sawlog_wire::http::HttpIngest;
 use tokio::runtime::Handle;
@@ -21,6 +24,7 @@ pub(crate) struct Side<'a> {
     pub(crate) env: &'a Env,
     pub(crate) query: &'a Handle,
     pub(crate) loggers: Loggers,
+    pub(crate) reload: &'a Arc<super::Reload>,
 }
 
 impl Side<'_> {
@@ -41,13 +45,19 @@ impl Side<'_> {
                 pipeline: self.pipeline.clone(),
                 shutdown,
                 query: self.query.clone(),
+                reload: self.reload.clone(),
             }),
             loggers: self.loggers.clone(),
             sys: self.env.sys.clone(),
-            settings: Settings { hosts: Hosts::of(address), ..Settings::default() },
+            settings: Settings { hosts: Hosts::of(address), agent: agent(), ..Settings::default() },
             mounts: Default::default(),
         }
     }
+}
+
+/// The agent's executable, which packages put beside ours.
+fn agent() -> Option<PathBuf> {
+    Some(std::env::current_exe().ok()?.with_file_name("sawlog-agent"))
 }
 
 /// Bodies of events, by the codec of `wire`.
@@ -63,15 +73,16 @@ impl Ingest for BodyIngest {
 struct LiveRows(Pipeline);
 
 impl Live for LiveRows {
-    fn subscribe(&self) -> LiveStream {
-        let rows = stream::unfold(self.0.subscribe(), async |mut tap| {
+    fn subscribe(&self, tags: Option<&str>) -> Result<LiveStream, String> {
+        let tags = tags.map_or(Ok(TagPattern::all()), TagPattern::parse)?;
+        let rows = stream::unfold(self.0.subscribe_to(tags), async |mut tap| {
             let event = match tap.next().await? {
                 Tapped::Rows(batch) => LiveEvent::Rows(batch),
                 Tapped::Missed(count) => LiveEvent::Missed(count),
             };
             Some((event, tap))
         });
-        Box::pin(rows)
+        Ok(Box::pin(rows))
     }
 }
 
@@ -80,6 +91,26 @@ struct NodeControl {
     pipeline: Pipeline,
     shutdown: Arc<Notify>,
     query: Handle,
+    reload: Arc<super::Reload>,
+}
+
+impl NodeControl {
+    /// Does what blocks, away from the threads that serve connections.
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, String>> {
+        let work = self.query.spawn_blocking(work);
+        async move { work.await.map_err(|_| "it was interrupted".to_owned())? }.boxed()
+    }
+}
+
+fn which(letters: DeadLetters) -> Which {
+    match letters {
+        DeadLetters::All => Which::All,
+        DeadLetters::Of(output) => Which::Output(output),
+        DeadLetters::Numbers(numbers) => Which::Numbers(numbers),
+    }
 }
 
 impl Control for NodeControl {
@@ -89,11 +120,31 @@ impl Control for NodeControl {
 
     fn flush(&self) -> BoxFuture<'static, Result<(), String>> {
         let (store, pipeline) = (self.store.clone(), self.pipeline.clone());
-        // Writing segments takes a while and must not hold up connections.
-        let work = self.query.spawn_blocking(move || {
+        self.blocking(move || {
             store.flush().map_err(|error| error.to_string())?;
             pipeline.maintain().map_err(|error| error.to_string())
-        });
-        async move { work.await.map_err(|_| "the flush was interrupted".to_owned())? }.boxed()
+        })
+    }
+
+    fn reload(&self) -> BoxFuture<'static, Result<Vec<String>, String>> {
+        let reload = self.reload.clone();
+        self.blocking(move || reload.reload().map_err(|error| format!("{error:#}")))
+    }
+
+    fn replay_dead(&self, letters: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+        let pipeline = self.pipeline.clone();
+        self.blocking(move || {
+            let done = pipeline.replay_dead(&which(letters)).map_err(|error| error.to_string())?;
+            Ok(DeadOutcome { letters: done.letters, records: done.rows, left: done.left })
+        })
+    }
+
+    fn drop_dead(&self, letters: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+        let pipeline = self.pipeline.clone();
+        self.blocking(move || {
+            let Some(dead) = pipeline.dead() else { return Ok(DeadOutcome::default()) };
+            let (letters, records) = dead.drop_letters(&which(letters)).map_err(|error| error.to_string())?;
+            Ok(DeadOutcome { letters, records, left: Vec::new() })
+        })
     }
 }

@@ -84,7 +84,9 @@ impl Node {
         };
         let signals = io.block_on(async { task::Signals::listen() });
         let tell = Arc::new(|words: &str| eprintln!("sawlog: {words}"));
-        let options = PipelineOptions { tell, ..PipelineOptions::default() };
+        let dead = wiring::dead_letters(&sys, &data.join("dead"), &config)?;
+        let options = PipelineOptions { tell, dead, ..PipelineOptions::default() };
+        let board = config.settings.get("status").cloned();
         let kit =
             Kit { protocols: &settings::PROTOCOLS, env: env.clone(), builtin: store_output::builtin(&store) };
         let wired = Wired::start(kit, with_store(config), journal, options).map_err(Error::msg)?;
@@ -96,8 +98,8 @@ impl Node {
         let listener = io.block_on(net::listen(http))?;
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
-        let side =
-            http::Side { env: &env, store: &store, pipeline: &pipeline, query: query.handle(), loggers };
+        let (query, reload) = (query.handle(), &running);
+        let side = http::Side { env: &env, store: &store, pipeline: &pipeline, query, loggers, reload };
         let router = sawlog_server::router(side.node(address, shutdown.clone()));
         let stopped = stop_serving.clone();
         let serving =
@@ -106,6 +108,11 @@ impl Node {
 
         let tending = tend(&store, &pipeline, &env.stop)?;
         let mut addresses = vec![("http".to_owned(), format!("http://{address}"))];
+        if let Some(at) = board {
+            let board =
+                io.block_on(sawlog_wire::board::start(&at, pipeline.status(), env!("CARGO_PKG_VERSION")));
+            addresses.push(("status".to_owned(), format!("http://{}", board.map_err(Error::msg)?)));
+        }
         let inputs = running.wired.addresses();
         addresses.extend(inputs.into_iter().map(|(name, address)| (name, address.to_string())));
         let node = Node {

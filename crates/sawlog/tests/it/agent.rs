@@ -15,7 +15,7 @@ pub struct Agent {
 }
 
 /// The agent's binary: cargo builds it beside ours when the workspace is built; alone, this builds it.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_sawlog")).with_file_name("sawlog-agent");
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--package", "sawlog-agent"]).stdin(Stdio::null());
@@ -63,7 +63,7 @@ impl Agent {
         self.child.id()
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -8,6 +8,7 @@
 //! - `examples`: the scripts of docs/examples
 //! - `maps`: values and types, everywhere
 //! - `hostile`: bad input beside good
+//! - `operate`: dead letters, reload, status, tap
 //! - `reload`: a changed configuration while the node runs
 //! - `weight`: what an idle node costs
 #![expect(
@@ -26,5 +27,6 @@ mod hostile;
 mod live;
 mod maps;
 mod node;
+mod operate;
 mod reload;
 mod weight;

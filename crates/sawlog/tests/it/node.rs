@@ -33,6 +33,8 @@ pub struct Node {
     pub http: String,
     pub forward: u16,
     pub data: PathBuf,
+    /// Where its state is shown beside everything else, where that is configured.
+    pub status: Option<String>,
 }
 
 impl Node {
@@ -58,7 +60,8 @@ impl Node {
             |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).expect("an address");
         let http = word("http=").to_owned();
         let forward = word("forward=").rsplit(':').next().expect("a port").parse().expect("a port");
-        Node { child, http, forward, data: data.to_owned() }
+        let status = line.split_whitespace().find_map(|word| word.strip_prefix("status=")).map(str::to_owned);
+        Node { child, http, forward, data: data.to_owned(), status }
     }
 
     /// Its process id.

@@ -1,7 +1,9 @@
 //! The routes: one list, from which the router, the OpenAPI document and the test of rights are made. A new route is one
 //! file here and one line in [`ROUTES`].
 
+mod agent;
 mod answer;
+mod dead;
 mod events;
 mod fields;
 mod flush;
@@ -11,6 +13,7 @@ mod ingest;
 mod loggers;
 mod metrics;
 mod openapi;
+mod reload;
 mod search;
 mod shutdown;
 mod sql;
@@ -67,8 +70,12 @@ pub(crate) const ROUTES: &[&Route] = &[
     &loggers::SHORTCUT_WITH_VALUE,
     &status::ROUTE,
     &flush::ROUTE,
+    &reload::ROUTE,
+    &dead::REPLAY,
+    &dead::DROP,
     &shutdown::ROUTE,
     &openapi::ROUTE,
+    &agent::ROUTE,
     &healthz::ROUTE,
     &metrics::ROUTE,
 ];

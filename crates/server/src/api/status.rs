@@ -53,17 +53,10 @@ fn store(stats: &Stats) -> Value {
 }
 
 fn part(part: &PartStatus) -> Value {
-    let errors: serde_json::Map<_, _> =
-        part.errors.iter().map(|(reason, count)| (reason.clone(), json!(count))).collect();
-    json!({
-        "role": part.role,
-        "name": part.name,
-        "state": part.state,
-        "records": part.records,
-        "bytes": part.bytes,
-        "errors": errors,
-        "last_error": part.last_error,
-    })
+    let mut text = Vec::new();
+    sawlog_model::value::render(&part.value(), &mut text);
+    // What a part says of itself has no values that JSON does not have.
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Memory of this process that is in RAM, as the system counts it; `None` where it does not say.

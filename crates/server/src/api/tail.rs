@@ -22,10 +22,16 @@ pub(crate) const ROUTE: Route = Route {
     needs: Some(Right::Read),
     summary: "Sends new records that a query without pipes keeps, as server-sent events: each with its address as id and \
               the record as data. An event `lag` counts records or batches that were left out.",
-    params: &[&QUERY, &RATE],
+    params: &[&QUERY, &TAG, &RATE],
     takes: Takes::Params,
     gives: "text/event-stream",
     handle: |shared, call| Box::pin(tail(shared, call)),
+};
+
+const TAG: Param = Param {
+    name: "tag",
+    kind: Kind::Text,
+    help: "Only records whose tag fits this pattern, as in configurations: app.* or {app,web}.**; all where it is not given.",
 };
 
 const RATE: Param = Param {
@@ -59,8 +65,12 @@ async fn tail(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         0 => u64::MAX,
         rate => (u128::from(rate) * WINDOW.as_millis() / 1_000).clamp(1, u64::MAX.into()) as u64,
     };
+    let live =
+        shared.node.live.subscribe(call.params.text("tag")).map_err(|words| {
+            ApiError::bad(format!("`tag`: {words}"), "Write a pattern such as app.* or **.")
+        })?;
     let tail = Tail {
-        live: shared.node.live.subscribe(),
+        live,
         tenant: call.tenant,
         predicate: Arc::new(predicate),
         ready: VecDeque::new(),

@@ -23,7 +23,9 @@ use tokio::sync::broadcast;
 use tower::ServiceExt;
 
 use crate::api::{Method, ROUTES};
-use crate::{Control, Hosts, Ingest, Live, LiveEvent, LiveStream, Node, Settings, router};
+use crate::{
+    Control, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Node, Settings, router,
+};
 
 /// Time of the first row of [`rows`].
 const T0: Nanos = 1_763_632_800 * SECOND;
@@ -63,6 +65,7 @@ impl NodeStatus for Parts {
             bytes: 700,
             errors: vec![("malformed".into(), 2)],
             last_error: Some("no such thing".into()),
+            ..PartStatus::default()
         }]
     }
 }
@@ -87,9 +90,12 @@ impl Ingest for Taker {
 struct Channel(broadcast::Sender<LiveEvent>);
 
 impl Live for Channel {
-    fn subscribe(&self) -> LiveStream {
+    fn subscribe(&self, tags: Option<&str>) -> Result<LiveStream, String> {
+        if tags == Some("bad{") {
+            return Err("no such pattern".to_owned());
+        }
         let rows = tokio_stream::wrappers::BroadcastStream::new(self.0.subscribe());
-        Box::pin(rows.map(|event| event.unwrap_or(LiveEvent::Missed(1))))
+        Ok(Box::pin(rows.map(|event| event.unwrap_or(LiveEvent::Missed(1)))))
     }
 }
 
@@ -103,6 +109,33 @@ impl Control for Bell {
     fn flush(&self) -> BoxFuture<'static, Result<(), String>> {
         self.0.lock().expect("no panic").push("flush");
         async { Ok(()) }.boxed()
+    }
+
+    fn reload(&self) -> BoxFuture<'static, Result<Vec<String>, String>> {
+        let mut asked = self.0.lock().expect("no panic");
+        asked.push("reload");
+        let wrong = asked.len() > 1;
+        let said = move || {
+            if wrong {
+                Err("a.toml:3: no `tial`".to_owned())
+            } else {
+                Ok(vec!["input tail: added".to_owned()])
+            }
+        };
+        async move { said() }.boxed()
+    }
+
+    fn replay_dead(&self, which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+        let (letters, records) = match which {
+            DeadLetters::All => (9, 9),
+            DeadLetters::Of(name) => (1, name.len() as u64),
+            DeadLetters::Numbers(numbers) => (numbers.len() as u64, numbers.iter().sum()),
+        };
+        async move { Ok(DeadOutcome { letters, records, left: vec!["one".to_owned()] }) }.boxed()
+    }
+
+    fn drop_dead(&self, _which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+        async { Err("the disk is gone".to_owned()) }.boxed()
     }
 }
 
@@ -389,6 +422,47 @@ async fn status_and_metrics_tell_what_there_is() {
     ] {
         assert!(text.lines().any(|have| have == line), "{line}\nin\n{text}");
     }
+}
+
+#[tokio::test]
+async fn a_reload_answers_what_changed_or_all_that_is_wrong() {
+    let house = open_house();
+    let response = house.send(request(Method::Post, "/api/v1/reload", None)).await;
+    assert_eq!(body(response).await, r#"{"changes":["input tail: added"]}"#);
+    let response = house.send(request(Method::Post, "/api/v1/reload", None)).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(body(response).await.contains("a.toml:3: no `tial`"));
+}
+
+#[tokio::test]
+async fn dead_letters_are_named_by_output_or_number() {
+    let house = open_house();
+    for (query, letters, records) in [("", 9, 9), ("?output=abc", 1, 3), ("?numbers=4,%205", 2, 9)] {
+        let path = format!("/api/v1/dead/replay{query}");
+        let response = house.send(request(Method::Post, &path, None)).await;
+        let want = format!(r#"{{"letters":{letters},"records":{records},"left":["one"]}}"#);
+        assert_eq!(body(response).await, want);
+    }
+    for wrong in ["?numbers=x", "?numbers=1&output=a"] {
+        let path = format!("/api/v1/dead/drop{wrong}");
+        let response = house.send(request(Method::Post, &path, None)).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    }
+    let response = house.send(request(Method::Post, "/api/v1/dead/drop", None)).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn the_agent_is_given_where_there_is_one() {
+    let (status, _) = open_house().text("/bin/sawlog-agent").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("sawlog-agent");
+    let file = Sys::real().fs.open(&path, sawlog_sys::Open::Create).expect("a file");
+    file.write_at(b"program", 0).expect("it is written");
+    let settings = Settings { agent: Some(path), ..Settings::default() };
+    let (status, text) = house(Arc::new(crate::Open), settings).text("/bin/sawlog-agent").await;
+    assert_eq!((status, &*text), (StatusCode::OK, "program"));
 }
 
 #[tokio::test]

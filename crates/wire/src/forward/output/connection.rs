@@ -105,12 +105,13 @@ impl Target {
                 End::Closed => return,
                 End::Idle => {
                     (wait, failing_since) = (RETRY.0, None);
-                    self.queue.lost(self.number, None);
+                    self.queue.lost(self.number, None, self.sys.clock.monotonic());
                     continue;
                 }
                 End::Failed(error) => error,
             };
-            self.queue.lost(self.number, Some(format!("{}: {error}", self.server.address)));
+            let error = format!("{}: {error}", self.server.address);
+            self.queue.lost(self.number, Some(error), self.sys.clock.monotonic());
             if progress {
                 (wait, failing_since) = (RETRY.0, None);
             } else {

@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use sawlog_model::{Batch, KnownSource, Position, SourceId, Tenant};
-use sawlog_pipeline::Lsn;
-use sawlog_pipeline::{ConfigError, Env, Options, Origin, Output, OutputError, config};
+use sawlog_pipeline::{ConfigError, Env, Failing, Lsn, Options, Origin, Output, OutputError, config};
 
 use self::compress::{Compress, Compressor};
 use self::connection::{Manner, Target};
@@ -217,6 +216,14 @@ impl Output for ForwardOutput {
 
     fn keeps_positions(&self) -> bool {
         false
+    }
+
+    fn failing(&self) -> Option<Failing> {
+        self.queue.failing()
+    }
+
+    fn forget(&self, below: Lsn) {
+        self.queue.forget(below);
     }
 
     fn flush(&self) -> Result<(), OutputError> {

@@ -1,12 +1,12 @@
 //! Messages from the moment the output takes their rows until a server has acknowledged them: in order as a whole, and in
 //! order for each server. Knows nothing of sockets.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sawlog_model::{KnownSource, SourceId};
-use sawlog_pipeline::Lsn;
+use sawlog_pipeline::{Failing, Lsn};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -58,6 +58,8 @@ struct State {
     acked: Lsn,
     known: HashMap<SourceId, KnownSource>,
     error: String,
+    /// How often connections were lost since something was last acknowledged.
+    failing: Option<Failing>,
     closed: bool,
 }
 
@@ -95,6 +97,7 @@ impl Queue {
             acked: Lsn::default(),
             known: HashMap::new(),
             error: String::new(),
+            failing: None,
             closed: false,
         };
         let work = servers.iter().map(|_| Notify::new()).collect();
@@ -245,6 +248,7 @@ impl Queue {
         let settled = state.lanes[server].sent.is_empty();
         state.finish(number);
         state.error.clear();
+        state.failing = None;
         drop(state);
         self.room.notify_all();
         if settled {
@@ -258,6 +262,7 @@ impl Queue {
         let mut state = self.state();
         for number in std::mem::take(&mut state.lanes[server].sent) {
             state.finish(number);
+            state.failing = None;
         }
         drop(state);
         self.room.notify_all();
@@ -268,13 +273,54 @@ impl Queue {
         self.state().lanes[server].sent.len()
     }
 
-    /// The connection to a server is lost: all that was not acknowledged is to be sent again.
-    pub(super) fn lost(&self, server: usize, error: Option<String>) {
+    /// The connection to a server is lost: all that was not acknowledged is to be sent again. `now` is by the monotonic clock.
+    pub(super) fn lost(&self, server: usize, error: Option<String>, now: Duration) {
         let mut state = self.state();
+        if let Some(reason) = &error {
+            let (tries, since) =
+                state.failing.take().map_or((0, now), |failing| (failing.tries, failing.since));
+            state.failing = Some(Failing { tries: tries.saturating_add(1), since, reason: reason.clone() });
+        }
         let lane = &mut state.lanes[server];
         lane.sent.append(&mut lane.todo);
         lane.todo = std::mem::take(&mut lane.sent);
         state.error = error.unwrap_or_else(|| std::mem::take(&mut state.error));
+    }
+
+    /// How it fails at what it has, where no server has taken any of it since.
+    pub(super) fn failing(&self) -> Option<Failing> {
+        let state = self.state();
+        state.failing.clone().filter(|_| !state.items.is_empty())
+    }
+
+    /// Rows of journal frames below `below` are somebody else's now.
+    pub(super) fn forget(&self, below: Lsn) {
+        let mut state = self.state();
+        let first = state.first;
+        let mut gone = HashSet::new();
+        for (index, item) in state.items.iter_mut().enumerate() {
+            if item.meaning.frame.is_some_and(|(at, _)| at < below) {
+                item.done = true;
+                gone.insert(first + index as u64);
+            }
+        }
+        let bytes = |state: &mut State, number| {
+            state.item(number).map_or(0, |item| std::mem::take(&mut item.message).bytes.len())
+        };
+        let freed: usize = gone.iter().map(|number| bytes(&mut state, *number)).sum();
+        state.bytes -= freed;
+        for lane in &mut state.lanes {
+            lane.todo.retain(|number| !gone.contains(number));
+            lane.sent.retain(|number| !gone.contains(number));
+            // A server is not to miss what it will not be sent.
+            lane.given.clear();
+        }
+        state.items.iter_mut().for_each(|item| item.message.forget_start());
+        state.acked = state.acked.max(below);
+        state.failing = None;
+        state.settle();
+        drop(state);
+        self.room.notify_all();
     }
 
     pub(super) fn is_available(&self, server: usize) -> bool {
@@ -436,7 +482,7 @@ mod tests {
         assert!(queue.acknowledge(0, "a"));
         assert_eq!(queue.cursor(), Lsn(10));
         assert!(!queue.acknowledge(0, "c"), "answers keep the order");
-        queue.lost(0, Some("cut".into()));
+        queue.lost(0, Some("cut".into()), Duration::ZERO);
         assert_eq!(next(), Some("b".into()), "it is sent again");
         assert!(queue.acknowledge(0, "b"));
         assert_eq!(queue.cursor(), Lsn(30), "what has nothing to be sent goes along");
@@ -447,10 +493,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_put_elsewhere_is_forgotten_and_the_rest_stays() {
+        let queue = queue(100, &["a:1"]);
+        push(&queue, "a", frame(10, 20));
+        push(&queue, "b", Meaning::default());
+        push(&queue, "c", frame(20, 30));
+        push(&queue, "d", frame(30, 40));
+        assert_eq!(queue.failing(), None);
+        assert_eq!(next(&queue, 0), Some("a".into()));
+        for at in [5, 9] {
+            queue.lost(0, Some("cut".into()), Duration::from_secs(at));
+        }
+        let failing = queue.failing().expect("it fails");
+        assert_eq!((failing.tries, failing.since, &*failing.reason), (2, Duration::from_secs(5), "cut"));
+        queue.forget(Lsn(30));
+        assert_eq!(queue.failing(), None);
+        assert_eq!(queue.cursor(), Lsn(30));
+        assert_eq!((next(&queue, 0), next(&queue, 0)), (Some("b".into()), Some("d".into())));
+        assert_eq!(next(&queue, 0), None);
+        assert!(queue.acknowledge(0, "b") && queue.acknowledge(0, "d"));
+        assert_eq!(queue.cursor(), Lsn(40));
+        queue.lost(0, Some("cut".into()), Duration::from_secs(20));
+        assert_eq!(queue.failing(), None, "there is nothing that it fails at");
+    }
+
+    #[test]
     fn who_waits_for_room_is_told_why_there_is_none() {
         let queue = queue(2, &["a:1"]);
         push(&queue, "abc", Meaning::default());
-        queue.lost(0, Some("connection refused".into()));
+        queue.lost(0, Some("connection refused".into()), Duration::ZERO);
         assert_eq!(queue.wait_for_room(Duration::from_millis(1)), Err("connection refused".into()));
     }
 
@@ -463,7 +534,7 @@ mod tests {
         assert_eq!((next(&queue, 0), next(&queue, 0)), (Some("0".into()), Some("2".into())));
         assert_eq!(next(&queue, 1), Some("1".into()));
         assert!(queue.acknowledge(1, "1") && queue.acknowledge(0, "0"));
-        queue.lost(0, Some("cut".into()));
+        queue.lost(0, Some("cut".into()), Duration::ZERO);
         queue.set_available(0, false);
         let rest: Vec<_> = std::iter::from_fn(|| next(&queue, 1)).collect();
         assert_eq!(rest, ["2", "3", "4"], "in their order");
