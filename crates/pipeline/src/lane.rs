@@ -269,6 +269,9 @@ impl Lane {
 
     /// Journal position below which nothing is given again, also after a crash.
     pub(crate) fn held(&self) -> Lsn {
+        if let Some(before) = &*lock(&self.before) {
+            return before.held();
+        }
         if self.keeps { self.output.cursor() } else { lock(&self.state).saved }
     }
 

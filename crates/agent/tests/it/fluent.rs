@@ -217,6 +217,14 @@ fn in_ik_every_match_gets_the_records() {
     rest.sort_unstable();
     let (delta, alpha) = ("ik.lines: map[rest:eps word:delta]", "ik.lines: map[rest:beta gamma word:alpha]");
     assert_eq!(rest, [alpha, alpha, delta, delta]);
+    let board = agent.ready.split_whitespace().find_map(|word| word.strip_prefix("status=http://"));
+    let mut stream = TcpStream::connect(board.expect("a scoreboard")).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(b"POST /any HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("it takes it");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("an answer");
+    assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("Ik Scoreboard"), "{page}");
+    assert!(page.contains("<td>tail<td class=\"text\">Running"), "{page}");
 }
 
 #[test]
