@@ -98,8 +98,9 @@ impl Node {
         let listener = io.block_on(net::listen(http))?;
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
-        let (query, reload) = (query.handle(), &running);
-        let side = http::Side { env: &env, store: &store, pipeline: &pipeline, query, loggers, reload };
+        let (handle, reload) = (query.handle(), &running);
+        let side =
+            http::Side { env: &env, store: &store, pipeline: &pipeline, query: handle, loggers, reload };
         let router = sawlog_server::router(side.node(address, shutdown.clone()));
         let stopped = stop_serving.clone();
         let serving =
