@@ -43,6 +43,6 @@ fn read_time(value: &Value) -> Option<Nanos> {
         |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
     let seconds: Nanos = number(seconds)?;
     // What is finer than a nanosecond is cut off.
-    let nanos: Nanos = number(&format!("{fraction:0<9}").get(..9)?)?;
+    let nanos: Nanos = number(format!("{fraction:0<9}").get(..9)?)?;
     seconds.checked_mul(NANOS)?.checked_add(nanos)?.checked_mul(sign)
 }

@@ -25,7 +25,7 @@ impl Scripted {
         let (tell, came) = channel();
         let listener = runtime.block_on(sawlog_sys::net::listen(([127, 0, 0, 1], 0).into())).unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let mut answers = answers.to_vec().into_iter();
+        let mut answers = Vec::from(answers).into_iter();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(Stream::Tcp(stream));
