@@ -305,7 +305,7 @@ impl Queue {
             }
         }
         let bytes = |state: &mut State, number| {
-            state.item(number).map_or(0, |item| std::mem::take(&mut item.message).bytes.len())
+            state.item(number).map_or(0, |item| std::mem::take(&mut item.message).weight)
         };
         let freed: usize = gone.iter().map(|number| bytes(&mut state, *number)).sum();
         state.bytes -= freed;
