@@ -7,7 +7,7 @@ pub(crate) mod settings;
 pub(crate) mod times;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
 use sawlog_server::Loggers;
-use sawlog_store::Store;
+use sawlog_store::{Store, StoreError};
 use sawlog_sys::task::{self, Asked, Stop, Thread};
 use sawlog_sys::{Sys, net};
 use tokio::runtime::Runtime;
@@ -28,6 +28,9 @@ use crate::store_output;
 
 /// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention and dead files.
 const TEND_EVERY: Duration = Duration::from_secs(10);
+
+/// So long a directory that another node holds is waited for.
+const GOING: Duration = Duration::from_secs(2);
 
 /// What a node is started with.
 pub(crate) struct Plan {
@@ -56,13 +59,25 @@ pub(crate) struct Node {
     query: Runtime,
 }
 
+/// Opens the store. A node that was killed holds its directory until the system has taken its memory back, so that one that is
+/// started at once waits for that.
+fn open(sys: &Sys, data: &Path, config: &Config) -> Result<Store, StoreError> {
+    let until = sys.clock.monotonic() + GOING;
+    loop {
+        match Store::open(sys, data, settings::store_options(config)) {
+            Err(StoreError::Locked(_)) if sys.clock.monotonic() < until => task::sleep(GOING / 40),
+            opened => return opened,
+        }
+    }
+}
+
 impl Node {
     /// Opens the directory, replays the journal, starts to listen and to follow.
     pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(String, String)>)> {
         let Plan { data, http, read } = plan;
         let config = read()?;
         sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
-        let store = Store::open(&sys, &data, settings::store_options(&config))?;
+        let store = open(&sys, &data, &config)?;
         let (journal, recovered) =
             Journal::open(&sys, &data.join("journal"), wiring::journal_options(&config))?;
         if let Some(reason) = &recovered.reason {

@@ -112,3 +112,24 @@ fn a_second_node_on_the_same_directory_is_refused() {
     assert!(words.contains("in use by another sawlog"), "{words}");
     node.shut_down();
 }
+
+#[test]
+fn a_directory_that_is_let_go_in_a_moment_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start(&data, &[]);
+    let mut second = sawlog();
+    second
+        .args(["run", "--http", "127.0.0.1:0", "--forward", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .stdout(Stdio::piped());
+    let mut second = second.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    node.kill();
+    let mut ready = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(second.stdout.take().unwrap()), &mut ready)
+        .unwrap();
+    second.kill().unwrap();
+    second.wait().unwrap();
+    assert!(ready.starts_with("sawlog ready"), "{ready:?}");
+}
