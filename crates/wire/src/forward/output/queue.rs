@@ -362,7 +362,12 @@ impl Queue {
     /// Journal position below which all was acknowledged.
     pub(super) fn cursor(&self) -> Lsn {
         let state = self.state();
-        state.items.iter().find_map(|item| Some(item.meaning.frame?.0)).unwrap_or(state.acked)
+        state
+            .items
+            .iter()
+            .filter(|item| !item.done)
+            .find_map(|item| Some(item.meaning.frame?.0))
+            .unwrap_or(state.acked)
     }
 
     /// Sources with the positions up to which all was acknowledged.
