@@ -30,8 +30,7 @@ pub fn run(root: &Path, tally: &mut Tally) -> Result<()> {
     // The one beside it is found by name.
     node::built(root, "sawlog-agent")?;
     python(root, &node, tally)?;
-    javascript(root, &node, tally)?;
-    amqp(root, &node, tally)
+    javascript(root, &node, tally)
 }
 
 fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
@@ -79,34 +78,6 @@ fn environment(root: &Path, folder: &Path) -> Result<PathBuf> {
     needs::succeed(pip.arg(&requirements))?;
     std::fs::write(complete, wanted)?;
     Ok(python)
-}
-
-/// What publishes to RabbitMQ has an environment of its own: logcollect needs a library that cannot be installed with what
-/// that needs itself.
-fn amqp(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
-    let name = "clients in Python: amqp.py";
-    if !needs::has("python3") {
-        tally.skip(name, "there is no python3");
-        return Ok(());
-    }
-    if let Err(error) = needs::rabbitmq() {
-        tally.skip(name, &format!("there is no RabbitMQ ({error:#})"));
-        return Ok(());
-    }
-    let environment = root.join("target/clients-amqp");
-    let python = environment.join("bin/python");
-    if !environment.join(".complete").is_file() {
-        needs::succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        let clients = ["logcollect==0.14.0", "six==1.17.0", "python-logstash==0.4.8", "pika==1.4.4"];
-        needs::succeed(Command::new(&python).args(pip).args(clients))?;
-        needs::succeed(Command::new(&python).args(pip).args(["--no-deps", "amqp==1.4.9"]))?;
-        std::fs::write(environment.join(".complete"), "")?;
-    }
-    let mut script = Command::new(&python);
-    script.arg(root.join("crates/connect/clients/amqp.py")).arg(node);
-    script.arg(root.join("target/test-nodes/amqp"));
-    script::run(name, &mut script, tally)
 }
 
 fn javascript(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
