@@ -42,7 +42,7 @@ pub use output::{Failing, Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{
     CheckOptions, ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind,
-    Options, Protocol, Sample, WrongOption, concat,
+    Options, Protocol, Sample, WrongOption, concat, opt,
 };
 pub use replay::replay;
 pub use sawlog_journal::Lsn;

@@ -84,6 +84,11 @@ pub struct Opt {
     pub help: &'static str,
 }
 
+/// An option, by what it is, in the order of its fields.
+pub const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
+    Opt { name, kind, default, help }
+}
+
 /// The options of `own`, then those of `more`; `N` is how many there are of both. For a protocol that shares options with
 /// others: `options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED)`.
 pub const fn concat<const N: usize>(own: &[Opt], more: &[Opt]) -> [Opt; N] {

@@ -13,7 +13,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::{Opt, OptKind, Protocol, concat};
+use sawlog_pipeline::{Opt, OptKind, Protocol, concat, opt};
 use sawlog_wire::shared::{formatter, tls};
 
 /// The protocol.
@@ -25,10 +25,6 @@ pub const PROTOCOL: Protocol = Protocol {
     output: Some(output::make),
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OWN: &[Opt] = &[
     opt(

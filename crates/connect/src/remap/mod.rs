@@ -13,7 +13,8 @@ use std::sync::Arc;
 use sawlog_model::{Batch, Context, Limits, NameId, Nanos, RowRef, Value as Ours, strip_terminator};
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
 use sawlog_pipeline::{
-    ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, Told, WrongOption, tag_of,
+    ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, Told, WrongOption, opt,
+    tag_of,
 };
 use sawlog_wire::shared::record::{Piece, Rewriter, entries, select};
 use vrl::compiler::TimeZone;
@@ -33,10 +34,6 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: &[FluentForm { role: Role::Filter, names: &["remap"], read: from_fluent }],
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OPTIONS: &[Opt] = &[
     opt("source", OptKind::Text, "", "The program."),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, Protocol, concat};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, Protocol, concat, opt};
 use sawlog_sys::process::{self, Ended};
 
 use crate::shared::chunks::{BUFFER, ChunkedOutput, Sink, Times, Whole};
@@ -24,10 +24,6 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: &[FluentForm { role: Role::Match, names: &["exec"], read: from_fluent }],
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OWN: [Opt; 2] = [
     opt("command", OptKind::Text, "", "A line of the shell; the path of the file is put behind it."),

@@ -1,12 +1,8 @@
 //! Options of the output. Knows nothing of what is done with them.
 
-use sawlog_pipeline::{Opt, OptKind, concat};
+use sawlog_pipeline::{Opt, OptKind, concat, opt};
 
 use crate::shared::{chunks, formatter};
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OWN: [Opt; 10] = [
     opt(

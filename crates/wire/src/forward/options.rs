@@ -1,12 +1,8 @@
 //! Options of the forward protocol. Knows nothing of what is done with them.
 
-use sawlog_pipeline::{Opt, OptKind};
+use sawlog_pipeline::{Opt, OptKind, opt};
 
 use crate::shared::tls;
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 /// Options of both sides.
 pub(super) const OPTIONS: &[Opt] = &[

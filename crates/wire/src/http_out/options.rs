@@ -2,14 +2,10 @@
 
 use sawlog_model::{Limits, Value};
 use sawlog_pipeline::config::ElementReader;
-use sawlog_pipeline::{Opt, OptKind, concat};
+use sawlog_pipeline::{Opt, OptKind, concat, opt};
 
 use crate::shared::record::plain_text;
 use crate::shared::{formatter, tls};
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OWN: &[Opt] = &[
     opt(

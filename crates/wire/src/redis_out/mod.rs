@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use sawlog_model::Batch;
-use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, concat};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, concat, opt};
 use sawlog_sys::Sys;
 use sawlog_sys::task::Stop;
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -32,10 +32,6 @@ pub const PROTOCOL: Protocol = Protocol {
     output: Some(make),
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OWN: &[Opt] = &[
     opt(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sawlog_model::Batch;
-use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, concat};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, concat, opt};
 use sawlog_sys::net::{UdpSocket, lookup_host};
 use sawlog_sys::task::Stop;
 use tokio::io::AsyncWriteExt;
@@ -38,10 +38,6 @@ pub const UDP: Protocol = Protocol {
     output: Some(udp),
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const TO: Opt = opt("to", OptKind::Text, "127.0.0.1:9999", "Where to: HOST:PORT.");
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sawlog_model::{Batch, Limits, SECOND, Value};
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, opt};
 use sawlog_sys::{Open, Sys};
 
 use super::sink::clean;
@@ -27,10 +27,6 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: &[FluentForm { role: Role::Match, names: &["secondary_file"], read: from_fluent }],
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OPTIONS: &[Opt] = &[
     opt("directory", OptKind::Text, "", "Where; with ${tag}, ${tag[1]}, ${chunk_id}, ${FIELD}."),

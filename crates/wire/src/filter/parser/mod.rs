@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sawlog_model::{Batch, Limits, NameId, Nanos, Row, RowRef, Slot, Value, strip_terminator};
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, concat};
+use sawlog_pipeline::{
+    ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, concat, opt,
+};
 use sawlog_sys::Sys;
 
 use crate::format::parse::{self, Spec, Text, TextReader};
@@ -23,10 +25,6 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: &[FluentForm { role: Role::Filter, names: &["parser"], read: from_fluent }],
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OWN: &[Opt] = &[
     opt("key_name", OptKind::Text, MESSAGE, "The field; a record accessor."),

@@ -11,7 +11,7 @@ use sawlog_model::time::SECOND;
 use sawlog_model::value::parse_json;
 use sawlog_model::{Batch, Limits, NameId, Nanos, RowRef, Value};
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol};
+use sawlog_pipeline::{ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, opt};
 
 use crate::shared::record::{Accessor, Bound, Piece, Rewriter, entries, plain_text, select, set};
 use crate::shared::strftime::{self, TimeFormat};
@@ -27,10 +27,6 @@ pub const PROTOCOL: Protocol = Protocol {
     fluent: &[FluentForm { role: Role::Filter, names: &["record_transformer"], read: from_fluent }],
     ..Protocol::EMPTY
 };
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 const OPTIONS: &[Opt] = &[
     opt(

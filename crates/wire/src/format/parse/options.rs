@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use regex_automata::meta::Regex;
-use sawlog_pipeline::{ConfigError, Opt, OptKind, Options};
+use sawlog_pipeline::{ConfigError, Opt, OptKind, Options, opt};
 
 use super::convert::{self, Conversions};
 use super::expression::Expression;
@@ -13,10 +13,6 @@ use super::time::How;
 use super::{Joins, Plan, Spec, Type, Unmatched};
 use crate::format::zone::Clock;
 use crate::shared::ruby_regex;
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 /// The options, for protocols that read lines or texts.
 pub const OPTIONS: &[Opt] = &[

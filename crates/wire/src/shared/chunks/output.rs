@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use sawlog_model::{Batch, KnownSource, Nanos, SourceId, Tenant};
-use sawlog_pipeline::{ConfigError, Env, Lsn, Opt, OptKind, Options, Origin, Output, OutputError};
+use sawlog_pipeline::{ConfigError, Env, Lsn, Opt, OptKind, Options, Origin, Output, OutputError, opt};
 
 use super::{Chunks, Settings, Sink};
 use crate::shared::formatter::Formatter;
 use crate::shared::placeholders::{Keys, Placeholders};
 use crate::shared::record::{Accessor, tag};
 use crate::shared::strftime;
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
 
 /// Options of `<buffer>`, as far as they say how rows are gathered.
 pub const BUFFER: [Opt; 9] = [

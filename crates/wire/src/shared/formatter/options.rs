@@ -1,11 +1,7 @@
 //! The options of formats and injections, and how Fluentd's configurations give them. Knows nothing of what they do.
 
 use sawlog_pipeline::config::{Element, ElementReader};
-use sawlog_pipeline::{Opt, OptKind};
-
-const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'static str) -> Opt {
-    Opt { name, kind, default, help }
-}
+use sawlog_pipeline::{Opt, OptKind, opt};
 
 /// Options of `<format>`.
 pub const FORMAT: [Opt; 14] = [
