@@ -71,11 +71,7 @@ struct ChangeArg {
 
 impl WhichArg {
     fn which(self) -> Which {
-        match (self.output, self.numbers) {
-            (Some(output), _) => Which::Output(output),
-            (None, numbers) if numbers.is_empty() => Which::All,
-            (None, numbers) => Which::Numbers(numbers),
-        }
+        Which::of(self.output, self.numbers)
     }
 }
 

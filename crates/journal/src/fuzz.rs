@@ -169,20 +169,9 @@ fn bounded(sys: &Sys, path: &Path, first: Lsn, len: usize) {
 mod tests {
     use std::time::Duration;
 
+    use sawlog_sys::sim::{Dice, withstand};
+
     use super::*;
-
-    /// splitmix64: the same damage each time.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, most: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = self.0;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((mixed ^ (mixed >> 31)) % most.max(1) as u64) as usize
-        }
-    }
 
     /// A file with three frames, the last of which is larger than what is read at once.
     fn file() -> Vec<u8> {
@@ -212,26 +201,6 @@ mod tests {
 
     #[test]
     fn seeded_damage_breaks_nothing() {
-        let (clock, seeds) = (Sys::real().clock, seeds());
-        seeds.iter().for_each(|seed| recovery(seed));
-        let (until, mut dice) = (clock.monotonic() + Duration::from_secs(1), Dice(5));
-        while clock.monotonic() < until {
-            let mut bytes = seeds[dice.below(seeds.len())].clone();
-            for _ in 0..=dice.below(4) {
-                let at = dice.below(bytes.len());
-                match dice.below(4) {
-                    0 => bytes[at] = dice.below(256) as u8,
-                    1 => bytes.truncate(at.max(1)),
-                    2 => bytes.insert(at, dice.below(256) as u8),
-                    _ => {
-                        let number = [0, u32::MAX, 1 << 28, bytes.len() as u32][dice.below(4)];
-                        let end = bytes.len().min(at + 4);
-                        bytes[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
-                    }
-                }
-            }
-            let caught = std::panic::catch_unwind(|| recovery(&bytes));
-            assert!(caught.is_ok(), "breaks on {} bytes: {:?}", bytes.len(), &bytes[..bytes.len().min(300)]);
-        }
+        withstand("recovery", recovery, &seeds(), &mut Dice(5), Duration::from_secs(1));
     }
 }

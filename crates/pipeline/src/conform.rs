@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sawlog_model::{Limits, Value};
+use sawlog_sys::sim::Dice;
 
 use crate::{DecodeError, Decoder, Protocol, Sample};
 
@@ -92,7 +93,7 @@ impl Case {
             }
             Ok(())
         };
-        for at in dice.places(bytes.len()) {
+        for at in places(dice, bytes.len()) {
             let (head, tail) = bytes.split_at(at);
             same(&[head, tail], &format!("cut at {at}"))?;
         }
@@ -116,11 +117,11 @@ impl Case {
     /// No panic on any beginning of the bytes and with any bit of them turned.
     fn damages(&self, dice: &mut Dice) -> Result<(), String> {
         let bytes = self.sample.bytes;
-        for end in dice.places(bytes.len()) {
+        for end in places(dice, bytes.len()) {
             self.survives(Limits::default(), &mut [&bytes[..end]].into_iter())
                 .map_err(|what| format!("first {end} bytes: {what}"))?;
         }
-        for at in dice.places(bytes.len()) {
+        for at in places(dice, bytes.len()) {
             let mut damaged = bytes.to_vec();
             for bit in 0..8 {
                 damaged[at] = bytes[at] ^ (1 << bit);
@@ -135,7 +136,7 @@ impl Case {
     /// much follows.
     fn lies(&self, dice: &mut Dice) -> Result<(), String> {
         let bytes = self.sample.bytes;
-        for at in dice.places(bytes.len()) {
+        for at in places(dice, bytes.len()) {
             for lie in [0xffu8, [0x7f, 0xc6, 0xdf, 0][dice.below(4)], [b'9', b'[', b'"'][dice.below(3)]] {
                 let mut damaged = bytes.to_vec();
                 let end = (at + 1 + dice.below(4)).min(damaged.len());
@@ -151,28 +152,9 @@ impl Case {
     }
 }
 
-/// Random numbers that a seed repeats (splitmix64), for tests.
-pub struct Dice(pub u64);
-
-impl Dice {
-    /// The next number.
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`; 0 where that is 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.roll() % bound.max(1) as u64) as usize
-    }
-
-    /// All places of `len` bytes, or some.
-    fn places(&mut self, len: usize) -> Vec<usize> {
-        if len <= PLACES { (0..len).collect() } else { (0..PLACES).map(|_| self.below(len)).collect() }
-    }
+/// All places of `len` bytes, or some.
+fn places(dice: &mut Dice, len: usize) -> Vec<usize> {
+    if len <= PLACES { (0..len).collect() } else { (0..PLACES).map(|_| dice.below(len)).collect() }
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ pub enum Which {
 }
 
 impl Which {
+    /// What an operator named: an output, else numbers, else nothing in particular.
+    pub fn of(output: Option<String>, numbers: Vec<u64>) -> Which {
+        match (output, numbers) {
+            (Some(output), _) => Which::Output(output),
+            (None, numbers) if numbers.is_empty() => Which::All,
+            (None, numbers) => Which::Numbers(numbers),
+        }
+    }
+
     /// Whether this letter is meant.
     pub fn means(&self, letter: &Letter) -> bool {
         match self {

@@ -195,3 +195,23 @@ pub trait Fs: Send + Sync {
         Ok(bytes)
     }
 }
+
+/// Writes to a file behind what was written through it.
+pub struct Behind<'a> {
+    /// Where to.
+    pub file: &'a dyn File,
+    /// The position of the next byte.
+    pub at: u64,
+}
+
+impl io::Write for Behind<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(bytes, self.at)?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -18,7 +18,7 @@ pub mod task;
 pub mod watch;
 
 pub use clock::Clock;
-pub use fs::{Entry, File, Fs, Lock, Metadata, Open};
+pub use fs::{Behind, Entry, File, Fs, Lock, Metadata, Open};
 pub use random::Random;
 
 /// The outside, as one value to pass along.

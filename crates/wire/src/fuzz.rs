@@ -377,7 +377,7 @@ mod tests {
     use std::time::Duration;
 
     use sawlog_model::Slot;
-    use sawlog_pipeline::conform::Dice;
+    use sawlog_sys::sim::{Dice, withstand};
 
     use super::*;
 
@@ -499,44 +499,10 @@ mod tests {
         bytes
     }
 
-    /// A seed with some bytes changed, doubled, left out or put together with another's.
-    fn damage(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
-        let mut bytes = seeds[dice.below(seeds.len())].clone();
-        for _ in 0..=dice.below(6) {
-            let at = dice.below(bytes.len());
-            let end = (at + 1 + dice.below(8)).min(bytes.len());
-            match dice.below(6) {
-                0 | 1 => bytes[at..end].iter_mut().for_each(|byte| *byte = dice.roll() as u8),
-                2 => bytes[at] ^= 1 << dice.below(8),
-                3 => drop(bytes.drain(at..end)),
-                4 => {
-                    let copy = bytes[at..end].repeat(1 + dice.below(20));
-                    bytes.splice(at..at, copy);
-                }
-                _ => {
-                    let other = &seeds[dice.below(seeds.len())];
-                    bytes.splice(at.., other[dice.below(other.len())..].iter().copied());
-                }
-            }
-            if bytes.is_empty() {
-                break;
-            }
-        }
-        bytes
-    }
-
     #[test]
     fn seeded_damage_breaks_nothing() {
-        let clock = sawlog_sys::Sys::real().clock;
         for (number, (name, target)) in TARGETS.iter().enumerate() {
-            let seeds = seeds(name);
-            seeds.iter().for_each(|seed| target(seed));
-            let (until, mut dice) = (clock.monotonic() + Duration::from_millis(400), Dice(number as u64));
-            while clock.monotonic() < until {
-                let bytes = damage(&seeds, &mut dice);
-                let caught = std::panic::catch_unwind(|| target(&bytes));
-                assert!(caught.is_ok(), "{name} breaks on {:?}", String::from_utf8_lossy(&bytes));
-            }
+            withstand(name, target, &seeds(name), &mut Dice(number as u64), Duration::from_millis(400));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use sawlog_model::time::SECOND;
 use sawlog_model::{Batch, Kind, Marks};
+use sawlog_sys::sim::Dice;
 use serde_json::Value;
 
-use super::rows::{Dice, Fixture, Line, Piece, START, batch, key, request};
+use super::rows::{Fixture, Line, Piece, START, batch, key, request};
 use super::search;
 
 const WORDS: [&str; 14] = [
@@ -30,12 +31,12 @@ const LISTS: [&str; 5] =
     [r#"["a","b"]"#, "[1,2.0,null]", r#"["foo bar",["timeout"]]"#, "[]", r#"[{"x":"get"},"\u0047ET"]"#];
 
 fn line(dice: &mut Dice) -> Line {
-    let time = START + dice.roll(50) as i64 * SECOND;
-    let is_json = dice.roll(2) == 0;
+    let time = START + dice.below(50) as i64 * SECOND;
+    let is_json = dice.below(2) == 0;
     let mut pieces = vec![Piece::Text(if is_json { "{\"_\":0" } else { "" }.into())];
-    for _ in 0..dice.roll(5) {
+    for _ in 0..dice.below(5) {
         let name = dice.pick(&NAMES).to_owned();
-        let (kind, bytes) = match dice.roll(if is_json { 6 } else { 2 }) {
+        let (kind, bytes) = match dice.below(if is_json { 6 } else { 2 }) {
             0 => (Kind::Text, dice.pick(&WORDS)),
             1 => (Kind::Number, dice.pick(&NUMBERS)),
             2 => (Kind::Bool, dice.pick(&["true", "false"])),
@@ -57,7 +58,7 @@ fn line(dice: &mut Dice) -> Line {
         }
     }
     pieces.push(Piece::Text(if is_json { "}" } else { "" }.into()));
-    if dice.roll(4) == 0 {
+    if dice.below(4) == 0 {
         pieces.push(Piece::Beside("geo".into(), Kind::Text, dice.pick(&WORDS).to_owned()));
     }
     Line { time, marks: if is_json { Marks::JSON } else { Marks::default() }, pieces }
@@ -80,7 +81,7 @@ fn term(dice: &mut Dice) -> String {
     ];
     let name = dice.pick(&names);
     let (word, number) = (dice.pick(&WORDS), dice.pick(&NUMBERS));
-    match dice.roll(20) {
+    match dice.below(20) {
         0..4 => format!("\"{word}\""),
         4 => format!("*{}*", dice.pick(&["ime", "IME", "ö", "0.1", "\\\"x"])),
         5 => format!("/{}/", dice.pick(&["(?i)error", "^GET", "t$", "[0-9]{3}", "x\\b"])),
@@ -101,11 +102,11 @@ fn term(dice: &mut Dice) -> String {
 }
 
 fn query(dice: &mut Dice, depth: usize) -> String {
-    if depth == 0 || dice.roll(3) == 0 {
+    if depth == 0 || dice.below(3) == 0 {
         return term(dice);
     }
     let (a, b) = (query(dice, depth - 1), query(dice, depth - 1));
-    match dice.roll(4) {
+    match dice.below(4) {
         0 => format!("({a}) ({b})"),
         1 => format!("({a}) OR ({b})"),
         2 => format!("-({a})"),
@@ -218,7 +219,10 @@ async fn counts_are_what_a_plan_counts() {
             // Few different lines, so that segments keep how often each comes.
             let kinds: Vec<Line> = (0..8).map(|_| line(&mut dice)).collect();
             let lines: Vec<Line> = (0..90)
-                .map(|_| Line { time: START + dice.roll(50) as i64 * SECOND, ..kinds[dice.roll(8)].clone() })
+                .map(|_| Line {
+                    time: START + dice.below(50) as i64 * SECOND,
+                    ..kinds[dice.below(8)].clone()
+                })
                 .collect();
             batch(source, 0, &lines)
         })

@@ -163,20 +163,6 @@ pub(super) fn request(query: &str) -> Request {
     }
 }
 
-/// Numbers that a seed decides.
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    pub(super) fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-
-    pub(super) fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
-        of[self.roll(of.len())]
-    }
-}
-
 /// The key by which rows are ordered.
 pub(super) fn key(row: &dyn Fields) -> (Nanos, Address) {
     (row.time(), row.address())

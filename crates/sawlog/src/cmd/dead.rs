@@ -69,11 +69,7 @@ struct WhichArg {
 
 impl WhichArg {
     fn which(self) -> Which {
-        match (self.output, self.numbers) {
-            (Some(output), _) => Which::Output(output),
-            (None, numbers) if numbers.is_empty() => Which::All,
-            (None, numbers) => Which::Numbers(numbers),
-        }
+        Which::of(self.output, self.numbers)
     }
 
     /// What is to be changed must be named.

@@ -7,24 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
+use sawlog_sys::sim::Dice;
+
 use crate::forward::Sender;
 use crate::node::Node;
 
 /// How often the node is killed; `SAWLOG_SLOW` makes it a longer evening.
 fn cycles() -> usize {
     if std::env::var_os("SAWLOG_SLOW").is_some() { 1_000 } else { 100 }
-}
-
-/// A small generator, so that a run can be repeated from its seed (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % below
-    }
 }
 
 /// Writes numbered lines, some in two pieces, and renames the file now and then; gives how many lines.
@@ -34,17 +24,17 @@ fn write_lines(folder: PathBuf, stop: Arc<AtomicBool>) -> u64 {
     let mut file = std::fs::File::create(&path).unwrap();
     let (mut number, mut rotations) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
-        for _ in 0..=dice.roll(40) {
+        for _ in 0..=dice.below(40) {
             let line = format!("2026-11-20 10:00:00,000 INFO  writer line {number} of the test\n");
-            let cut = dice.roll(line.len() as u64) as usize;
+            let cut = dice.below(line.len());
             file.write_all(&line.as_bytes()[..cut]).unwrap();
-            if dice.roll(50) == 0 {
+            if dice.below(50) == 0 {
                 std::thread::sleep(Duration::from_millis(2));
             }
             file.write_all(&line.as_bytes()[cut..]).unwrap();
             number += 1;
         }
-        if dice.roll(60) == 0 {
+        if dice.below(60) == 0 {
             rotations += 1;
             std::fs::rename(&path, folder.join(format!("app.log.{rotations}"))).unwrap();
             file = std::fs::File::create(&path).unwrap();
@@ -79,7 +69,7 @@ fn kill_again_and_again(data: &Path, glob: &str, port: &AtomicU16) {
     for _ in 0..cycles() {
         let node = Node::start(data, &["--tail", glob]);
         port.store(node.forward, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(dice.roll(250)));
+        std::thread::sleep(Duration::from_millis(dice.below(250) as u64));
         node.kill();
     }
 }

@@ -3,69 +3,60 @@
 
 use sawlog_model::Value;
 use sawlog_model::value;
+use sawlog_sys::sim::Dice;
 use sawlog_wire::shared::msgpack;
 
 use crate::agent::Agent;
 use crate::forward::Sender;
 use crate::node::{Node, sawlog, succeed};
 
-/// A small generator, so that a failure can be repeated (xorshift64*).
-struct Dice(u64);
+/// A word, odd ones among them.
+fn text(dice: &mut Dice) -> String {
+    let words = [
+        "",
+        "a",
+        "timeout",
+        "ü 漢字",
+        "\"quoted\" \\ back",
+        "line\nbreak\ttab",
+        "\u{1b}[31m",
+        "$bin",
+        "10.0.0.1",
+    ];
+    dice.pick(&words).to_owned()
+}
 
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % below
+/// Any value, less deep the deeper it is.
+fn value(dice: &mut Dice, depth: u64) -> Value {
+    match dice.below(if depth > 3 { 11 } else { 13 }) {
+        0 => Value::Nil,
+        1 => Value::Bool(dice.below(2) == 0),
+        2 => Value::Int(dice.below(1_000) as i64 - 500),
+        3 => Value::Int(i64::MIN + dice.below(9) as i64),
+        4 => Value::UInt(u64::MAX - dice.below(1_000) as u64),
+        5 => Value::Float([0.0, -0.0, 1.0, 1e300, f64::INFINITY, 0.1][dice.below(6)]),
+        6 => Value::Float32([1.5f32, 0.1, f32::MAX][dice.below(3)]),
+        7 | 8 => Value::Str(text(dice)),
+        9 => Value::Bin(vec![0, 255, dice.below(256) as u8]),
+        10 => Value::Time(1_700_000_000_000_000_000 + dice.below(1 << 40) as i64),
+        11 => Value::List((0..dice.below(4)).map(|_| value(dice, depth + 1)).collect()),
+        _ => map(dice, depth + 1),
     }
+}
 
-    fn text(&mut self) -> String {
-        let words = [
-            "",
-            "a",
-            "timeout",
-            "ü 漢字",
-            "\"quoted\" \\ back",
-            "line\nbreak\ttab",
-            "\u{1b}[31m",
-            "$bin",
-            "10.0.0.1",
-        ];
-        words[self.roll(words.len() as u64) as usize].to_owned()
+fn map(dice: &mut Dice, depth: u64) -> Value {
+    let mut entries = Vec::new();
+    for index in 0..dice.below(5) {
+        // Keys out of their alphabetical order, some of them odd, and one that is no text.
+        let key = match dice.below(8) {
+            0 => Value::Int(index as i64),
+            1 => Value::Str(format!("$k{index}")),
+            2 => Value::Str(format!("_k{index}")),
+            _ => Value::Str(format!("{}{}", ["z", "a.b", "m"][dice.below(3)], index)),
+        };
+        entries.push((key, value(dice, depth)));
     }
-
-    fn value(&mut self, depth: u64) -> Value {
-        match self.roll(if depth > 3 { 11 } else { 13 }) {
-            0 => Value::Nil,
-            1 => Value::Bool(self.roll(2) == 0),
-            2 => Value::Int(self.roll(1_000) as i64 - 500),
-            3 => Value::Int(i64::MIN + self.roll(9) as i64),
-            4 => Value::UInt(u64::MAX - self.roll(1_000)),
-            5 => Value::Float([0.0, -0.0, 1.0, 1e300, f64::INFINITY, 0.1][self.roll(6) as usize]),
-            6 => Value::Float32([1.5f32, 0.1, f32::MAX][self.roll(3) as usize]),
-            7 | 8 => Value::Str(self.text()),
-            9 => Value::Bin(vec![0, 255, self.roll(256) as u8]),
-            10 => Value::Time(1_700_000_000_000_000_000 + self.roll(1 << 40) as i64),
-            11 => Value::List((0..self.roll(4)).map(|_| self.value(depth + 1)).collect()),
-            _ => self.map(depth + 1),
-        }
-    }
-
-    fn map(&mut self, depth: u64) -> Value {
-        let mut entries = Vec::new();
-        for index in 0..self.roll(5) {
-            // Keys out of their alphabetical order, some of them odd, and one that is no text.
-            let key = match self.roll(8) {
-                0 => Value::Int(index as i64),
-                1 => Value::Str(format!("$k{index}")),
-                2 => Value::Str(format!("_k{index}")),
-                _ => Value::Str(format!("{}{}", ["z", "a.b", "m"][self.roll(3) as usize], index)),
-            };
-            entries.push((key, self.value(depth)));
-        }
-        Value::Map(entries)
-    }
+    Value::Map(entries)
 }
 
 fn events(count: usize) -> Vec<Value> {
@@ -77,7 +68,7 @@ fn events(count: usize) -> Vec<Value> {
         }
         other => other,
     };
-    (0..count).map(|n| number(n, dice.map(0))).collect()
+    (0..count).map(|n| number(n, map(&mut dice, 0))).collect()
 }
 
 /// One Forward message with all events, and an ack asked for.

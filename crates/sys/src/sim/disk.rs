@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path};
 
+use super::Dice;
 use super::Tail;
-use super::rng::Rng;
 use crate::Metadata;
 
 /// Bytes that reach the disk together or not at all.
@@ -324,7 +324,7 @@ impl Disk {
     }
 
     /// The disk as the next start finds it.
-    pub(super) fn after_crash(&self, tail: Tail, rng: &mut Rng) -> Disk {
+    pub(super) fn after_crash(&self, tail: Tail, dice: &mut Dice) -> Disk {
         let mut disk = self.clone();
         let last_write = self.last_write();
         let mut survives = BTreeMap::new();
@@ -333,9 +333,9 @@ impl Disk {
                 Body::File { seen, durable, pending } => {
                     let pending = std::mem::take(pending);
                     let len = seen.len();
-                    settle(durable, &pending, tail, last_write, rng);
+                    settle(durable, &pending, tail, last_write, dice);
                     // The new length may have reached the disk without the bytes.
-                    if tail == Tail::Subset && !pending.is_empty() && durable.len() < len && rng.coin() {
+                    if tail == Tail::Subset && !pending.is_empty() && durable.len() < len && dice.coin() {
                         durable.resize(len, 0);
                     }
                     seen.clone_from(durable);
@@ -344,7 +344,7 @@ impl Disk {
                     for (change, name, to) in std::mem::take(pending) {
                         let kept = match tail {
                             Tail::Lost => false,
-                            Tail::Subset => *survives.entry(change).or_insert_with(|| rng.coin()),
+                            Tail::Subset => *survives.entry(change).or_insert_with(|| dice.coin()),
                             Tail::Kept | Tail::Torn | Tail::Garbage => true,
                         };
                         if kept {
@@ -400,23 +400,23 @@ fn settle(
     pending: &[(u64, Change)],
     tail: Tail,
     last_write: Option<u64>,
-    rng: &mut Rng,
+    dice: &mut Dice,
 ) {
     for (order, change) in pending {
         match (tail, change) {
             (Tail::Lost, _) => {}
             (Tail::Subset, Change::Len(_)) => {
-                if rng.coin() {
+                if dice.coin() {
                     change.apply(durable);
                 }
             }
-            (Tail::Subset, Change::Write { at, bytes }) => put_some_sectors(durable, *at, bytes, rng),
+            (Tail::Subset, Change::Write { at, bytes }) => put_some_sectors(durable, *at, bytes, dice),
             (Tail::Torn, Change::Write { at, bytes }) if Some(*order) == last_write => {
-                put(durable, *at, &bytes[..rng.up_to(bytes.len())]);
+                put(durable, *at, &bytes[..dice.below(bytes.len() + 1)]);
             }
             (Tail::Garbage, Change::Write { at, bytes }) => {
                 let mut garbage = vec![0; bytes.len()];
-                rng.fill(&mut garbage);
+                dice.fill(&mut garbage);
                 put(durable, *at, &garbage);
             }
             (Tail::Kept | Tail::Torn | Tail::Garbage, _) => change.apply(durable),
@@ -424,11 +424,11 @@ fn settle(
     }
 }
 
-fn put_some_sectors(to: &mut Vec<u8>, at: usize, bytes: &[u8], rng: &mut Rng) {
+fn put_some_sectors(to: &mut Vec<u8>, at: usize, bytes: &[u8], dice: &mut Dice) {
     let mut done = 0;
     while done < bytes.len() {
         let end = bytes.len().min(done + SECTOR - (at + done) % SECTOR);
-        if rng.coin() {
+        if dice.coin() {
             put(to, at + done, &bytes[done..end]);
         }
         done = end;

@@ -52,7 +52,7 @@ impl File for SimFile {
         self.check_writable()?;
         let (written, result) = match fate {
             Fate::Crash => (bytes.len(), Err(crash())),
-            Fate::Fail(fault) => (state.rng.up_to(bytes.len()), Err(fault.error())),
+            Fate::Fail(fault) => (state.dice.below(bytes.len() + 1), Err(fault.error())),
             Fate::Do => {
                 let fits =
                     fitting(&state, self.id, offset + bytes.len() as u64)?.saturating_sub(offset) as usize;
@@ -70,7 +70,7 @@ impl File for SimFile {
             Fate::Do => state.disk.sync(self.id),
             Fate::Crash => return Err(crash()),
             Fate::Fail(fault) => {
-                let visible = state.rng.coin();
+                let visible = state.dice.coin();
                 state.disk.drop_unsynced(self.id, visible);
                 return Err(fault.error());
             }

@@ -13,9 +13,10 @@
 //! assert!(world.restart(Tail::Lost).sys().fs.open("/a".as_ref(), Open::Read).is_err());
 //! ```
 
+mod damage;
+mod dice;
 mod disk;
 mod files;
-mod rng;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,9 @@ use std::time::Duration;
 
 use disk::{Disk, Id};
 use files::SimFs;
-use rng::Rng;
+
+pub use damage::withstand;
+pub use dice::Dice;
 
 use crate::{Clock, Random, Sys};
 
@@ -86,7 +89,7 @@ pub struct World(Arc<Mutex<State>>);
 
 struct State {
     disk: Disk,
-    rng: Rng,
+    dice: Dice,
     ops: u64,
     crash_at: Option<u64>,
     crashed: bool,
@@ -109,13 +112,13 @@ enum Fate {
 impl World {
     /// A machine with an empty disk, on 2026-01-01 in UTC. All that is random comes from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self::with(Disk::default(), Rng::new(seed), 1_767_225_600_000_000_000)
+        Self::with(Disk::default(), Dice(seed), 1_767_225_600_000_000_000)
     }
 
-    fn with(disk: Disk, rng: Rng, now: i64) -> Self {
+    fn with(disk: Disk, dice: Dice, now: i64) -> Self {
         World(Arc::new(Mutex::new(State {
             disk,
-            rng,
+            dice,
             ops: 0,
             crash_at: None,
             crashed: false,
@@ -185,9 +188,9 @@ impl World {
     pub fn restart(&self, tail: Tail) -> World {
         let mut state = self.state();
         state.crashed = true;
-        let mut rng = state.rng.fork(tail as u64);
-        let disk = state.disk.after_crash(tail, &mut rng);
-        Self::with(disk, rng, state.now)
+        let mut dice = state.dice.fork(tail as u64);
+        let disk = state.disk.after_crash(tail, &mut dice);
+        Self::with(disk, dice, state.now)
     }
 
     /// Ends only the process, where [`World::crash_at`] ended it or else now, and gives the machine to the next one: all
@@ -195,7 +198,7 @@ impl World {
     pub fn kill(&self) -> World {
         let mut state = self.state();
         state.crashed = true;
-        let after = Self::with(state.disk.clone(), state.rng.fork(Tail::ALL.len() as u64), state.now);
+        let after = Self::with(state.disk.clone(), state.dice.fork(Tail::ALL.len() as u64), state.now);
         after.state().space = state.space;
         after.state().monotonic = state.monotonic;
         after
@@ -264,6 +267,6 @@ struct SimRandom(World);
 
 impl Random for SimRandom {
     fn fill(&self, into: &mut [u8]) {
-        self.0.state().rng.fill(into);
+        self.0.state().dice.fill(into);
     }
 }

@@ -79,7 +79,7 @@ fn names_are_durable_only_when_their_directory_was_synced() {
     assert_eq!(read(&lost, "/kept").as_deref(), Some(&b"k"[..]));
     let mut seen = BTreeSet::new();
     for seed in 0..32 {
-        world.state().rng = Rng::new(seed);
+        world.state().dice = Dice(seed);
         let some = world.restart(Tail::Subset);
         // A rename is whole.
         assert_ne!(read(&some, "/kept").is_some(), read(&some, "/renamed").is_some());

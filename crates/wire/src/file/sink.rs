@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use sawlog_model::Nanos;
-use sawlog_sys::{File, Open, Sys};
+use sawlog_sys::{Behind, File, Open, Sys};
 
 use super::NUMBER;
 use crate::shared::chunks::{Sink, Whole};
@@ -234,24 +234,6 @@ fn write_note(sys: &Sys, path: &Path, (inode, at): (u64, u64)) -> io::Result<()>
     file.sync()?;
     sys.fs.rename(&made, path)?;
     sys.fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
-}
-
-/// Writes at the end of what it wrote.
-struct Behind<'a> {
-    file: &'a dyn File,
-    at: u64,
-}
-
-impl Write for Behind<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(bytes, self.at)?;
-        self.at += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn copy(from: &dyn File, len: u64, to: &mut impl Write) -> io::Result<()> {

@@ -3,19 +3,10 @@
 use std::time::Duration;
 
 use sawlog_model::RowRef;
+use sawlog_sys::sim::{Dice, withstand};
 
 use super::*;
 use crate::segment::encode::put_strings;
-
-/// Numbers with little scatter, the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 33) as usize % most
-    }
-}
 
 fn text() -> Vec<u8> {
     let mut text = Vec::new();
@@ -85,40 +76,10 @@ fn column_seeds() -> Vec<Vec<u8>> {
     heads.iter().map(column).collect()
 }
 
-/// A seed with some bytes changed, doubled or left out.
-fn damage(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = seeds[dice.below(seeds.len())].clone();
-    for _ in 0..=dice.below(5) {
-        let at = dice.below(bytes.len());
-        let end = (at + 1 + dice.below(6)).min(bytes.len());
-        match dice.below(5) {
-            0 | 1 => bytes[at..end].iter_mut().for_each(|byte| *byte = dice.below(256) as u8),
-            2 => bytes[at] ^= 1 << dice.below(8),
-            3 => drop(bytes.drain(at..end)),
-            _ => {
-                let copy = bytes[at..end].repeat(1 + dice.below(9));
-                bytes.splice(at..at, copy);
-            }
-        }
-        if bytes.is_empty() {
-            break;
-        }
-    }
-    bytes
-}
-
 #[test]
 fn seeded_damage_breaks_nothing() {
-    let clock = sawlog_sys::Sys::real().clock;
     for (number, (name, target)) in TARGETS.iter().enumerate() {
-        let seeds = seeds(name);
-        seeds.iter().for_each(|seed| target(seed));
-        let (until, mut dice) = (clock.monotonic() + Duration::from_millis(600), Dice(number as u64));
-        while clock.monotonic() < until {
-            let bytes = damage(&seeds, &mut dice);
-            let caught = std::panic::catch_unwind(|| target(&bytes));
-            assert!(caught.is_ok(), "{name} breaks on {bytes:?}");
-        }
+        withstand(name, target, &seeds(name), &mut Dice(number as u64), Duration::from_millis(600));
     }
 }
 

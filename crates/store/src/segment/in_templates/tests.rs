@@ -1,23 +1,15 @@
 //! Phrases over the parts of templates are found where looking at every text finds them.
 
 use sawlog_model::{Predicate, RowRef, Test, TimeRange};
+use sawlog_sys::sim::Dice;
 
 use super::{Part, goes_on};
 use crate::segment::Effort;
 use crate::segment::tests::{check_round_trip, check_select, lines};
 
-/// Numbers with little scatter, the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 33) as usize % most
-    }
-
-    fn pieces(&mut self, from: &[&str], most: usize) -> String {
-        (0..=self.below(most)).map(|_| from[self.below(from.len())]).collect()
-    }
+/// Up to one more than `most` of the pieces, one behind the other.
+fn pieces(dice: &mut Dice, from: &[&str], most: usize) -> String {
+    (0..=dice.below(most)).map(|_| dice.pick(from)).collect()
 }
 
 fn tests_of(text: &str) -> Vec<Test> {
@@ -88,7 +80,7 @@ fn addresses_and_versions_are_found_however_they_are_cut() {
 fn odd_texts_hold_what_they_hold() {
     let parts = ["10", ".", "a", "7x", " ", "-", "\u{e9}", "(", "Bc", "=", "done", "0", "_", "/", "\\u0041"];
     let mut dice = Dice(11);
-    let texts: Vec<String> = (0..700).map(|_| dice.pieces(&parts, 9) + "\n").collect();
+    let texts: Vec<String> = (0..700).map(|_| pieces(&mut dice, &parts, 9) + "\n").collect();
     let texts: Vec<&[u8]> = texts.iter().map(|line| line.as_bytes()).collect();
     let batch = lines(&texts);
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
@@ -96,7 +88,7 @@ fn odd_texts_hold_what_they_hold() {
     for effort in [Effort::Cheap, Effort::Strong] {
         let segment = check_round_trip(&rows, 350, effort, dir.path());
         for _ in 0..250 {
-            for test in tests_of(&dice.pieces(&parts, 4)) {
+            for test in tests_of(&pieces(&mut dice, &parts, 4)) {
                 check_select(&segment, &rows, &Predicate::Any(test), TimeRange::ALL);
             }
         }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sawlog_model::{Nanos, SECOND};
-use sawlog_sys::{File, Open, Sys};
+use sawlog_sys::{Behind, Open, Sys};
 
 use super::files::{self, LogFile};
 use super::flags::{self, Flag, Given, NONE};
@@ -133,24 +133,6 @@ fn pack(sys: &Sys, path: &Path) -> io::Result<()> {
     sys.fs.rename(&new, &packed)?;
     sys.fs.sync_dir(packed.parent().unwrap_or(Path::new(".")))?;
     sys.fs.unlink(path)
-}
-
-/// Writes behind what was written.
-struct Behind<'a> {
-    file: &'a dyn File,
-    at: u64,
-}
-
-impl Write for Behind<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(bytes, self.at)?;
-        self.at += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Removes days that are older: the files of events in them, and each directory that is empty then.

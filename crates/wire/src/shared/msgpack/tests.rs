@@ -2,7 +2,7 @@
 
 use sawlog_model::value::{Line, render};
 use sawlog_model::{Limits, Value};
-use sawlog_pipeline::conform::Dice;
+use sawlog_sys::sim::Dice;
 
 use super::*;
 
