@@ -2,6 +2,7 @@
 //! or of how tokens are kept: `server` implements [`Access`] over its tables, the agent with a static one.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A tenant: minted once, names the directory its data lie in. The name people give it lives in the catalogue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -26,8 +27,13 @@ pub enum Right {
     Ingest,
     /// May search, tail and export.
     Read,
-    /// May change settings and delete, and all of the above.
+    /// May change what a tenant's people share (loggers, shortcuts), and all of the above.
+    Write,
+    /// May give and take the tenant's tokens, and all of the above.
     Admin,
+    /// May change the node itself: its tenants, their limits, its configuration, its end. Of those that have `Admin`, the
+    /// ones of the tenant that owns the node.
+    Node,
 }
 
 /// Turns what a sender or reader showed into the tenant it acts for.
@@ -37,9 +43,114 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// [`AccessError`] where there is no such credential or it lacks the right; the two are not told apart to callers.
     fn admit(&self, credential: &[u8], right: Right) -> Result<Tenant, AccessError>;
+
+    /// The tenant of that name.
+    fn tenant(&self, name: &str) -> Option<Tenant> {
+        (name == "default").then_some(Tenant::DEFAULT)
+    }
+
+    /// As [`Access::admit`], where the tenant is named beside its credential.
+    ///
+    /// # Errors
+    /// As [`Access::admit`], also where there is no such tenant or the credential is another's.
+    fn admit_to(&self, tenant: &str, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
+        let admitted = self.admit(credential, right)?;
+        if self.tenant(tenant) == Some(admitted) { Ok(admitted) } else { Err(AccessError) }
+    }
+
+    /// Whether credentials are asked for. Where they are not, what looks like one in a message is data.
+    fn asks(&self) -> bool {
+        false
+    }
+}
+
+/// What an input without a credential of its own is given: its senders act for one tenant. One that shows a credential acts
+/// for the tenant of that, where the configuration names no other.
+pub struct For {
+    inner: Arc<dyn Access>,
+    tenant: Tenant,
+    only: bool,
+}
+
+impl For {
+    /// Senders act for the tenant of that name; for the one that owns the node, or that of their credential, where it is
+    /// empty.
+    ///
+    /// # Errors
+    /// In words, where there is no such tenant.
+    pub fn named(inner: Arc<dyn Access>, name: &str) -> Result<For, String> {
+        let tenant = match name {
+            "" => Tenant::DEFAULT,
+            name => inner.tenant(name).ok_or_else(|| {
+                format!("there is no tenant {name:?}; make it with `sawlog tenant add`, or mend `tenant`")
+            })?,
+        };
+        Ok(For { inner, tenant, only: !name.is_empty() })
+    }
+}
+
+impl Access for For {
+    fn admit(&self, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
+        if credential.is_empty() {
+            return if right == Right::Ingest { Ok(self.tenant) } else { Err(AccessError) };
+        }
+        let admitted = self.inner.admit(credential, right)?;
+        if self.only && admitted != self.tenant { Err(AccessError) } else { Ok(admitted) }
+    }
+
+    fn tenant(&self, name: &str) -> Option<Tenant> {
+        self.inner.tenant(name)
+    }
+
+    fn admit_to(&self, tenant: &str, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
+        let admitted = self.inner.admit_to(tenant, credential, right)?;
+        if self.only && admitted != self.tenant { Err(AccessError) } else { Ok(admitted) }
+    }
+
+    fn asks(&self) -> bool {
+        self.inner.asks()
+    }
 }
 
 /// The credential is missing, unknown, expired or lacks the right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this credential does not allow that; send a valid token")]
 pub struct AccessError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two tenants, whose tokens are their names.
+    struct Two;
+
+    impl Access for Two {
+        fn admit(&self, credential: &[u8], _right: Right) -> Result<Tenant, AccessError> {
+            std::str::from_utf8(credential).ok().and_then(|name| self.tenant(name)).ok_or(AccessError)
+        }
+
+        fn tenant(&self, name: &str) -> Option<Tenant> {
+            [("a", Tenant(1)), ("b", Tenant(2))].into_iter().find(|(have, _)| *have == name).map(|(_, id)| id)
+        }
+    }
+
+    #[test]
+    fn senders_act_for_the_tenant_of_their_input() {
+        let access = For::named(Arc::new(Two), "a").expect("there is one");
+        assert_eq!(access.admit(b"", Right::Ingest), Ok(Tenant(1)));
+        assert_eq!(access.admit(b"a", Right::Ingest), Ok(Tenant(1)));
+        assert_eq!(access.admit(b"b", Right::Ingest), Err(AccessError), "another's credential");
+        assert_eq!(access.admit_to("b", b"b", Right::Ingest), Err(AccessError));
+        assert_eq!(access.admit(b"", Right::Read), Err(AccessError), "an input gives nothing to read");
+        assert!(For::named(Arc::new(Two), "c").is_err());
+    }
+
+    #[test]
+    fn senders_to_an_input_of_nobody_act_for_the_tenant_of_their_credential() {
+        let access = For::named(Arc::new(Two), "").expect("none is asked for");
+        assert_eq!(access.admit(b"", Right::Ingest), Ok(Tenant::DEFAULT));
+        assert_eq!(access.admit_to("b", b"b", Right::Ingest), Ok(Tenant(2)));
+        assert_eq!(access.admit_to("a", b"b", Right::Ingest), Err(AccessError));
+        assert_eq!(access.admit(b"c", Right::Ingest), Err(AccessError));
+    }
+}

@@ -33,6 +33,8 @@ pub struct Accepted {
     pub invalid: u64,
     /// Bytes of the body after decompression.
     pub bytes: u64,
+    /// A position of the journal below which all of it stands.
+    pub position: u64,
 }
 
 /// A body was not taken; nothing of it is stored.

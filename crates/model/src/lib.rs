@@ -19,7 +19,7 @@ pub mod time;
 pub mod token;
 pub mod value;
 
-pub use access::{Access, AccessError, Right, Tenant};
+pub use access::{Access, AccessError, For, Right, Tenant};
 pub use address::{Address, KnownSource, Position, Source, SourceFacts, SourceId};
 pub use batch::{Batch, Kind, Marks, NameId, Names, Row, RowRef, Slot};
 pub use context::Context;

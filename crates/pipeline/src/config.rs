@@ -116,6 +116,8 @@ pub struct Section {
     pub name: String,
     /// The label that an input's rows go to; empty for the steps that stand in no label.
     pub label: String,
+    /// Name of the tenant that an input's senders act for; empty for the one that owns the node, and that of a credential.
+    pub tenant: String,
     /// Its options, complete: what is not given has its default.
     pub options: Options,
     /// Line of the file, from 1; 0 where it is of none.

@@ -285,6 +285,7 @@ pub(crate) fn is_same_section(one: &Section, other: &Section) -> bool {
     one.kind == other.kind
         && one.name == other.name
         && one.label == other.label
+        && one.tenant == other.tenant
         && one.options == other.options
 }
 

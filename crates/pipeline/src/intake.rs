@@ -304,6 +304,11 @@ impl Intake {
         lock(&self.core.notes).get(name)
     }
 
+    /// The end of the journal: all that was submitted so far stands below it.
+    pub fn journaled(&self) -> sawlog_journal::Lsn {
+        self.core.journal.end()
+    }
+
     /// Keys of the last messages that were taken, oldest first.
     pub fn known_keys(&self) -> Vec<u128> {
         lock(&self.core.seen).iter().collect()

@@ -266,6 +266,12 @@ impl Pipeline {
         cursor.map_or(0, |cursor| self.core.journal.end().0.saturating_sub(cursor.0))
     }
 
+    /// How many outputs have not got yet all that stands in the journal below `position`: not taken, where an output keeps its
+    /// positions itself as a store does, else not said that it holds them for good.
+    pub fn waiting(&self, position: u64) -> usize {
+        self.core.lanes().iter().filter(|lane| !lane.has(Lsn(position))).count()
+    }
+
     /// Stops: takes nothing more, journals what is pending, and waits until its threads have ended. A crash at any
     /// point instead loses nothing that was acknowledged.
     pub fn stop(&self) {

@@ -8,11 +8,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sawlog_sys::{Open, Sys};
 use serde_json::{Value, json};
+use ureq::RequestBuilder;
 
 /// A running node.
 pub(crate) struct Client {
     base: String,
     agent: ureq::Agent,
+    token: String,
+    /// For whom it asks; the node as a whole where it is none.
+    tenant: Option<String>,
+}
+
+/// For whom commands ask: the tenant that the environment names.
+pub(crate) fn tenant() -> Option<String> {
+    std::env::var("SAWLOG_TENANT").ok().filter(|name| !name.is_empty())
 }
 
 /// The file by which a running node is found.
@@ -20,15 +29,21 @@ fn address_file(data: &Path) -> PathBuf {
     data.join("node.json")
 }
 
-/// Leaves the node's address in its directory.
-pub(crate) fn announce(sys: &Sys, data: &Path, http: &str) -> Result<()> {
-    let path = address_file(data);
-    let text = json!({ "http": http, "pid": std::process::id() }).to_string();
-    let file =
-        sys.fs.open(&path, Open::Create).with_context(|| format!("cannot write {}", path.display()))?;
-    file.set_len(0)?;
-    file.write_at(text.as_bytes(), 0)?;
-    Ok(())
+/// Leaves the node's address in its directory, and the token with which commands of the same user ask it.
+pub(crate) fn announce(sys: &Sys, data: &Path, http: &str, token: &str) -> Result<()> {
+    let text = json!({ "http": http, "pid": std::process::id(), "token": token }).to_string();
+    leave(sys, &address_file(data), text.as_bytes())
+}
+
+/// Writes a file that only its own user can read.
+fn leave(sys: &Sys, path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = || {
+        let file = sys.fs.open(path, Open::Create)?;
+        sys.fs.set_mode(path, 0o600)?;
+        file.set_len(0)?;
+        file.write_at(bytes, 0)
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Takes the address back, at the end of a run.
@@ -41,7 +56,7 @@ pub(crate) fn retract(sys: &Sys, data: &Path) {
 pub(crate) fn running(sys: &Sys, data: &Path) -> Option<Client> {
     let text = sys.fs.read(&address_file(data)).ok()?;
     let said: Value = serde_json::from_slice(&text).ok()?;
-    let client = Client::new(said["http"].as_str()?);
+    let client = Client::new(said["http"].as_str()?, said["token"].as_str().unwrap_or_default());
     client.get("/healthz", &[]).ok()?;
     Some(client)
 }
@@ -57,20 +72,33 @@ pub(crate) fn need_running(sys: &Sys, data: &Path) -> Result<Client> {
 }
 
 impl Client {
-    fn new(base: &str) -> Self {
+    fn new(base: &str, token: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(2)))
             .http_status_as_error(false)
             .build();
-        Client { base: base.to_owned(), agent: config.into() }
+        Client { base: base.to_owned(), agent: config.into(), token: token.to_owned(), tenant: tenant() }
+    }
+
+    /// The same, asking for a tenant.
+    pub(crate) fn of(self, tenant: &str) -> Self {
+        Client { tenant: Some(tenant.to_owned()), ..self }
+    }
+
+    /// A request with its credential and parameters.
+    fn with<B>(&self, mut request: RequestBuilder<B>, query: &[(&str, String)]) -> RequestBuilder<B> {
+        if !self.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-sawlog-tenant", tenant);
+        }
+        query.iter().fold(request, |request, (name, value)| request.query(*name, value))
     }
 
     /// Lines of the answer to a GET, as they come.
     pub(crate) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<impl BufRead + use<>> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        for (name, value) in query {
-            request = request.query(*name, value);
-        }
+        let request = self.with(self.agent.get(format!("{}{path}", self.base)), query);
         answer(request.call().with_context(|| format!("{} does not answer", self.base))?)
     }
 
@@ -81,10 +109,7 @@ impl Client {
         query: &[(&str, String)],
         body: &str,
     ) -> Result<impl BufRead + use<>> {
-        let mut request = self.agent.post(format!("{}{path}", self.base));
-        for (name, value) in query {
-            request = request.query(*name, value);
-        }
+        let mut request = self.with(self.agent.post(format!("{}{path}", self.base)), query);
         if !body.is_empty() {
             request = request.content_type("application/json");
         }
@@ -93,10 +118,7 @@ impl Client {
 
     /// Lines of the answer to a POST without a body.
     pub(crate) fn post(&self, path: &str, query: &[(&str, String)]) -> Result<impl BufRead + use<>> {
-        let mut request = self.agent.post(format!("{}{path}", self.base));
-        for (name, value) in query {
-            request = request.query(*name, value);
-        }
+        let request = self.with(self.agent.post(format!("{}{path}", self.base)), query);
         answer(request.send_empty().with_context(|| format!("{} does not answer", self.base))?)
     }
 }

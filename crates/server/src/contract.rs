@@ -13,6 +13,9 @@ pub trait Ingest: Send + Sync {
     /// Decodes and stores a body: JSON lines, a JSON array or object, or plain lines, plain or as gzip or zstd. Resolves
     /// when all of it is on stable storage.
     fn ingest(&self, delivery: Delivery) -> BoxFuture<'static, Result<Accepted, IngestError>>;
+
+    /// How many outputs have not got yet all that stands in the journal below a position.
+    fn waiting(&self, position: u64) -> usize;
 }
 
 /// What a subscriber of new rows gets.

@@ -97,22 +97,52 @@ pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The tenant that the request's credential (a bearer token, or the password of basic authentication) may act for.
+/// Names the tenant that a request is about: for who owns the node any, for others their own.
+pub(crate) const TENANT: HeaderName = HeaderName::from_static("x-sawlog-tenant");
+
+/// In which cookie the page keeps its token.
+pub(crate) const COOKIE: &str = "sawlog_token";
+
+/// The tenant that the request's credential may act for, and whether it is about the whole node.
 ///
 /// # Errors
 /// 401.
-pub(crate) fn admit(access: &dyn Access, headers: &HeaderMap, right: Right) -> Result<Tenant, ApiError> {
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    access.admit(&credential(shown), right).map_err(|error| {
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            error.to_string(),
-            "Send the header 'Authorization: Bearer TOKEN' with a token that has the right.",
-        )
-    })
+pub(crate) fn admit(
+    access: &dyn Access,
+    headers: &HeaderMap,
+    right: Right,
+) -> Result<(Tenant, bool), ApiError> {
+    let credential = credential(headers);
+    let own = access.admit(&credential, right).map_err(refusal)?;
+    let owns = access.admit(&credential, Right::Node).is_ok();
+    let Some(name) = headers.get(TENANT) else { return Ok((own, owns)) };
+    let named = std::str::from_utf8(name.as_bytes()).ok().and_then(|name| access.tenant(name));
+    match named {
+        Some(tenant) if owns || tenant == own => Ok((tenant, false)),
+        _ => Err(refusal(AccessError)),
+    }
 }
 
-fn credential(header: &str) -> Vec<u8> {
+fn refusal(error: AccessError) -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        error.to_string(),
+        "Send the header 'Authorization: Bearer TOKEN' with a token that has the right.",
+    )
+}
+
+/// What a request shows: a bearer token, the password of basic authentication, or the page's cookie.
+pub(crate) fn credential(headers: &HeaderMap) -> Vec<u8> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(shown) = text(header::AUTHORIZATION) {
+        return authorization(shown);
+    }
+    let cookies = text(header::COOKIE).unwrap_or_default().split(';');
+    let ours = cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
+    ours.map(|(_, value)| value.as_bytes().to_vec()).unwrap_or_default()
+}
+
+fn authorization(header: &str) -> Vec<u8> {
     let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
     if scheme.eq_ignore_ascii_case("bearer") {
         return value.trim().as_bytes().to_vec();

@@ -8,6 +8,8 @@ use sawlog_query::QueryError;
 use sawlog_store::StoreError;
 use serde::Serialize;
 
+use crate::kept::ChangeError;
+
 /// An answer that says what went wrong and what would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ApiError {
@@ -87,6 +89,19 @@ impl From<StoreError> for ApiError {
             error.to_string(),
             "See the node's own log and GET /api/v1/status.",
         )
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Wrong(words) => ApiError::bad(words, "Change it and send it again."),
+            ChangeError::Disk(words) => ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                words,
+                "Nothing was changed; see the node's own log.",
+            ),
+        }
     }
 }
 

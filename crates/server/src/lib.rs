@@ -4,12 +4,14 @@
 //! In reading order: [`Node`] and its contracts, `api` (one list of routes; one file per route), `door` (who may pass),
 //! `ui` (the page's files), `serve` (connections).
 
+mod access;
 mod api;
 mod contract;
 mod counters;
 mod door;
 mod error;
 pub mod events;
+mod kept;
 mod loggers;
 mod params;
 mod serve;
@@ -28,8 +30,10 @@ use sawlog_query::Engine;
 use sawlog_store::Store;
 use sawlog_sys::Sys;
 
+pub use access::{Made, NewToken, Role, Tenancy};
 pub use contract::{Control, DeadLetters, DeadOutcome, Ingest, Live, LiveEvent, LiveStream};
 pub use door::{Hosts, Open};
+pub use kept::ChangeError;
 pub use loggers::Loggers;
 pub use serve::serve;
 
@@ -39,8 +43,10 @@ pub struct Node {
     pub engine: Engine,
     /// Sizes and field names.
     pub store: Store,
-    /// Who may do what; [`Open`] where no credentials are configured.
+    /// Who may do what: `tenancy`, but for tests.
     pub access: Arc<dyn Access>,
+    /// Tenants and tokens.
+    pub tenancy: Tenancy,
     /// Inputs, filters and outputs with their counters.
     pub status: Arc<dyn NodeStatus>,
     /// Takes what `POST /api/v1/ingest` brings.
@@ -79,8 +85,19 @@ pub struct Settings {
     pub tail_records: u64,
     /// The executable of `sawlog-agent` that `/bin/sawlog-agent` gives.
     pub agent: Option<PathBuf>,
+    /// A listener for Meniscus's API alone.
+    pub meniscus: Option<MeniscusListener>,
     /// A silent live tail sends a comment so often, so that both ends know that the other is there.
     pub tail_beat: Duration,
+}
+
+/// A listener for Meniscus's API alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeniscusListener {
+    /// Which `Host` headers are answered there.
+    pub hosts: Hosts,
+    /// Whether everybody who reaches it may make tenants, and see and change their tokens and producers, as that API had it.
+    pub open: bool,
 }
 
 impl Default for Settings {
@@ -94,12 +111,14 @@ impl Default for Settings {
             queries: 16,
             tail_records: 2_000,
             agent: None,
+            meniscus: None,
             tail_beat: Duration::from_secs(15),
         }
     }
 }
 
-/// Everything that a node answers over HTTP. Give it to [`serve`], or call it directly in tests.
-pub fn router(node: Node) -> Router {
-    api::router(node)
+/// Everything that a node answers over HTTP, and what [`Settings::meniscus`] asks for. Give each to [`serve`], or call it
+/// directly in tests.
+pub fn routers(node: Node) -> (Router, Option<Router>) {
+    api::routers(node)
 }

@@ -2,12 +2,14 @@
 //! them; by tenant, in one file of the data directory. Knows nothing of HTTP.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sawlog_model::Tenant;
-use sawlog_sys::{Open, Sys};
+use sawlog_sys::Sys;
 use serde::{Deserialize, Serialize};
+
+use crate::kept::{ChangeError, Kept};
 
 /// Its name in the data directory.
 const FILE: &str = "loggers.json";
@@ -89,8 +91,7 @@ pub(crate) struct Book {
 pub struct Loggers(Arc<Inner>);
 
 struct Inner {
-    sys: Sys,
-    path: PathBuf,
+    file: Kept,
     books: Mutex<BTreeMap<u32, Book>>,
 }
 
@@ -146,18 +147,9 @@ impl Loggers {
     /// # Errors
     /// Where the file cannot be read, in words: a file that is not understood is not overwritten.
     pub fn open(sys: &Sys, data: &Path) -> Result<Loggers, String> {
-        let path = data.join(FILE);
-        let books = match sys.fs.read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                format!(
-                    "{}: {error}; mend the file, or move it away to begin without loggers",
-                    path.display()
-                )
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(format!("{}: {error}", path.display())),
-        };
-        Ok(Loggers(Arc::new(Inner { sys: sys.clone(), path, books: Mutex::new(books) })))
+        let file = Kept::new(sys, data, FILE);
+        let books = Mutex::new(file.read("without loggers")?);
+        Ok(Loggers(Arc::new(Inner { file, books })))
     }
 
     /// Those of a tenant as they are now.
@@ -175,41 +167,16 @@ impl Loggers {
         let mut books = self.0.books.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = books.clone();
         let given = change(changed.entry(tenant.0).or_default()).map_err(ChangeError::Wrong)?;
-        self.0
-            .write(&changed)
-            .map_err(|error| ChangeError::Disk(format!("{}: {error}", self.0.path.display())))?;
+        self.0.file.write(&changed).map_err(ChangeError::Disk)?;
         *books = changed;
         Ok(given)
     }
 }
 
-/// A change was not made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ChangeError {
-    /// It cannot be.
-    Wrong(String),
-    /// It could not be written.
-    Disk(String),
-}
-
-impl Inner {
-    fn write(&self, books: &BTreeMap<u32, Book>) -> std::io::Result<()> {
-        let new = self.path.with_extension("json.new");
-        let bytes = serde_json::to_vec_pretty(books).map_err(std::io::Error::other)?;
-        let file = self.sys.fs.open(&new, Open::Create)?;
-        file.set_len(0)?;
-        file.write_at(&bytes, 0)?;
-        file.sync()?;
-        self.sys.fs.rename(&new, &self.path)?;
-        match self.path.parent() {
-            Some(dir) => self.sys.fs.sync_dir(dir),
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use sawlog_sys::Open;
+
     use super::*;
 
     fn logger(name: &str) -> Logger {

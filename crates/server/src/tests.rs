@@ -132,7 +132,7 @@ fn routes_are_listed_once_and_explain_themselves() {
         assert!(seen.insert(route.path), "{} comes twice", route.path);
         assert!(route.summary.ends_with('.') && !route.methods.is_empty(), "{}", route.path);
         assert!(route.params.iter().all(|param| param.help.ends_with('.')), "{}", route.path);
-        let changes = matches!(route.needs, Some(Right::Admin | Right::Ingest));
+        let changes = matches!(route.needs, Some(Right::Node | Right::Write | Right::Ingest));
         assert!(!changes || route.methods == [Method::Post], "{} changes state and is no POST", route.path);
     }
 }

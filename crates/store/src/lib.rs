@@ -296,7 +296,12 @@ impl Store {
 
     /// Sizes.
     pub fn stats(&self) -> Stats {
-        self.engine.stats()
+        self.engine.stats(None)
+    }
+
+    /// Sizes of what a tenant has; the manifests, which are of all tenants, are in none of them.
+    pub fn stats_of(&self, tenant: Tenant) -> Stats {
+        self.engine.stats(Some(tenant))
     }
 
     /// Files that were found damaged since the store was opened and are passed over.

@@ -8,12 +8,14 @@ use crate::engine::{Engine, lock};
 use crate::{FieldCount, Stats, StoreError};
 
 impl Engine {
-    /// Sizes of everything.
-    pub fn stats(&self) -> Stats {
+    /// Sizes of everything, or of what one tenant has: then without manifests, which are of all.
+    pub fn stats(&self, of: Option<Tenant>) -> Stats {
+        let ours = |tenant: Tenant| of.is_none_or(|of| of == tenant);
         let mut stats = Stats { first_time: Nanos::MAX, last_time: Nanos::MIN, ..Stats::default() };
         {
             let live = lock(&self.live);
-            for handle in live.segments.values().flat_map(|list| list.iter()) {
+            let lists = live.segments.iter().filter(|(tenant, _)| ours(**tenant));
+            for handle in lists.flat_map(|(_, list)| list.iter()) {
                 let entry = &handle.entry;
                 stats.segments += 1;
                 stats.records += entry.rows;
@@ -22,15 +24,20 @@ impl Engine {
                 stats.first_time = stats.first_time.min(entry.first_time);
                 stats.last_time = stats.last_time.max(entry.last_time);
             }
-            for entry in live.memtable.all_entries() {
+            for entry in live.memtable.all_entries().filter(|entry| ours(entry.batch.tenant)) {
                 stats.records += entry.batch.rows.len() as u64;
                 stats.raw_bytes += entry.batch.raw_len();
                 stats.first_time = stats.first_time.min(entry.first_time);
                 stats.last_time = stats.last_time.max(entry.last_time);
             }
-            stats.memtable_bytes = live.memtable.weight() as u64;
+            stats.memtable_bytes = match of {
+                None => live.memtable.weight() as u64,
+                Some(tenant) => live.memtable.weight_of(tenant) as u64,
+            };
         }
-        stats.stored_bytes += lock(&self.catalogue).stored_bytes();
+        if of.is_none() {
+            stats.stored_bytes += lock(&self.catalogue).stored_bytes();
+        }
         if stats.records == 0 {
             (stats.first_time, stats.last_time) = (0, 0);
         }

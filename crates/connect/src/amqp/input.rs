@@ -77,7 +77,7 @@ impl Input for AmqpInput {
         let tls = self.client.connector(&env)?;
         let (stop, stopped) = watch::channel(false);
         let (alive, ended) = mpsc::channel::<()>();
-        let sources = Sources::new(intake.known_sources(), "amqp", env.sys.random.clone());
+        let sources = Sources::new(intake.known_sources(), "amqp", env.sys.random.clone()).of(tenant);
         let name = format!("amqp:{}/{}", self.client.address, self.queue.name);
         let consumer = Consuming {
             reading: Reading::new(self.settings.clone(), sources, env.limits),

@@ -18,7 +18,7 @@ type Value<'t> = Spanned<DeValue<'t>>;
 /// Lists of tables at the root.
 const ROLES: [&str; 4] = ["input", "filter", "output", "test"];
 /// Keys that a section has beside the options of its protocol.
-const OF_INPUT: &[&str] = &["type", "id", "label"];
+const OF_INPUT: &[&str] = &["type", "id", "label", "tenant"];
 const OF_FILTER: &[&str] = &["type", "id", "label", "match", "match_ik"];
 const OF_OUTPUT: &[&str] =
     &["type", "id", "label", "match", "match_ik", "last", "queue", "secondary", "to_label", "one_of"];
@@ -135,8 +135,10 @@ impl<'a> Reader<'a> {
             self.labels.push((value.span(), label.clone()));
         }
         let offers = |protocol: &Protocol| protocol.input.is_some();
-        let Some(section) = self.part(table, at, "input", offers, OF_INPUT) else { return };
-        self.config.inputs.push(Section { label, ..section });
+        let section = self.part(table, at, "input", offers, OF_INPUT);
+        let tenant = self.text(table, "tenant").unwrap_or_default();
+        let Some(section) = section else { return };
+        self.config.inputs.push(Section { label, tenant, ..section });
     }
 
     fn filter(&mut self, table: &DeTable<'_>, at: Range<usize>) {

@@ -16,6 +16,7 @@ pub fn write(config: &Config, known: Known<'_>) -> String {
         writer.text.push_str("\n[[input]]\n");
         writer.text_key("type", &input.kind);
         writer.given("label", &input.label);
+        writer.given("tenant", &input.tenant);
         writer.section(input, "");
     }
     for step in &config.steps {

@@ -34,6 +34,12 @@ impl Lane {
         status
     }
 
+    /// Whether the output has all that stands in the journal below that.
+    pub(crate) fn has(&self, position: Lsn) -> bool {
+        let (from, to) = self.waits();
+        from >= position || from >= to
+    }
+
     /// What of the journal the output has not got. One that keeps its positions has what it took.
     fn waits(&self) -> (Lsn, Lsn) {
         let to = self.journal.end();

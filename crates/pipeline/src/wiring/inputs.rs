@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use sawlog_model::For;
 use sawlog_sys::task::Stop;
 
 use super::protocol;
@@ -93,8 +95,12 @@ impl Inputs {
         let mut errors = Vec::new();
         for (section, name, input) in ready.0 {
             let stop = Stop::default();
-            let env = Env { stop: stop.clone(), ..env.named(&name) };
-            match input.start(pipeline.intake(&name).labelled(&section.label), env) {
+            let intake = pipeline.intake(&name).labelled(&section.label);
+            let started = For::named(env.access.clone(), &section.tenant).and_then(|access| {
+                let env = Env { stop: stop.clone(), access: Arc::new(access), ..env.named(&name) };
+                input.start(intake, env)
+            });
+            match started {
                 Ok(running) => self.0.push(One { section, name, stop, running }),
                 Err(error) => errors.push(format!("input {name}: {error}")),
             }

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
-use sawlog_model::{Predicate, SourceId, Tenant, TimeRange};
+use sawlog_model::{Predicate, SourceId, TimeRange};
 use sawlog_store::{Order, ScanRequest, Store};
 use sawlog_sys::{File, Open, Sys};
 
@@ -82,7 +82,7 @@ impl Export {
     }
 
     fn request(&self, sys: &Sys, store: &Store) -> Result<ScanRequest> {
-        let now = sys.clock.now();
+        let (now, tenant) = (sys.clock.now(), local::tenant(sys, &self.data.data)?);
         let (predicate, asked) = match &self.query {
             Some(query) => sawlog_query::predicate(query, now)?,
             None => (Predicate::All, TimeRange::ALL),
@@ -100,12 +100,12 @@ impl Export {
             }
             Format::Parquet => {
                 let own = ["_time", "_received", "_source", "_epoch", "_offset", "_raw"].map(str::to_owned);
-                let fields = store.fields(Tenant::DEFAULT, TimeRange::ALL)?;
+                let fields = store.fields(tenant, TimeRange::ALL)?;
                 own.into_iter().chain(fields.into_iter().map(|field| field.name)).collect()
             }
         };
         let range = TimeRange { start, end }.intersect(&asked);
-        Ok(ScanRequest { tenant: Tenant::DEFAULT, range, predicate, columns, order, limit: None })
+        Ok(ScanRequest { tenant, range, predicate, columns, order, limit: None })
     }
 
     fn lines(&self, store: &Store, request: &ScanRequest, out: &mut impl Write) -> Result<()> {

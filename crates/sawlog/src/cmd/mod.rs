@@ -24,6 +24,8 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tail;
 pub(crate) mod tap;
+pub(crate) mod tenant;
+pub(crate) mod token;
 pub(crate) mod watch;
 
 /// Where the data lie; every command that works on a directory takes it.

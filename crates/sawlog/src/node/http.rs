@@ -10,7 +10,8 @@ use sawlog_model::{Accepted, Delivery, IngestError};
 use sawlog_pipeline::{Env, Pipeline, TagPattern, Tapped, Which};
 use sawlog_query::Engine;
 use sawlog_server::{
-    Control, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers, Open, Settings,
+    Control, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers, MeniscusListener,
+    Settings, Tenancy,
 };
 use sawlog_store::Store;
 use sawlog_wire::http::HttpIngest;
@@ -24,21 +25,28 @@ pub(crate) struct Side<'a> {
     pub(crate) env: &'a Env,
     pub(crate) query: &'a Handle,
     pub(crate) loggers: Loggers,
+    pub(crate) tenancy: Tenancy,
     pub(crate) reload: &'a Arc<super::Reload>,
 }
 
 impl Side<'_> {
     /// What `sawlog_server::router` is made of.
-    pub(crate) fn node(&self, address: SocketAddr, shutdown: Arc<Notify>) -> sawlog_server::Node {
+    pub(crate) fn node(
+        &self,
+        address: SocketAddr,
+        meniscus: Option<MeniscusListener>,
+        shutdown: Arc<Notify>,
+    ) -> sawlog_server::Node {
         sawlog_server::Node {
             engine: Engine::new(self.store.clone()),
             store: self.store.clone(),
-            access: Arc::new(Open),
+            access: Arc::new(self.tenancy.clone()),
+            tenancy: self.tenancy.clone(),
             status: self.pipeline.status(),
-            ingest: Arc::new(BodyIngest(Arc::new(HttpIngest::new(
-                self.pipeline.intake("http"),
-                self.env.clone(),
-            )))),
+            ingest: Arc::new(BodyIngest(
+                Arc::new(HttpIngest::new(self.pipeline.intake("http"), self.env.clone())),
+                self.pipeline.clone(),
+            )),
             live: Arc::new(LiveRows(self.pipeline.clone())),
             control: Arc::new(NodeControl {
                 store: self.store.clone(),
@@ -49,7 +57,7 @@ impl Side<'_> {
             }),
             loggers: self.loggers.clone(),
             sys: self.env.sys.clone(),
-            settings: Settings { hosts: Hosts::of(address), agent: agent(), ..Settings::default() },
+            settings: Settings { hosts: Hosts::of(address), agent: agent(), meniscus, ..Settings::default() },
             mounts: Default::default(),
         }
     }
@@ -61,12 +69,16 @@ fn agent() -> Option<PathBuf> {
 }
 
 /// Bodies of events, by the codec of `wire`.
-struct BodyIngest(Arc<HttpIngest>);
+struct BodyIngest(Arc<HttpIngest>, Pipeline);
 
 impl Ingest for BodyIngest {
     fn ingest(&self, delivery: Delivery) -> BoxFuture<'static, Result<Accepted, IngestError>> {
         let codec = self.0.clone();
         async move { codec.ingest(delivery).await }.boxed()
+    }
+
+    fn waiting(&self, position: u64) -> usize {
+        self.1.waiting(position)
     }
 }
 

@@ -3,17 +3,19 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use futures::StreamExt;
 use sawlog_journal::Journal;
-use sawlog_model::{Nanos, Tenant, TimeRange};
+use sawlog_model::{Access, Nanos, Tenant, TimeRange};
 use sawlog_query::{Answer, Engine, Request};
+use sawlog_server::Tenancy;
 use sawlog_server::events::{self, Ask};
 use sawlog_store::{Options, Store};
 use sawlog_sys::{Sys, task};
 use tokio::runtime::Runtime;
 
 use super::times;
+use crate::reach;
 use crate::store_output::StoreOutput;
 
 /// What is asked.
@@ -46,6 +48,13 @@ pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
     Ok(store)
 }
 
+/// For whom a directory is read: the tenant that the environment names, else the one that owns the node.
+pub(crate) fn tenant(sys: &Sys, data: &Path) -> Result<Tenant> {
+    let Some(name) = reach::tenant() else { return Ok(Tenant::DEFAULT) };
+    let tenancy = Tenancy::open(sys, data).map_err(Error::msg)?;
+    tenancy.tenant(&name).with_context(|| format!("there is no tenant {name:?} in {}", data.display()))
+}
+
 /// What is in segments; a node may run on the directory.
 pub(crate) fn open_segments(sys: &Sys, data: &Path) -> Result<Store> {
     if sys.fs.metadata(data).is_err() {
@@ -61,17 +70,17 @@ pub(crate) fn ask(sys: &Sys, data: &Path, question: Question) -> Result<impl Rea
     let store = open_for_reading(sys, data)?;
     let runtime = task::runtime("query", 2).context("cannot start threads")?;
     let now = sys.clock.now();
-    let answer = runtime.block_on(start(store, question, now))?;
+    let answer = runtime.block_on(start(store, tenant(sys, data)?, question, now))?;
     Ok(AnswerReader { runtime, answer, buffer: Vec::new(), taken: 0 })
 }
 
-async fn start(store: Store, question: Question, now: Nanos) -> Result<Answer> {
+async fn start(store: Store, tenant: Tenant, question: Question, now: Nanos) -> Result<Answer> {
     let engine = Engine::new(store);
     Ok(match question {
-        Question::Sql(statement) => engine.sql(Tenant::DEFAULT, &statement, now).await?,
+        Question::Sql(statement) => engine.sql(tenant, &statement, now).await?,
         Question::Search { query, since, until, limit } => {
             let range = range(since, until, now)?;
-            engine.search(Request { tenant: Tenant::DEFAULT, query, range, limit, now }).await?
+            engine.search(Request { tenant, query, range, limit, now }).await?
         }
     })
 }
@@ -96,7 +105,7 @@ pub(crate) fn ask_events(sys: &Sys, data: &Path, question: EventsQuestion) -> Re
     let runtime = task::runtime("query", 2).context("cannot start threads")?;
     let now = sys.clock.now();
     let EventsQuestion { types, id, since, until, limit } = question;
-    let ask = Ask { tenant: Tenant::DEFAULT, types, id, range: range(since, until, now)?, limit, now };
+    let ask = Ask { tenant: tenant(sys, data)?, types, id, range: range(since, until, now)?, limit, now };
     let trees = runtime.block_on(events::trees(&Engine::new(store), &ask))?;
     let lines: String = trees.into_iter().map(|tree| format!("{tree}\n")).collect();
     Ok(io::Cursor::new(lines))

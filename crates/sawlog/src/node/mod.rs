@@ -16,7 +16,7 @@ use sawlog_journal::Journal;
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
-use sawlog_server::Loggers;
+use sawlog_server::{Loggers, Tenancy};
 use sawlog_store::{Store, StoreError};
 use sawlog_sys::task::{self, Asked, Stop, Thread};
 use sawlog_sys::{Sys, net};
@@ -71,6 +71,22 @@ fn open(sys: &Sys, data: &Path, config: &Config) -> Result<Store, StoreError> {
     }
 }
 
+/// The tenants, with those that the configuration names.
+fn tenancy(sys: &Sys, data: &Path, config: &Config) -> Result<Tenancy> {
+    let tenancy = Tenancy::open(sys, data).map_err(Error::msg)?;
+    let names = config.settings.get("tenants").map(String::as_str).unwrap_or_default();
+    let names: Vec<String> =
+        names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    if let Some(first) = tenancy.ensure(&names).map_err(Error::msg)? {
+        let path = tenancy.leave(&first).map_err(Error::msg)?;
+        eprintln!(
+            "sawlog: a first administrator's token is in {}; take it and remove the file",
+            path.display()
+        );
+    }
+    Ok(tenancy)
+}
+
 impl Node {
     /// Opens the directory, replays the journal, starts to listen and to follow.
     pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(String, String)>)> {
@@ -88,20 +104,21 @@ impl Node {
         }
         let (io, query) = (task::runtime("io", 2)?, task::runtime("query", 2)?);
         let limits = wiring::limits(&config);
-        let access = Arc::new(sawlog_server::Open);
+        let tenancy = tenancy(&sys, &data, &config)?;
         let env = Env {
             name: "".into(),
             sys: sys.clone(),
             runtime: io.handle().clone(),
             limits,
             stop: Stop::default(),
-            access,
+            access: Arc::new(tenancy.clone()),
         };
         let signals = io.block_on(async { task::Signals::listen() });
         let tell = Arc::new(|words: &str| eprintln!("sawlog: {words}"));
         let dead = wiring::dead_letters(&sys, &data.join("dead"), &config)?;
         let options = PipelineOptions { tell, dead, ..PipelineOptions::default() };
         let board = config.settings.get("status").cloned();
+        let meniscus_at = settings::meniscus(&config);
         let kit =
             Kit { protocols: &settings::PROTOCOLS, env: env.clone(), builtin: store_output::builtin(&store) };
         let wired = Wired::start(kit, with_store(config), journal, options).map_err(Error::msg)?;
@@ -114,16 +131,37 @@ impl Node {
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
         let (handle, reload) = (query.handle(), &running);
-        let side =
-            http::Side { env: &env, store: &store, pipeline: &pipeline, query: handle, loggers, reload };
-        let router = sawlog_server::router(side.node(address, shutdown.clone()));
-        let stopped = stop_serving.clone();
-        let serving =
-            io.spawn(sawlog_server::serve(listener, router, async move { stopped.notified().await }));
-        reach::announce(&sys, &data, &format!("http://{address}"))?;
+        let owner = tenancy.owner_token();
+        let side = http::Side {
+            env: &env,
+            store: &store,
+            pipeline: &pipeline,
+            query: handle,
+            loggers,
+            tenancy,
+            reload,
+        };
+        let (router, meniscus) = sawlog_server::routers(side.node(
+            address,
+            meniscus_at.as_ref().map(|(_, set)| set.clone()),
+            shutdown.clone(),
+        ));
+        let (stopped, then) = (stop_serving.clone(), Arc::new(Notify::new()));
+        let mut addresses = vec![("http".to_owned(), format!("http://{address}"))];
+        if let (Some(router), Some((at, _))) = (meniscus, meniscus_at) {
+            let listener = io.block_on(net::listen(at)).with_context(|| format!("meniscus.listen: {at}"))?;
+            addresses.push(("meniscus".to_owned(), format!("http://{}", listener.local_addr()?)));
+            let then = then.clone();
+            io.spawn(sawlog_server::serve(listener, router, async move { then.notified().await }));
+        }
+        let stopping = async move {
+            stopped.notified().await;
+            then.notify_one();
+        };
+        let serving = io.spawn(sawlog_server::serve(listener, router, stopping));
+        reach::announce(&sys, &data, &format!("http://{address}"), &owner)?;
 
         let tending = tend(&store, &pipeline, &env.stop)?;
-        let mut addresses = vec![("http".to_owned(), format!("http://{address}"))];
         if let Some(at) = board {
             let board =
                 io.block_on(sawlog_wire::board::start(&at, pipeline.status(), env!("CARGO_PKG_VERSION")));

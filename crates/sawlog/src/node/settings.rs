@@ -1,16 +1,33 @@
 //! What `sawlog.toml` may say of this binary, and reading one. Knows nothing of what the settings do.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::{Error, Result};
 use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded, Setting};
 use sawlog_pipeline::{OptKind, Protocol, wiring};
+use sawlog_server::{Hosts, MeniscusListener};
 use sawlog_sys::Sys;
 
 /// Node-wide settings of this binary, beside those that every one has.
 const OWN_SETTINGS: &[Setting] = &[
     ("http", OptKind::Address, "where the page and the API listen"),
+    (
+        "tenants",
+        OptKind::Text,
+        "names of tenants, with commas between; those that are not there yet are made",
+    ),
+    (
+        "meniscus.listen",
+        OptKind::Address,
+        "where Meniscus's API is served beside everything else, as 127.0.0.1:8080",
+    ),
+    (
+        "meniscus.open",
+        OptKind::Bool,
+        "whether that listener lets everybody make tenants and see their tokens; by default on loopback only",
+    ),
     ("store.memtable", OptKind::Bytes, "memory for rows that are not in segments yet"),
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
 ];
@@ -31,6 +48,13 @@ pub(crate) fn read(sys: &Sys, path: &Path, compat: Option<Compat>) -> Result<Loa
 pub(crate) fn text(config: &Config) -> String {
     let settings = [wiring::SETTINGS, OWN_SETTINGS].concat();
     config::write(config, Known { protocols: &PROTOCOLS, settings: &settings })
+}
+
+/// The listener of Meniscus's API, where one is configured.
+pub(crate) fn meniscus(config: &Config) -> Option<(SocketAddr, MeniscusListener)> {
+    let at: SocketAddr = config.settings.get("meniscus.listen")?.parse().ok()?;
+    let open = config.settings.get("meniscus.open").map_or(at.ip().is_loopback(), |flag| flag == "true");
+    Some((at, MeniscusListener { hosts: Hosts::of(at), open }))
 }
 
 /// The store's sizes, as configured.

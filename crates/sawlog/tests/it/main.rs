@@ -10,6 +10,7 @@
 //! - `hostile`: bad input beside good
 //! - `operate`: dead letters, reload, status, tap
 //! - `reload`: a changed configuration while the node runs
+//! - `tenants`: tenants and tokens, and that none sees anything of another
 //! - `weight`: what an idle node costs
 #![expect(
     clippy::disallowed_methods,
@@ -29,4 +30,5 @@ mod maps;
 mod node;
 mod operate;
 mod reload;
+mod tenants;
 mod weight;

@@ -35,12 +35,18 @@ pub struct Node {
     pub data: PathBuf,
     /// Where its state is shown beside everything else, where that is configured.
     pub status: Option<String>,
+    /// What it said when it was ready.
+    pub ready: String,
 }
 
 impl Node {
     /// Starts `sawlog run` over `data` with more arguments; returns when it says that it is ready.
     pub fn start(data: &Path, arguments: &[&str]) -> Node {
-        let mut command = sawlog();
+        Node::start_by(&mut sawlog(), data, arguments)
+    }
+
+    /// The same by a command that already has its environment and outputs.
+    pub fn start_by(command: &mut Command, data: &Path, arguments: &[&str]) -> Node {
         command.args(["run", "--http", "127.0.0.1:0", "--data"]).arg(data);
         if !arguments.contains(&"--forward") {
             command.args(["--forward", "127.0.0.1:0"]);
@@ -56,12 +62,13 @@ impl Node {
             );
         }
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let ready = line.trim_end().to_owned();
         let word =
             |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).expect("an address");
         let http = word("http=").to_owned();
         let forward = word("forward=").rsplit(':').next().expect("a port").parse().expect("a port");
         let status = line.split_whitespace().find_map(|word| word.strip_prefix("status=")).map(str::to_owned);
-        Node { child, http, forward, data: data.to_owned(), status }
+        Node { child, http, forward, data: data.to_owned(), status, ready }
     }
 
     /// Its process id.

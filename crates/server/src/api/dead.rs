@@ -17,7 +17,7 @@ use crate::params::{Kind, Param};
 pub(crate) const REPLAY: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/dead/replay",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Node),
     summary: "Sends dead letters on their way again, to the outputs that did not get them.",
     params: &[&OUTPUT, &NUMBERS],
     takes: Takes::Params,
@@ -28,7 +28,7 @@ pub(crate) const REPLAY: Route = Route {
 pub(crate) const DROP: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/dead/drop",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Node),
     summary: "Lets go of dead letters for good.",
     params: &[&OUTPUT, &NUMBERS],
     takes: Takes::Params,

@@ -14,7 +14,7 @@ use crate::error::ApiError;
 pub(crate) const ROUTE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/flush",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Node),
     summary: "Writes what is in memory to segments; answers when they are on stable storage.",
     params: &[],
     takes: Takes::Params,

@@ -7,9 +7,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::SECOND;
 use sawlog_model::{Metrics, Right};
+use sawlog_store::Stats;
 
 use crate::api::status::resident_bytes;
-use crate::api::{Call, Method, ROUTES, Route, Shared, Takes};
+use crate::api::{Call, Method, Route, Shared, Takes, all};
 use crate::counters::{CLASSES, RouteCounters};
 use crate::error::ApiError;
 
@@ -26,8 +27,12 @@ pub(crate) const ROUTE: Route = Route {
 
 async fn metrics(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let mut page = Metrics::default();
+    if !call.whole {
+        store(&mut page, &shared.node.store.stats_of(call.tenant));
+        return Ok(page_of(page));
+    }
     page.parts(&shared.node.status.parts());
-    store(&mut page, &shared);
+    store(&mut page, &shared.node.store.stats());
     requests(&mut page, &shared);
     page.family("sawlog_uptime_seconds", "gauge", "Seconds since the node came up.");
     page.sample("", &[], call.now.saturating_sub(shared.started) / SECOND);
@@ -37,11 +42,14 @@ async fn metrics(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> 
     }
     page.family("sawlog_build_info", "gauge", "Always 1; its label is the version.");
     page.sample("", &[("version", shared.node.settings.version)], 1);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text).into_response())
+    Ok(page_of(page))
 }
 
-fn store(page: &mut Metrics, shared: &Shared) {
-    let stats = shared.node.store.stats();
+fn page_of(page: Metrics) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text).into_response()
+}
+
+fn store(page: &mut Metrics, stats: &Stats) {
     let gauges: [(&'static str, &str, u64); 5] = [
         ("sawlog_store_records", "Rows in segments and memtables.", stats.records),
         ("sawlog_store_raw_bytes", "Bytes of their lines.", stats.raw_bytes),
@@ -56,7 +64,7 @@ fn store(page: &mut Metrics, shared: &Shared) {
 }
 
 fn requests(page: &mut Metrics, shared: &Shared) {
-    let routes = || ROUTES.iter().zip(&shared.counters);
+    let routes = || all().zip(&shared.counters);
     page.family("sawlog_http_requests_total", "counter", "Requests answered, by route and class of status.");
     for (route, counters) in routes() {
         for (class, count) in ["2xx", "3xx", "4xx", "5xx"].into_iter().zip(&counters.by_status) {

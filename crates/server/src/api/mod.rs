@@ -11,6 +11,7 @@ mod healthz;
 mod hits;
 mod ingest;
 mod loggers;
+mod meniscus;
 mod metrics;
 mod openapi;
 mod reload;
@@ -19,6 +20,7 @@ mod shutdown;
 mod sql;
 mod status;
 mod tail;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -40,14 +42,14 @@ use futures::future::BoxFuture;
 use sawlog_model::{Nanos, Right, Tenant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Node;
 use crate::counters::RouteCounters;
 use crate::door;
 use crate::error::ApiError;
 use crate::params::{Kind, Param, Params};
 use crate::ui;
+use crate::{Hosts, Node};
 
-/// Every route of the API.
+/// The routes of the API.
 pub(crate) const ROUTES: &[&Route] = &[
     &ingest::ROUTE,
     &search::ROUTE,
@@ -68,6 +70,16 @@ pub(crate) const ROUTES: &[&Route] = &[
     &loggers::LOGGER,
     &loggers::SHORTCUT,
     &loggers::SHORTCUT_WITH_VALUE,
+    &tenants::SESSION,
+    &tenants::LOGIN,
+    &tenants::LOGOUT,
+    &tenants::LIST,
+    &tenants::ADD,
+    &tenants::REMOVE,
+    &tenants::TOKENS,
+    &tenants::ADD_TOKEN,
+    &tenants::ROTATE_TOKEN,
+    &tenants::REMOVE_TOKEN,
     &status::ROUTE,
     &flush::ROUTE,
     &reload::ROUTE,
@@ -79,6 +91,11 @@ pub(crate) const ROUTES: &[&Route] = &[
     &healthz::ROUTE,
     &metrics::ROUTE,
 ];
+
+/// Every route: those of the API, then those of Meniscus's.
+pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(meniscus::ROUTES).copied()
+}
 
 /// A route, as data.
 pub(crate) struct Route {
@@ -108,14 +125,31 @@ pub(crate) enum Takes {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Method {
     Get,
+    Head,
     Post,
+    Put,
+    Delete,
 }
 
 impl Method {
     fn filter(self) -> MethodFilter {
         match self {
             Method::Get => MethodFilter::GET,
+            Method::Head => MethodFilter::HEAD,
             Method::Post => MethodFilter::POST,
+            Method::Put => MethodFilter::PUT,
+            Method::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    /// As requests have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
         }
     }
 }
@@ -142,8 +176,10 @@ pub(crate) struct Shared {
     pub(crate) node: Node,
     /// When the node came up.
     pub(crate) started: Nanos,
-    /// By the route's place in [`ROUTES`].
+    /// By the route's place in [`all`].
     pub(crate) counters: Vec<RouteCounters>,
+    /// What Meniscus's workers said of themselves.
+    workers: meniscus::Workers,
     queries: Arc<Semaphore>,
 }
 
@@ -151,7 +187,8 @@ impl Shared {
     fn new(node: Node) -> Self {
         Shared {
             started: node.sys.clock.now(),
-            counters: ROUTES.iter().map(|_| RouteCounters::default()).collect(),
+            counters: all().map(|_| RouteCounters::default()).collect(),
+            workers: meniscus::Workers::default(),
             queries: Arc::new(Semaphore::new(node.settings.queries)),
             node,
         }
@@ -187,7 +224,10 @@ impl Shared {
 
 /// A request that came through the door.
 pub(crate) struct Call {
+    /// For whom the question is answered.
     pub(crate) tenant: Tenant,
+    /// Whether it is of who owns the node and names no tenant: the answer is then of the whole node.
+    pub(crate) whole: bool,
     /// The path of the address, as it was given.
     pub(crate) path: String,
     pub(crate) params: Params,
@@ -227,25 +267,63 @@ impl Drop for Timed {
     }
 }
 
-/// The router of a node.
-pub(crate) fn router(mut node: Node) -> Router {
+/// The routers of a node: of its listener, and of one for Meniscus's API alone where one is asked for.
+pub(crate) fn routers(mut node: Node) -> (Router, Option<Router>) {
     let mounts = std::mem::take(&mut node.mounts);
+    let meniscus = node.settings.meniscus.clone();
     let shared = Arc::new(Shared::new(node));
     let mut router = Router::new().merge(mounts);
-    for (index, route) in ROUTES.iter().enumerate() {
-        for method in route.methods {
-            let shared = shared.clone();
-            let handler = move |request: Request| async move { dispatch(&shared, index, request).await };
-            router = router.route(route.path, on(method.filter(), handler));
-        }
-    }
     for file in ui::FILES {
         let handler = move |headers: HeaderMap| async move { file.answer(&headers) };
         router = router.route(&format!("/ui/{}", file.name), on(MethodFilter::GET, handler));
         if file.name == ui::INDEX {
+            // Programs that ask for JSON are Meniscus's clients, who look for its version here.
+            let handler = move |headers: HeaderMap| async move {
+                if asks_for_json(&headers) { version() } else { file.answer(&headers) }
+            };
             router = router.route("/", on(MethodFilter::GET, handler));
         }
     }
+    let router = with_routes(router, &shared, all().enumerate(), false);
+    let router = finished(router, shared.node.settings.hosts.clone());
+    let meniscus = meniscus.map(|settings| {
+        let router = Router::new().route("/", on(MethodFilter::GET, async || version()));
+        let router = with_routes(router, &shared, all().enumerate().skip(ROUTES.len()), settings.open);
+        finished(router, settings.hosts)
+    });
+    (router, meniscus)
+}
+
+fn asks_for_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains("application/json") && !accept.contains("text/html")
+}
+
+/// The versions of Meniscus's API.
+fn version() -> Response {
+    axum::Json(serde_json::json!({ "v1": "current" })).into_response()
+}
+
+/// Adds routes, each with its place in [`all`]; `open` where they ask for no credential.
+fn with_routes(
+    mut router: Router,
+    shared: &Arc<Shared>,
+    routes: impl Iterator<Item = (usize, &'static Route)>,
+    open: bool,
+) -> Router {
+    for (index, route) in routes {
+        for method in route.methods {
+            let shared = shared.clone();
+            let handler =
+                move |request: Request| async move { dispatch(&shared, index, route, open, request).await };
+            router = router.route(route.path, on(method.filter(), handler));
+        }
+    }
+    router
+}
+
+/// Adds what holds for every request.
+fn finished(router: Router, hosts: Hosts) -> Router {
     router
         .method_not_allowed_fallback(async || {
             ApiError::new(
@@ -262,9 +340,9 @@ pub(crate) fn router(mut node: Node) -> Router {
             )
         })
         .layer(middleware::from_fn(move |request: Request, next: Next| {
-            let shared = shared.clone();
+            let hosts = hosts.clone();
             async move {
-                let mut response = match door::check_host(&shared.node.settings.hosts, request.headers()) {
+                let mut response = match door::check_host(&hosts, request.headers()) {
                     Ok(()) => next.run(request).await,
                     Err(refusal) => refusal.into_response(),
                 };
@@ -275,10 +353,15 @@ pub(crate) fn router(mut node: Node) -> Router {
 }
 
 /// Takes a request to its route and counts what became of it.
-async fn dispatch(shared: &Arc<Shared>, index: usize, request: Request) -> Response {
+async fn dispatch(
+    shared: &Arc<Shared>,
+    index: usize,
+    route: &'static Route,
+    open: bool,
+    request: Request,
+) -> Response {
     let timed = Timed::begin(shared, index);
-    let route = ROUTES[index];
-    let answer = match enter(shared, route, request, timed).await {
+    let answer = match enter(shared, route, open, request, timed).await {
         Ok(call) => (route.handle)(shared.clone(), call).await,
         Err(refusal) => Err(refusal),
     };
@@ -291,14 +374,15 @@ async fn dispatch(shared: &Arc<Shared>, index: usize, request: Request) -> Respo
 async fn enter(
     shared: &Arc<Shared>,
     route: &Route,
+    open: bool,
     request: Request,
     timed: Timed,
 ) -> Result<Call, ApiError> {
     let (head, body) = request.into_parts();
     door::check_origin(&head.headers)?;
-    let tenant = match route.needs {
-        Some(right) => door::admit(&*shared.node.access, &head.headers, right)?,
-        None => Tenant::DEFAULT,
+    let (tenant, whole) = match route.needs {
+        Some(right) if !open => door::admit(&*shared.node.access, &head.headers, right)?,
+        _ => (Tenant::DEFAULT, false),
     };
     let mut params = Params::of_uri(&head.uri);
     let mut body = read_body(shared, &head.headers, body).await?;
@@ -308,7 +392,7 @@ async fn enter(
     params.check(route.params)?;
     let now = shared.node.sys.clock.now();
     let path = head.uri.path().to_owned();
-    Ok(Call { tenant, path, params, headers: head.headers, body, now, timed })
+    Ok(Call { tenant, whole, path, params, headers: head.headers, body, now, timed })
 }
 
 /// Reads a body up to the limit, and no longer than the sender is sending.

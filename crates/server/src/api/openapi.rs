@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use sawlog_model::Right;
 use serde_json::{Map, Value, json};
 
-use crate::api::{Method, ROUTES, Route, Takes};
+use crate::api::{Method, Route, Takes, all};
 use crate::params::{Kind, Param};
 
 pub(crate) const ROUTE: Route = Route {
@@ -23,8 +23,14 @@ pub(crate) const ROUTE: Route = Route {
 
 /// The document.
 pub(crate) fn document(version: &str) -> Value {
-    let paths: Map<String, Value> =
-        ROUTES.iter().map(|route| (route.path.to_owned(), operations(route))).collect();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in all() {
+        // Several routes may stand at one path, with other methods.
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let (Value::Object(path), Value::Object(more)) = (path, operations(route)) {
+            path.extend(more);
+        }
+    }
     json!({
         "openapi": "3.1.0",
         "info": { "title": "sawlog", "version": version },
@@ -53,18 +59,12 @@ fn operations(route: &Route) -> Value {
         if route.needs.is_some() {
             operation["security"] = json!([{ "token": [] }]);
         }
-        if method == Method::Post {
+        if matches!(method, Method::Post | Method::Put) {
             operation["requestBody"] = body(route);
         }
         operation
     };
-    let named = route.methods.iter().map(|method| {
-        let name = match method {
-            Method::Get => "get",
-            Method::Post => "post",
-        };
-        (name.to_owned(), operation(*method))
-    });
+    let named = route.methods.iter().map(|method| (method.name().to_ascii_lowercase(), operation(*method)));
     Value::Object(named.collect())
 }
 
@@ -73,7 +73,11 @@ fn rights(needs: Option<Right>) -> &'static str {
         None => "Anybody may ask.",
         Some(Right::Ingest) => "Needs the right to send events, where credentials are configured.",
         Some(Right::Read) => "Needs the right to read, where credentials are configured.",
+        Some(Right::Write) => "Needs the right to write, where credentials are configured.",
         Some(Right::Admin) => "Needs an administrator's credential, where credentials are configured.",
+        Some(Right::Node) => {
+            "Needs the credential of an administrator of the tenant that owns the node, where credentials are configured."
+        }
     }
 }
 

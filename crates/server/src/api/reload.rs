@@ -14,7 +14,7 @@ use crate::error::ApiError;
 pub(crate) const ROUTE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/reload",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Node),
     summary: "Reads the configuration again and puts it in the place of the one that runs; tells what has changed. One that \
               is wrong is refused with all that is wrong, and nothing changes.",
     params: &[],

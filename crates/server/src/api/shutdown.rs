@@ -14,7 +14,7 @@ use crate::error::ApiError;
 pub(crate) const ROUTE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/shutdown",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Node),
     summary: "Begins to stop the node; what was acknowledged is kept.",
     params: &[],
     takes: Takes::Params,

@@ -123,6 +123,11 @@ impl Memtable {
         self.weight
     }
 
+    /// Bytes of memory of one tenant's, roughly.
+    pub fn weight_of(&self, tenant: Tenant) -> usize {
+        self.tables.get(&tenant).map_or(0, |table| table.weight)
+    }
+
     /// Takes rows, or those of them that are not stored or here already.
     pub fn append(&mut self, batch: Arc<Batch>, origin: Origin) {
         match origin {

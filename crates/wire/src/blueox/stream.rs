@@ -111,7 +111,8 @@ impl Hub {
             return;
         }
         // Of events that came by the collection port the tag is the type; others say it in each row.
-        let typed = batch.source.facts.name.starts_with("blueox:");
+        let name = &batch.source.facts.name;
+        let typed = name.strip_prefix("blueox").is_some_and(|rest| rest.starts_with([':', '@']));
         let tag = record::tag(batch);
         if typed && viewers.iter().all(|viewer| !viewer.wants(&tag)) {
             return;
@@ -137,6 +138,8 @@ pub(super) async fn publish(mut tap: Tap, hub: Arc<Hub>, stats: Arc<Stats>, shar
         };
         match tapped {
             None => return,
+            // Who looks on shows no credential, and sees what the senders to this input's tenant sent.
+            Some(Tapped::Rows(batch)) if batch.tenant != shared.tenant => {}
             Some(Tapped::Rows(batch)) => {
                 stats.note(&batch, shared.env.sys.clock.now());
                 hub.publish(&batch, &shared.env.limits);

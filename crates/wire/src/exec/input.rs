@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use sawlog_model::{Context, FieldValue, Nanos, Tenant, strip_terminator};
+use sawlog_model::{Context, FieldValue, Nanos, Right, Tenant, strip_terminator};
 use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
 use sawlog_sys::program::{self, Ending, Process};
 use sawlog_sys::task::{self, Stop};
@@ -73,8 +73,10 @@ impl Input for ExecInput {
     fn start(self: Box<Self>, intake: Intake, env: Env) -> Result<Running, String> {
         let (stop, current) = (Stop::default(), Arc::new(Mutex::new(Ending::default())));
         let (alive, ended) = mpsc::channel::<()>();
+        let tenant = env.access.admit(b"", Right::Ingest).map_err(|error| error.to_string())?;
         let runner = Runner {
-            reading: Reading::new(self.0, &intake, &env),
+            reading: Reading::new(self.0, &intake, &env, tenant),
+            tenant,
             intake,
             env,
             stop: stop.clone(),
@@ -103,6 +105,7 @@ struct Runner {
     reading: Reading,
     intake: Intake,
     env: Env,
+    tenant: Tenant,
     stop: Stop,
     current: Arc<Mutex<Ending>>,
 }
@@ -155,7 +158,7 @@ impl Runner {
                 self.reading.read(&piece, received, &mut gather);
             }
             if !gather.is_empty() {
-                let submitted = self.env.runtime.block_on(self.intake.submit(gather.take(Tenant::DEFAULT)));
+                let submitted = self.env.runtime.block_on(self.intake.submit(gather.take(self.tenant)));
                 submitted.map_err(|error| error.to_string())?;
             }
             if len == 0 {
@@ -182,8 +185,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(settings: Settings, intake: &Intake, env: &Env) -> Self {
-        let sources = Sources::new(intake.known_sources(), "exec", env.sys.random.clone());
+    fn new(settings: Settings, intake: &Intake, env: &Env, tenant: Tenant) -> Self {
+        let sources = Sources::new(intake.known_sources(), "exec", env.sys.random.clone()).of(tenant);
         let (now, count) = (env.sys.clock.now(), Some(intake.clone()));
         let lines = LineReading::new(&settings.lines, "exec", sources.clone(), count, now, env.limits);
         Reading { settings, lines, sources, places: HashMap::new(), last: None }

@@ -57,7 +57,7 @@ fn fields_time_and_tag_are_found() {
     ]);
     let mut rows = Vec::new();
     node.each_row(2, |row| rows.push((shown(row), row.time(), row.batch.source.facts.name.clone())));
-    assert_eq!(rows[0], ("web | n=7".to_owned(), 1_441_588_984_250_000_000, "exec:web".to_owned()));
+    assert_eq!(rows[0], ("web | n=7".to_owned(), 1_441_588_984_250_000_000, "exec@3:web".to_owned()));
     assert_eq!((rows[1].0.as_str(), rows[1].1), ("rest | n=8", 5_000_000_000));
     let node = run(&[
         ("command", &["echo '{\"t\":\"a\\u0062\",\"x\":1}'; echo no"]),

@@ -41,7 +41,7 @@ fn a_message_is_stored_in_its_fields_and_time() {
         let wanted = "gelf | version=1.0 host=vm message=hello from graypy-tcp timestamp=1795218799.2577415 level=4 facility=graypy-tcp file=/srv/app/app.py line=40 function=<module> pid=23822 stack_info=null req_id=7";
         assert_eq!((shown(row).as_str(), row.time()), (wanted, 1_795_218_799_257_741_500));
         assert_eq!(row.marks(), Marks::MAP.with(Marks::JSON));
-        assert_eq!(row.batch.source.facts.name, "gelf:gelf@127.0.0.1");
+        assert_eq!(row.batch.source.facts.name, "gelf@3:gelf@127.0.0.1");
     });
     // Names that are taken stay.
     node.send(br#"{"short_message":"s","message":"m","host":"h","_host":"x","_":1,"timestamp":"1.5"}"#);

@@ -50,6 +50,7 @@ impl HttpIngest {
     /// [`IngestError`]; nothing of it is stored.
     pub async fn ingest(&self, delivery: Delivery) -> Result<Accepted, IngestError> {
         let result = self.try_ingest(delivery).await;
+        let result = result.map(|accepted| Accepted { position: self.intake.journaled().0, ..accepted });
         if let Err(error) = &result {
             let reason = match error {
                 IngestError::Malformed(_) => "malformed",
@@ -118,7 +119,7 @@ impl HttpIngest {
             return Err(IngestError::Malformed(format!("a tag or host of more than {NAME_MOST} bytes")));
         }
         let at = host.map(|host| format!("@{host}")).unwrap_or_default();
-        Ok(self.sources.get(&format!("http:{tag}{at}")))
+        Ok(self.sources.of(delivery.tenant).get(&format!("http:{tag}{at}")))
     }
 }
 

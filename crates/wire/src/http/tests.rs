@@ -71,7 +71,7 @@ fn json_lines_keep_their_bytes_and_broken_ones_are_marked() {
     assert_eq!(rows[1], ("{broken\n".to_owned(), false));
     assert_eq!(rows.last(), Some(&("{\"b\":2}".to_owned(), true)));
     let accepted = node.ingest(body("application/x-ndjson", "{\"a\":1}\nx\n")).expect("accepted");
-    assert_eq!(accepted, Accepted { records: 2, invalid: 1, bytes: 10 });
+    assert_eq!((accepted.records, accepted.invalid, accepted.bytes), (2, 1, 10));
     assert!(node.errors().iter().any(|(reason, _)| reason == "invalid"));
 }
 

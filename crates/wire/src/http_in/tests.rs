@@ -42,7 +42,7 @@ fn the_time_is_that_of_the_parameter() {
     node.request("POST /t?time=1441588984.25", JSON, b"{}");
     node.each_row(1, |row| {
         assert_eq!((row.time(), row.marks()), (1_441_588_984_250_000_000, Marks::MAP.with(Marks::JSON)));
-        assert_eq!(row.batch.source.facts.name, "http_in:t@127.0.0.1");
+        assert_eq!(row.batch.source.facts.name, "http_in@3:t@127.0.0.1");
         assert_eq!((row.batch.tenant.0, row.batch.context.get("_host")), (3, Some("127.0.0.1")));
     });
     for time in ["0", "x", "-1"] {

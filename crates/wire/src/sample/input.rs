@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sawlog_model::value::parse_json;
-use sawlog_model::{Context, Limits, Value};
+use sawlog_model::{Context, Limits, Right, Tenant, Value};
 use sawlog_pipeline::{ConfigError, Env, Input, Intake, Options, Running};
 use tokio::sync::watch;
 
@@ -49,11 +49,12 @@ pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
 
 impl Input for SampleInput {
     fn start(self: Box<Self>, intake: Intake, env: Env) -> Result<Running, String> {
+        let tenant = env.access.admit(b"", Right::Ingest).map_err(|error| error.to_string())?;
         let (stop, stopped) = watch::channel(false);
         let (alive, ended) = mpsc::channel::<()>();
         let runtime = env.runtime.clone();
         runtime.spawn(async move {
-            self.run(intake, env, stopped).await;
+            self.run(intake, env, tenant, stopped).await;
             drop(alive);
         });
         let join = move || {
@@ -66,11 +67,11 @@ impl Input for SampleInput {
 }
 
 impl SampleInput {
-    async fn run(self, intake: Intake, env: Env, mut stop: watch::Receiver<bool>) {
+    async fn run(self, intake: Intake, env: Env, tenant: Tenant, mut stop: watch::Receiver<bool>) {
         if self.rate == 0 {
             return;
         }
-        let sources = Sources::new(intake.known_sources(), "sample", env.sys.random.clone());
+        let sources = Sources::new(intake.known_sources(), "sample", env.sys.random.clone()).of(tenant);
         let source = sources.get(&format!("sample:{}", self.tag));
         let place = Place { source, context: Arc::new(Context::new([("_tag", self.tag.as_str())])) };
         let (mut events, mut gather) = (Events::new(env.limits), Gather::default());
@@ -91,7 +92,7 @@ impl SampleInput {
                 number += 1;
             }
             rounds = due;
-            if let Err(error) = intake.submit(gather.take(sawlog_model::Tenant::DEFAULT)).await {
+            if let Err(error) = intake.submit(gather.take(tenant)).await {
                 intake.count_error("delivery", &error.to_string());
             }
         }

@@ -50,6 +50,8 @@ pub struct Gather {
 #[derive(Debug)]
 struct Open {
     place: Place,
+    /// Whose, where that is not the tenant of all.
+    tenant: Option<Tenant>,
     buffer: Vec<u8>,
     rows: Vec<Row>,
     slots: Vec<Slot>,
@@ -68,13 +70,18 @@ impl Gather {
 
     /// Adds a row.
     pub fn push(&mut self, place: &Place, row: NewRow<'_>) {
+        self.push_for(None, place, row);
+    }
+
+    /// Adds a row of a tenant; of the tenant of all where it is none. The source at the place is that tenant's.
+    pub fn push_for(&mut self, tenant: Option<Tenant>, place: &Place, row: NewRow<'_>) {
         let key = (Arc::as_ptr(&place.source) as usize, Arc::as_ptr(&place.context) as usize);
         let full = |open: &Open| open.buffer.len() + row.raw.len() > BATCH_MOST;
         let index = match self.by_place.get(&key) {
             Some(index) if !full(&self.open[*index]) => *index,
             _ => {
                 let (buffer, rows, slots) = Default::default();
-                self.open.push(Open { place: place.clone(), buffer, rows, slots });
+                self.open.push(Open { place: place.clone(), tenant, buffer, rows, slots });
                 self.by_place.insert(key, self.open.len() - 1);
                 self.open.len() - 1
             }
@@ -85,13 +92,13 @@ impl Gather {
         self.weight += self.open[index].weight() - before;
     }
 
-    /// The batches, for this tenant; names stay.
+    /// The batches, for this tenant but where a row said otherwise; names stay.
     pub fn take(&mut self, tenant: Tenant) -> Vec<Batch> {
         self.by_place.clear();
         self.weight = 0;
         let names = &self.names;
         let batch = |open: Open| Batch {
-            tenant,
+            tenant: open.tenant.unwrap_or(tenant),
             source: open.place.source,
             epoch: 0,
             context: open.place.context,

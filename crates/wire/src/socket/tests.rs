@@ -22,7 +22,7 @@ fn lines_arrive_as_they_came() {
     node.datagram(b"a\n");
     node.each_row(1, |row| {
         assert_eq!((shown(row).as_str(), row.raw()), ("udp | message=a", &b"a\n"[..]));
-        assert_eq!(row.batch.source.facts.name, "udp:udp@127.0.0.1");
+        assert_eq!(row.batch.source.facts.name, "udp@3:udp@127.0.0.1");
         assert_eq!((row.time(), row.marks()), (row.received(), Marks::NO_TIME));
     });
     let dir = tempfile::tempdir().unwrap();

@@ -27,6 +27,18 @@ pub(super) struct Settings {
     pub spec: Option<Spec>,
     /// Whether the parser sees the priority.
     pub whole: bool,
+    pub credentials: Credentials,
+}
+
+/// What is done with credentials in structured data, on a node that asks for some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credentials {
+    /// A message that shows some is let in or refused by them.
+    Accept,
+    /// A message that shows none is refused, too.
+    Require,
+    /// They are data.
+    Ignore,
 }
 
 impl Default for Settings {
@@ -41,6 +53,7 @@ impl Default for Settings {
             timezone: None,
             spec: None,
             whole: false,
+            credentials: Credentials::Accept,
         }
     }
 }
@@ -61,6 +74,15 @@ impl Settings {
                 return Err(ConfigError(words));
             }
         };
+        let credentials = match options.text("credentials") {
+            "accept" => Credentials::Accept,
+            "require" => Credentials::Require,
+            "ignore" => Credentials::Ignore,
+            other => {
+                let words = format!("`credentials = {other}` is none of accept, require, ignore");
+                return Err(ConfigError(words));
+            }
+        };
         let timezone = some("timezone");
         let checked = format::Settings { timezone: timezone.clone(), ..format::Settings::default() }.check();
         checked.map_err(|error| ConfigError(error.to_string()))?;
@@ -74,6 +96,7 @@ impl Settings {
             timezone,
             spec: Some(Spec::from_options(options)?).filter(|spec| !spec.is_auto()),
             whole: options.flag("parse.with_priority"),
+            credentials,
         })
     }
 
@@ -116,7 +139,8 @@ impl Input for SyslogInput {
             let (settings, shared) = (settings.clone(), shared.clone());
             move || {
                 let (sources, intake) = (shared.sources.clone(), Some(shared.intake.clone()));
-                Box::new(SyslogReading::new(&settings, sources, intake, shared.env.sys.clock.now(), limits))
+                let (access, now) = (Some(shared.env.access.clone()), shared.env.sys.clock.now());
+                Box::new(SyslogReading::new(&settings, sources, intake, access, now, limits))
             }
         };
         let mut listen = self.listen;

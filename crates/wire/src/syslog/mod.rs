@@ -1,6 +1,7 @@
 //! Syslog over the network, RFC 3164 and RFC 5424: see README.md. Knows nothing of the store or of other protocols; lines
 //! are read by the line format of the same name.
 
+mod credentials;
 mod fluent;
 mod input;
 mod priority;
@@ -87,6 +88,12 @@ const OWN: &[Opt] = &[
         kind: OptKind::Text,
         default: "",
         help: "Zone of times without one, such as Europe/Zurich or +02:00; UTC where it is not given.",
+    },
+    Opt {
+        name: "credentials",
+        kind: OptKind::Text,
+        default: "accept",
+        help: "On a node with tenants, `[meniscus tenant=\"…\" token=\"…\"]` in structured data: `accept`, `require` or `ignore`.",
     },
 ];
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sawlog_model::{Context, Limits, NameId, Names, Nanos, strip_terminator};
+use sawlog_model::{Access, Context, Limits, NameId, Names, Nanos, Right, Tenant, strip_terminator};
 use sawlog_pipeline::{DecodeError, Intake};
 use sawlog_sys::Sys;
 
-use super::input::Settings;
+use super::credentials::{self, Shown};
+use super::input::{Credentials, Settings};
 use super::priority::Priority;
 use crate::format;
 use crate::shared::cut::Piece;
@@ -55,10 +56,12 @@ pub(super) struct SyslogReading {
     intake: Option<Intake>,
     facility: Option<NameId>,
     severity: Option<NameId>,
-    /// By sender and priority; none for what is not syslog.
-    places: HashMap<(String, Option<Priority>), Place>,
-    /// Where the message stands that goes on; `None` where it was dropped.
-    last: Option<Place>,
+    /// Who is asked for the tenant of a message's credentials; nobody for the conformance suite.
+    access: Option<Arc<dyn Access>>,
+    /// By sender, priority (none for what is not syslog) and tenant.
+    places: HashMap<(String, Option<Priority>, Option<Tenant>), Place>,
+    /// Where the message stands that goes on, and whose it is; `None` where it was dropped.
+    last: Option<(Place, Option<Tenant>)>,
 }
 
 impl SyslogReading {
@@ -66,6 +69,7 @@ impl SyslogReading {
         settings: &Arc<Settings>,
         sources: Sources,
         intake: Option<Intake>,
+        access: Option<Arc<dyn Access>>,
         now: Nanos,
         limits: Limits,
     ) -> Self {
@@ -91,6 +95,7 @@ impl SyslogReading {
             intake,
             facility,
             severity,
+            access,
             places: HashMap::new(),
             last: None,
         }
@@ -100,7 +105,7 @@ impl SyslogReading {
     pub fn alone(settings: &Settings, limits: Limits) -> Self {
         let sys = Sys::real();
         let sources = Sources::new(Vec::new(), "syslog", sys.random.clone());
-        SyslogReading::new(&Arc::new(settings.clone()), sources, None, sys.clock.now(), limits)
+        SyslogReading::new(&Arc::new(settings.clone()), sources, None, None, sys.clock.now(), limits)
     }
 
     /// What a message says, and its priority where it is syslog.
@@ -135,8 +140,37 @@ impl SyslogReading {
         }
     }
 
-    fn place(&mut self, peer: &Peer, priority: Option<Priority>) -> Place {
-        let key = (peer.host.clone(), priority);
+    /// The tenant that a message's credentials are for, and the message without them; no tenant where it shows none.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    fn admitted(&self, piece: &Piece) -> Result<(Option<Tenant>, Option<Piece>), &'static str> {
+        let Some(access) = self.access.as_ref().filter(|access| access.asks()) else {
+            return Ok((None, None));
+        };
+        let shown = match self.settings.credentials {
+            Credentials::Ignore => return Ok((None, None)),
+            Credentials::Accept | Credentials::Require => credentials::take(&piece.bytes),
+        };
+        match shown {
+            None if self.settings.credentials == Credentials::Require => Err("it shows no credentials"),
+            None => Ok((None, None)),
+            Some(Shown { tenant, token, rest }) => {
+                let admitted = access.admit_to(&tenant, token.as_bytes(), Right::Ingest);
+                let tenant = admitted.map_err(|_| "its credentials do not allow it to send")?;
+                Ok((Some(tenant), Some(Piece { bytes: rest.into(), ..piece.clone() })))
+            }
+        }
+    }
+
+    fn count(&self, reason: &'static str, peer: &Peer, words: &dyn std::fmt::Display) {
+        if let Some(intake) = &self.intake {
+            intake.count_error(reason, &format!("{}: {words}", peer.host));
+        }
+    }
+
+    fn place(&mut self, peer: &Peer, priority: Option<Priority>, tenant: Option<Tenant>) -> Place {
+        let key = (peer.host.clone(), priority, tenant);
         if let Some(place) = self.places.get(&key) {
             return place.clone();
         }
@@ -154,7 +188,11 @@ impl SyslogReading {
             }
             None => Context::new([("_tag", format!("{tag}.unmatched").as_str()), ("_host", host)]),
         };
-        let source = self.sources.get(&format!("syslog:{host}"));
+        let name = format!("syslog:{host}");
+        let source = match tenant {
+            Some(tenant) => self.sources.of(tenant).get(&name),
+            None => self.sources.get(&name),
+        };
         let place = Place { source, context: Arc::new(context) };
         self.places.insert(key, place.clone());
         place
@@ -172,24 +210,32 @@ impl Reading for SyslogReading {
         if piece.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Ok(());
         }
+        let (mut tenant, mut without) = (None, None);
+        if !piece.inside {
+            self.last = None;
+            match self.admitted(piece) {
+                Ok(admitted) => (tenant, without) = admitted,
+                Err(words) => {
+                    self.count("denied", peer, &words);
+                    return Ok(());
+                }
+            }
+        }
+        let piece = without.as_ref().unwrap_or(piece);
         let (read, priority) = self.text(piece, received);
         let mut added: Vec<(NameId, &str)> = Vec::new();
         if !piece.inside {
-            self.last = None;
             if priority.is_none() && !self.settings.unmatched {
-                if let Some(intake) = &self.intake {
-                    intake
-                        .count_error("unmatched", &format!("{}: {}", peer.host, piece.bytes.escape_ascii()));
-                }
+                self.count("unmatched", peer, &piece.bytes.escape_ascii());
                 return Ok(());
             }
-            self.last = Some(self.place(peer, priority));
+            self.last = Some((self.place(peer, priority, tenant), tenant));
             if let Some(priority) = priority {
                 added.extend(self.facility.map(|name| (name, priority.facility())));
                 added.extend(self.severity.map(|name| (name, priority.severity())));
             }
         }
-        let Some(place) = &self.last else { return Ok(()) };
+        let Some((place, tenant)) = &self.last else { return Ok(()) };
         for (name, value) in &peer.fields {
             added.push((self.reader.name(name), value));
         }
@@ -202,7 +248,7 @@ impl Reading for SyslogReading {
             marks: read.marks,
             added: &added,
         };
-        gather.push(place, row);
+        gather.push_for(*tenant, place, row);
         gather.names = self.reader.names();
         Ok(())
     }

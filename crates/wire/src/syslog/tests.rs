@@ -45,7 +45,7 @@ fn a_row_has_its_time_place_and_source() {
     node.datagram(RFC5424.as_bytes());
     node.each_row(1, |row| {
         assert_eq!((row.time(), row.batch.tenant.0), (1_795_218_691_118_469_000, 3));
-        assert_eq!(row.batch.source.facts.name, "syslog:127.0.0.1");
+        assert_eq!(row.batch.source.facts.name, "syslog@3:127.0.0.1");
         let context: Vec<_> = row.batch.context.iter().collect();
         let wanted = [
             ("_tag", "syslog.local0.info"),
@@ -283,4 +283,54 @@ fn logger_is_read_in_its_five_framings() {
     if framings.iter().all(|options| run(options)) {
         assert_eq!(node.errors(), []);
     }
+}
+
+#[test]
+fn credentials_choose_the_tenant_and_are_not_kept() {
+    let node = Listening::with_tenants(&PROTOCOL, &[]);
+    let message = |credentials: &str, text: &str| {
+        format!("<13>1 2026-11-20T23:51:34Z vm app - - [meniscus@1 {credentials}] {text}")
+    };
+    let good = message("tenant=\"1022\" token=\"tok\"", "one");
+    let other = message("tenant=\"7\" token=\"key\"", "two");
+    node.send(format!("{} {good}{} {other}", good.len(), other.len()).as_bytes());
+    node.send(format!("{good}\n{other}\n<13>1 2026-11-20T23:51:34Z vm app - - - three\n").as_bytes());
+    node.datagram(good.as_bytes());
+    let mut rows = Vec::new();
+    node.each_row(6, |row| {
+        let line = String::from_utf8_lossy(row.raw()).trim_end().to_owned();
+        let word = line.rsplit(' ').next().unwrap_or_default().to_owned();
+        assert!(!line.contains("tok") && line.contains("app - - - "), "{line}");
+        rows.push((row.batch.tenant.0, word, row.batch.source.id));
+    });
+    rows.sort();
+    let seen: Vec<_> = rows.iter().map(|(tenant, word, _)| (*tenant, word.as_str())).collect();
+    assert_eq!(seen, [(0, "three"), (1, "one"), (1, "one"), (1, "one"), (2, "two"), (2, "two")]);
+    let sources: std::collections::HashSet<_> = rows.iter().map(|(tenant, _, id)| (*tenant, *id)).collect();
+    assert_eq!(sources.len(), 3, "a source belongs to one tenant");
+    assert_eq!(node.errors(), []);
+
+    for wrong in ["tenant=\"1022\" token=\"key\"", "tenant=\"1\" token=\"tok\"", "tenant=\"1022\"", ""] {
+        let long = format!("{}\n{good}\n", message(wrong, &"x".repeat(70_000)));
+        node.send(long.as_bytes());
+        assert_eq!(node.rows(1).len(), 1, "the next one is taken, and nothing of the refused one");
+    }
+    assert_eq!(node.errors(), [("denied".to_owned(), 4)]);
+}
+
+#[test]
+fn credentials_can_be_required_or_left_alone() {
+    let plain = "<13>1 2026-11-20T23:51:34Z vm app - - - plain\n";
+    let shown = "<13>1 2026-11-20T23:51:34Z vm app - - [meniscus tenant=\"7\" token=\"no\"] shown\n";
+    let node = Listening::with_tenants(&PROTOCOL, &[("credentials", "require")]);
+    node.send(plain.as_bytes());
+    node.wait_for_error("denied");
+    let node = Listening::with_tenants(&PROTOCOL, &[("credentials", "ignore")]);
+    node.send(shown.as_bytes());
+    node.each_row(1, |row| assert_eq!((row.batch.tenant.0, row.raw()), (0, shown.as_bytes())));
+    let node = Listening::start(&PROTOCOL, &[("credentials", "require")]);
+    node.send(shown.as_bytes());
+    node.each_row(1, |row| {
+        assert_eq!(row.raw(), shown.as_bytes(), "a node without tenants asks for nothing")
+    });
 }

@@ -20,7 +20,8 @@ pub(crate) use self::find::ROUTE as FIND;
 pub(crate) use self::pages::{INDEX, LOGGER, SHORTCUT, SHORTCUT_WITH_VALUE};
 use crate::api::{Call, END, Method, Route, START, Shared, Takes};
 use crate::error::ApiError;
-use crate::loggers::{Book, ChangeError, Column, Logger, Shortcut};
+use crate::kept::ChangeError;
+use crate::loggers::{Book, Column, Logger, Shortcut};
 use crate::params::{Kind, Param};
 
 const JSON: &str = "application/json";
@@ -50,7 +51,7 @@ pub(crate) const COLUMNS: Route = Route {
 pub(crate) const SET: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/loggers/set",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Write),
     summary: "Makes or changes a logger; the body is one as the list has it: name, selector, days, columns.",
     params: &[],
     takes: Takes::Data,
@@ -61,7 +62,7 @@ pub(crate) const SET: Route = Route {
 pub(crate) const REMOVE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/loggers/remove",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Write),
     summary: "Takes a logger away with its shortcuts. Its rows stay.",
     params: &[&NAME],
     takes: Takes::Params,
@@ -72,7 +73,7 @@ pub(crate) const REMOVE: Route = Route {
 pub(crate) const SET_SHORTCUT: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/shortcuts/set",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Write),
     summary: "Makes or changes a shortcut: name, logger, description, url (parameters of the logger's page), default_field.",
     params: &[],
     takes: Takes::Data,
@@ -83,7 +84,7 @@ pub(crate) const SET_SHORTCUT: Route = Route {
 pub(crate) const REMOVE_SHORTCUT: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/shortcuts/remove",
-    needs: Some(Right::Admin),
+    needs: Some(Right::Write),
     summary: "Takes a shortcut away.",
     params: &[&NAME],
     takes: Takes::Params,
@@ -185,21 +186,11 @@ async fn changed<T: Send + 'static>(
     let (loggers, tenant) = (shared.node.loggers.clone(), call.tenant);
     // It waits for the disk.
     let changing = tokio::task::spawn_blocking(move || loggers.change(tenant, change));
-    let failed = |words: String| {
-        ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            words,
-            "Nothing was changed; see the node's own log.",
-        )
-    };
-    changing.await.map_err(|error| failed(error.to_string()))?.map_err(|error| match error {
-        ChangeError::Wrong(words) => ApiError::bad(words, "Change it and send it again."),
-        ChangeError::Disk(words) => failed(words),
-    })
+    Ok(changing.await.map_err(|error| ChangeError::Disk(error.to_string()))??)
 }
 
 /// The parts of an address's path behind `before`, decoded.
-fn parts(call: &Call, before: &str) -> Vec<String> {
+pub(super) fn parts(call: &Call, before: &str) -> Vec<String> {
     let rest = call.path.strip_prefix(before).unwrap_or_default();
     let decode = |part: &str| {
         // `+` is itself in a path.

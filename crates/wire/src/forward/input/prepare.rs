@@ -98,15 +98,13 @@ pub(super) fn prepare(
     // Fluent Bit's ids are hashes of the content: the same content of two senders or tags is not the same message.
     let ticket = match events.chunk.as_ref().filter(|_| shared.settings.dedupe) {
         None => None,
-        Some(chunk) => {
-            match shared.window.ask(Window::id(&[peer.host.as_bytes(), events.tag.as_bytes(), chunk])) {
-                Verdict::New(ticket) => Some(ticket),
-                Verdict::Taken => return Ok(Some(Prepared { work: Work::Nothing, ack, weight: 0 })),
-                Verdict::Pending(outcome) => {
-                    return Ok(Some(Prepared { work: Work::Wait(outcome), ack, weight: 0 }));
-                }
+        Some(chunk) => match shared.window.ask(chunk_id(peer, &events.tag, chunk)) {
+            Verdict::New(ticket) => Some(ticket),
+            Verdict::Taken => return Ok(Some(Prepared { work: Work::Nothing, ack, weight: 0 })),
+            Verdict::Pending(outcome) => {
+                return Ok(Some(Prepared { work: Work::Wait(outcome), ack, weight: 0 }));
             }
-        }
+        },
     };
     let batch = batch(shared, peer, streams, &events)?;
     let weight = batch.weight();
@@ -163,6 +161,11 @@ fn batch(shared: &Shared, peer: &Peer, streams: &mut Streams, events: &Events) -
     })
 }
 
+/// By what a chunk is known: tenants behind one address do not hide each other's.
+fn chunk_id(peer: &Peer, tag: &str, chunk: &[u8]) -> u128 {
+    Window::id(&[&peer.tenant.0.to_le_bytes(), peer.host.as_bytes(), tag.as_bytes(), chunk])
+}
+
 /// The batch of another sawlog. Its rows belong to the tenant that the peer may act for, whatever it says.
 fn placed(
     shared: &Shared,
@@ -191,7 +194,7 @@ impl Streams {
             self.0.clear();
         }
         self.0.entry(tag.to_owned()).or_insert_with(|| Stream {
-            source: shared.sources.get(&format!("forward:{tag}@{}", peer.host)),
+            source: shared.sources.of(peer.tenant).get(&format!("forward:{tag}@{}", peer.host)),
             context: Arc::new(Context::new([("_tag", tag), ("_host", peer.host.as_str())])),
             names: Arc::default(),
         })

@@ -64,7 +64,7 @@ fn a_row_has_its_time_fields_context_and_source() {
     let Some(Tapped::Rows(first)) = tap.try_next() else { panic!("rows") };
     let Some(Tapped::Rows(second)) = tap.try_next() else { panic!("rows") };
     assert_eq!(first.source, second.source, "a tag of a host is one source");
-    assert_eq!(first.source.facts.name, "forward:x.p.l@127.0.0.1");
+    assert_eq!(first.source.facts.name, "forward@3:x.p.l@127.0.0.1");
     assert_eq!(first.tenant.0, 3);
     let row = first.row(0);
     assert_eq!((row.time(), row.raw()), (1_441_588_984_000_000_000, &b"{\"a\":{\"b\":\"c\"}}\n"[..]));

@@ -162,7 +162,7 @@ fn a_unix_socket_is_as_good_as_a_port() {
         answer
     });
     assert_eq!(answer, pack(r#"{"ack":"1"}"#));
-    assert_eq!(bench.output.rows()[0].name, "forward:t@unix");
+    assert_eq!(bench.output.rows()[0].name, "forward@3:t@unix");
     bench.env.stop.request();
     (running.join)();
     // What it left behind does not keep the next one from listening.

@@ -223,7 +223,7 @@ impl Door {
         let (stop, stopped) = watch::channel(false);
         let (alive, ended) = mpsc::channel();
         let shared = Shared {
-            sources: Sources::new(intake.known_sources(), kind, env.sys.random.clone()),
+            sources: Sources::new(intake.known_sources(), kind, env.sys.random.clone()).of(tenant),
             tenant,
             budget: Budget::new(settings.buffer),
             stop: stopped,

@@ -6,7 +6,7 @@ use sawlog_pipeline::{Protocol, Tapped, config};
 use sawlog_sys::net;
 use tokio::io::AsyncWriteExt;
 
-use crate::testing::{Bench, element};
+use crate::testing::{Bench, Two, element};
 
 /// A node with one input that listens.
 pub struct Listening {
@@ -37,8 +37,21 @@ impl Listening {
 
     /// An input of `protocol` with these options.
     pub fn with(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Listening {
+        Listening::on(Bench::start(Limits::default()), protocol, given)
+    }
+
+    /// An input of `protocol` with these options, on a free port of a node that has tenants.
+    pub fn with_tenants(protocol: &Protocol, given: &[(&str, &str)]) -> Listening {
+        let mut bench = Bench::start(Limits::default());
+        bench.env.access =
+            std::sync::Arc::new(sawlog_model::For::named(std::sync::Arc::new(Two), "").expect("it is there"));
+        let mut options = vec![("listen", vec!["127.0.0.1:0".to_owned()])];
+        options.extend(given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])));
+        Listening::on(bench, protocol, &options)
+    }
+
+    fn on(bench: Bench, protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Listening {
         let options = config::options(protocol, given).expect("options");
-        let bench = Bench::start(Limits::default());
         let tap = std::sync::Mutex::new(bench.pipeline.subscribe());
         let input = protocol.input.expect("an input")(&options).expect("an input");
         let running =

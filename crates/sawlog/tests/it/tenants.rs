@@ -1,0 +1,371 @@
+//! Tenants and tokens from outside: the commands, and two tenants with hostile names and words side by side, of whom none sees a
+//! byte of the other, in answers, exports, metrics or what the node prints.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::node::{Node, output, sawlog, succeed};
+
+/// Runs a command over a directory; what it prints.
+fn run(data: &Path, tenant: &str, arguments: &[&str]) -> String {
+    let mut command = sawlog();
+    if !tenant.is_empty() {
+        command.env("SAWLOG_TENANT", tenant);
+    }
+    let printed = succeed(command.args(arguments).arg("--data").arg(data));
+    String::from_utf8(printed).expect("text").trim_end().to_owned()
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+/// Asks with a token; status and body.
+fn ask(node: &Node, path: &str, query: &[(&str, &str)], token: &str) -> (u16, String) {
+    let mut request =
+        agent().get(format!("{}{path}", node.http)).header("authorization", format!("Bearer {token}"));
+    for (name, value) in query {
+        request = request.query(*name, *value);
+    }
+    let mut response = request.call().expect("an answer");
+    (response.status().as_u16(), response.body_mut().read_to_string().unwrap_or_default())
+}
+
+/// Sends lines of JSON with a token; the status.
+fn ingest(node: &Node, token: &str, tag: &str, lines: &str) -> u16 {
+    let request = agent().post(format!("{}/api/v1/ingest", node.http)).query("tag", tag);
+    let request = request.header("authorization", format!("Bearer {token}"));
+    request.content_type("application/x-ndjson").send(lines).expect("an answer").status().as_u16()
+}
+
+/// Waits until a tenant finds so many records.
+fn wait_for(node: &Node, token: &str, query: &str, count: usize) {
+    let start = Instant::now();
+    loop {
+        let (_, found) = ask(node, "/api/v1/search", &[("query", query)], token);
+        if found.lines().count() == count {
+            return;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{query} finds {} of {count}",
+            found.lines().count()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_commands_make_tenants_and_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = run(&data, "", &["tenant", "add", "acme", "--title", "Acme Corp"]);
+    assert!(first.starts_with("sawlog_"), "the first tenant gives an administrator's token: {first}");
+    assert_eq!(run(&data, "", &["tenant", "add", "globex"]), "");
+    let sender = run(&data, "", &["token", "add", "--tenant", "acme", "--role", "ingest", "--expires", "1h"]);
+    let node = Node::start(&data, &["--syslog", "off"]);
+    assert_eq!(ingest(&node, &sender, "web", "{\"a\":1}\n{\"a\":2}\n"), 200);
+    assert_eq!(ingest(&node, "", "web", "{\"a\":3}\n"), 401);
+    let reader = run(&data, "acme", &["token", "add", "--role", "read", "--name", "grafana"]);
+    wait_for(&node, &reader, "a:*", 2);
+    assert_eq!(ask(&node, "/api/v1/search", &[], &sender).0, 401, "who may send may not read");
+    assert_eq!(run(&data, "acme", &["search", "a:*"]).lines().count(), 2);
+    assert_eq!(run(&data, "globex", &["search", "a:*"]), "");
+    assert_eq!(run(&data, "", &["search", "a:*"]), "", "the tenant that owns the node has none");
+    let listed = run(&data, "", &["tenant", "list"]);
+    assert!(listed.lines().count() == 3 && listed.contains("Acme Corp"), "{listed}");
+    let listed: Value = serde_json::from_str(&run(&data, "acme", &["token", "list", "--json"])).unwrap();
+    let of = |name: &str| {
+        let all = listed["tokens"].as_array().unwrap();
+        all.iter().find(|token| token["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let next = run(&data, "acme", &["token", "rotate", &of("grafana"), "--keep", "1h"]);
+    assert_eq!(
+        (ask(&node, "/api/v1/fields", &[], &reader).0, ask(&node, "/api/v1/fields", &[], &next).0),
+        (200, 200)
+    );
+    run(&data, "acme", &["token", "remove", &of("grafana")]);
+    assert_eq!(ask(&node, "/api/v1/fields", &[], &next).0, 401);
+    assert_eq!(ask(&node, "/api/v1/tenants", &[], &first).0, 200);
+    node.shut_down();
+    // Where no node runs, the directory is read for the tenant.
+    assert_eq!(run(&data, "acme", &["search", "a:*"]).lines().count(), 2);
+    assert_eq!(run(&data, "globex", &["search", "a:*"]), "");
+    let wrong = output(sawlog().env("SAWLOG_TENANT", "none").args(["search", "a:*", "--data"]).arg(&data));
+    assert!(!wrong.status.success());
+    run(&data, "", &["tenant", "add", "late"]);
+    let node = Node::start(&data, &["--syslog", "off"]);
+    run(&data, "", &["tenant", "remove", "acme"]);
+    assert_eq!(ingest(&node, &sender, "web", "{\"a\":4}\n"), 401, "its tokens are gone with it");
+}
+
+#[test]
+fn configured_tenants_get_a_first_token_in_a_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("sawlog.toml"));
+    std::fs::write(&config, "tenants = \"acme, globex\"\n[meniscus]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let node = Node::start(&data, &["--config", config.to_str().unwrap()]);
+    let left = data.join("first-token");
+    let token = std::fs::read_to_string(&left).unwrap().trim_end().to_owned();
+    for path in [left, data.join("access.json"), data.join("node.json")] {
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            path.display()
+        );
+    }
+    let (status, listed) = ask(&node, "/api/v1/tenants", &[], &token);
+    assert!(status == 200 && listed.contains("globex"), "{listed}");
+    // Meniscus's API, by its own port: a message to a tenant, and where it is.
+    let base = node.ready.split_whitespace().find_map(|word| word.strip_prefix("meniscus=")).unwrap();
+    let get = |path: &str| {
+        let mut response = agent().get(format!("{base}{path}")).call().unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(get("/"), serde_json::json!({ "v1": "current" }));
+    let message_token = get("/v1/acme/token")["token"]["valid"].as_str().unwrap().to_owned();
+    let send = |path: &str, body: &str| {
+        let request = agent().post(format!("{base}{path}")).header("MESSAGE-TOKEN", &message_token);
+        request.content_type("application/json").send(body).unwrap()
+    };
+    let producer = "{\"event_producer\":{\"name\":\"pay\",\"pattern\":\"pay\",\"durable\":true}}";
+    assert_eq!(send("/v1/acme/producers", producer).status().as_u16(), 201);
+    let message = "{\"log_message\":{\"host\":\"h\",\"pname\":\"pay\",\"time\":\"2026-03-19T18:16:48Z\",\"msg\":\"durable one\"}}";
+    let mut sent = send("/v1/acme/publish", message);
+    assert_eq!(sent.status().as_u16(), 202);
+    let said: Value = serde_json::from_str(&sent.body_mut().read_to_string().unwrap()).unwrap();
+    let path = said["job_status_uri"].as_str().unwrap().strip_prefix(base).unwrap().to_owned();
+    let start = Instant::now();
+    while get(&path)["job_status"] != "complete" {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", get(&path));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let found = run(&data, "acme", &["search", "durable", "--json"]);
+    assert!(found.contains("durable one") && found.contains("2026-03-19T18:16:48"), "{found}");
+    node.shut_down();
+    let node = Node::start(&data, &["--config", config.to_str().unwrap()]);
+    let base = node.ready.split_whitespace().find_map(|word| word.strip_prefix("meniscus=")).unwrap();
+    let mut again = agent().get(format!("{base}{path}")).call().unwrap();
+    assert!(again.body_mut().read_to_string().unwrap().contains("complete"), "a job outlives a restart");
+}
+
+/// A tenant of the isolation test: a hostile name, a word that stands in all it sends, and its tokens.
+struct Party {
+    name: &'static str,
+    word: &'static str,
+    sender: String,
+    reader: String,
+    admin: String,
+}
+
+const ROUNDS: usize = 200;
+
+/// Sends rounds of events by every way there is, each with the party's word in it.
+fn send_all(node: &Node, party: &Party, port: u16, own_port: u16) {
+    let word = party.word;
+    let quoted = party.name.replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]");
+    let mut syslog = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for round in 0..ROUNDS {
+        let lines = format!(
+            "{{\"msg\":\"{word} {round}\",\"user\":\"u{word}\",\"_tenant\":\"0\",\"tenant\":1,\"k{word}\":{round}}}\n"
+        );
+        assert_eq!(ingest(node, &party.sender, &format!("tag.{word}"), &lines), 200);
+        let message = format!(
+            "<13>1 2026-11-20T23:51:34Z host{word} app{word} - - [meniscus tenant=\"{quoted}\" token=\"{}\"][x y=\"{word}\"] {word} {round}\n",
+            party.sender
+        );
+        syslog.write_all(message.as_bytes()).unwrap();
+        udp.send_to(
+            format!("<13>Nov 20 23:51:31 h{word} a: {word} {round}").as_bytes(),
+            ("127.0.0.1", own_port),
+        )
+        .unwrap();
+    }
+    // One with the other's name, or nobody's token, is refused, whatever else it says.
+    for wrong in
+        ["[meniscus tenant=\"default\" token=\"x\"]", "[meniscus tenant=\"0\" token=\"\"]", "[meniscus]"]
+    {
+        syslog.write_all(format!("<13>1 - h a - - {wrong} {word} stray\n").as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn two_tenants_under_load_see_nothing_of_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("sawlog.toml"));
+    let names = [("../t0/a\"; DROP TABLE logs; --", "xanadu"), ("t1' OR '1'='1]*", "zymurgy")];
+    let party = |(name, word)| {
+        run(&data, "", &["tenant", "add", name]);
+        let token = |role: &str| run(&data, "", &["token", "add", "--tenant", name, "--role", role]);
+        Party { name, word, sender: token("ingest"), reader: token("read"), admin: token("admin") }
+    };
+    let parties = names.map(party);
+    let own: String = parties
+        .iter()
+        .zip(["one", "two"])
+        .map(|(party, id)| {
+            format!(
+                "[[input]]\ntype = \"syslog\"\nid = \"{id}\"\ntenant = '''{}'''\nlisten = \"127.0.0.1:0\"\ntransports = [\"udp\"]\n",
+                party.name
+            )
+        })
+        .collect();
+    let shared =
+        "[[input]]\ntype = \"syslog\"\nid = \"all\"\ncredentials = \"require\"\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(&config, format!("{shared}{own}")).unwrap();
+    let printed = std::fs::File::create(folder.path().join("printed")).unwrap();
+    let node =
+        Node::start_by(sawlog().stderr(Stdio::from(printed)), &data, &["--config", config.to_str().unwrap()]);
+    let port = |id: &str| -> u16 {
+        let key = format!("{id}=");
+        let at = node
+            .ready
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(key.as_str()))
+            .expect("it listens");
+        at.rsplit(':').next().unwrap().parse().unwrap()
+    };
+    let [first, second] = &parties;
+    // A live tail of the one is open all the time.
+    let mut tail = agent()
+        .get(format!("{}/api/v1/tail", node.http))
+        .header("authorization", format!("Bearer {}", first.reader))
+        .call()
+        .unwrap();
+    let tailed = std::thread::spawn(move || {
+        let mut seen = String::new();
+        let mut lines = BufReader::new(tail.body_mut().as_reader());
+        // Until the node ends.
+        while lines.read_line(&mut seen).is_ok_and(|read| read > 0) {}
+        seen
+    });
+    std::thread::scope(|scope| {
+        let (all, one, two) = (port("all"), port("one"), port("two"));
+        let node = &node;
+        scope.spawn(move || send_all(node, first, all, one));
+        scope.spawn(move || send_all(node, second, all, two));
+        let ask_on = move |party: &Party| {
+            for _ in 0..50 {
+                ask(node, "/api/v1/search", &[("query", "*")], &party.reader);
+            }
+        };
+        scope.spawn(move || ask_on(first));
+        scope.spawn(move || ask_on(second));
+    });
+    for party in &parties {
+        wait_for(&node, &party.reader, party.word, ROUNDS * 3);
+        wait_for(&node, &party.reader, "stray", 0);
+    }
+    for round in ["in memory", "in segments"] {
+        for (party, other) in [(first, second), (second, first)] {
+            for answer in questions(&node, party, other) {
+                assert!(
+                    !answer.contains(other.word),
+                    "{round}: {} sees {}: {answer}",
+                    party.name,
+                    other.word
+                );
+                assert!(!answer.contains(&other.sender), "{round}: a token of {}", other.name);
+            }
+            let exported = run(&data, party.name, &["export", "--format", "jsonl"]);
+            assert!(exported.contains(party.word) && !exported.contains(other.word));
+            let (status, _) = ask_for(&node, "/api/v1/search", other.name, &party.admin);
+            assert_eq!(status, 401, "a token of one tenant for another");
+        }
+        run(&data, "", &["search", "x"]);
+        let owner = run(&data, "", &["token", "add", "--role", "admin"]);
+        assert_eq!(
+            ask(&node, "/api/v1/search", &[("query", "*")], &owner).1,
+            "",
+            "the owner has nothing of its own"
+        );
+        let request = agent()
+            .post(format!("{}/api/v1/flush", node.http))
+            .header("authorization", format!("Bearer {owner}"));
+        assert_eq!(request.send_empty().unwrap().status().as_u16(), 200);
+    }
+    // What each has lies in a directory of its own, by number.
+    for number in ["t1", "t2"] {
+        assert!(std::fs::read_dir(data.join(number)).unwrap().count() > 0, "{number}");
+    }
+    assert!(!data.join("t0").exists() || std::fs::read_dir(data.join("t0")).unwrap().count() == 0);
+    node.shut_down();
+    let seen = tailed.join().unwrap();
+    assert!(seen.contains(first.word) && !seen.contains(second.word), "a live tail");
+    let mut printed = String::new();
+    std::fs::File::open(folder.path().join("printed")).unwrap().read_to_string(&mut printed).unwrap();
+    for party in &parties {
+        assert!(!printed.contains(party.word) && !printed.contains(&party.sender), "{printed}");
+    }
+}
+
+fn ask_for(node: &Node, path: &str, tenant: &str, token: &str) -> (u16, String) {
+    let request =
+        agent().get(format!("{}{path}", node.http)).header("authorization", format!("Bearer {token}"));
+    let mut response = request.header("x-sawlog-tenant", tenant).call().unwrap();
+    (response.status().as_u16(), response.body_mut().read_to_string().unwrap_or_default())
+}
+
+/// Every route that gives something to read, with questions that try to see more than they should.
+fn questions(node: &Node, party: &Party, other: &Party) -> Vec<String> {
+    let hostile = [
+        String::new(),
+        "*".to_owned(),
+        "_tenant:0 OR _tenant:1 OR _tenant:2".to_owned(),
+        format!("tenant:1 OR k{}:* OR user:*", &other.word[..4]),
+        "NOT nothing | stats count() by (_tag, _host, _source)".to_owned(),
+        "* | union [*]".to_owned(),
+        "* | join user [*]".to_owned(),
+        "* | patterns".to_owned(),
+        "* | top user".to_owned(),
+    ];
+    let statements = [
+        "SELECT * FROM logs".to_owned(),
+        "SELECT _line, _tag, _fields FROM logs".to_owned(),
+        "SELECT * FROM information_schema.tables".to_owned(),
+        "SELECT * FROM \"t1\".logs UNION SELECT * FROM \"t2\".logs".to_owned(),
+        "SELECT _line FROM logs WHERE _tenant = 1 OR _tenant = 2 OR true".to_owned(),
+        "SELECT count(*) FROM logs; SELECT _line FROM logs".to_owned(),
+    ];
+    let mut answers = Vec::new();
+    let mut put =
+        |path: &str, query: &[(&str, &str)], token: &str| answers.push(ask(node, path, query, token).1);
+    for query in &hostile {
+        for path in ["/api/v1/search", "/api/v1/hits"] {
+            put(path, &[("query", query)], &party.reader);
+        }
+        for field in ["user", "_tag", "_host", "_source", "msg"] {
+            put("/api/v1/values", &[("field", field), ("query", query)], &party.reader);
+        }
+    }
+    for statement in &statements {
+        put("/api/v1/sql", &[("query", statement)], &party.reader);
+    }
+    for path in [
+        "/api/v1/fields",
+        "/api/v1/events",
+        "/api/v1/loggers",
+        "/api/v1/status",
+        "/metrics",
+        "/api/v1/openapi.json",
+        "/api/v1/session",
+        "/api/v1/tenants",
+        "/api/v1/tokens",
+        "/grep/",
+        "/api/grep/x/",
+        "/v1/status",
+    ] {
+        put(path, &[], &party.reader);
+        put(path, &[], &party.admin);
+    }
+    answers
+}

@@ -1,0 +1,249 @@
+//! Who may do what: tenants and tokens, in one file of the data directory. In reading order: this file (asking and changing),
+//! `table` (what is kept), `token` (what is given out). Knows nothing of HTTP.
+
+mod table;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use sawlog_model::{Access, AccessError, Nanos, Right, Tenant};
+use sawlog_sys::{Open, Sys};
+
+use self::table::Previous;
+pub use self::table::Role;
+pub(crate) use self::table::{Entry, Meniscus, OWNER, Producer, Table, Token};
+use self::token::Digested;
+pub(crate) use self::token::{same, uuid};
+use crate::kept::{ChangeError, Kept};
+
+/// Its name in the data directory.
+const FILE: &str = "access.json";
+
+/// The tenants of a node and their tokens; cheap to clone. Without any, everybody may do everything as the one tenant there is.
+#[derive(Clone)]
+pub struct Tenancy(Arc<Inner>);
+
+struct Inner {
+    sys: Sys,
+    data: PathBuf,
+    file: Kept,
+    table: RwLock<Table>,
+    /// What the commands of who owns the data directory show.
+    owner: OnceLock<Digested>,
+}
+
+/// A token that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// By which it is named in lists.
+    pub id: String,
+    /// The token itself: it is not kept, and cannot be shown again.
+    pub token: String,
+}
+
+impl Tenancy {
+    /// Those of a data directory.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, in words.
+    pub fn open(sys: &Sys, data: &Path) -> Result<Tenancy, String> {
+        let file = Kept::new(sys, data, FILE);
+        let table = RwLock::new(file.read("without tenants and tokens")?);
+        Ok(Tenancy(Arc::new(Inner {
+            sys: sys.clone(),
+            data: data.to_owned(),
+            file,
+            table,
+            owner: OnceLock::new(),
+        })))
+    }
+
+    /// All there is now.
+    pub(crate) fn table(&self) -> Table {
+        self.read().clone()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Table> {
+        self.0.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Nanos {
+        self.0.sys.clock.now()
+    }
+
+    /// Changes what there is; it is on stable storage when this returns, else nothing has changed.
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Table) -> Result<T, String>,
+    ) -> Result<T, ChangeError> {
+        let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = table.clone();
+        let given = change(&mut changed).map_err(ChangeError::Wrong)?;
+        self.0.file.write(&changed).map_err(ChangeError::Disk)?;
+        *table = changed;
+        Ok(given)
+    }
+
+    /// A credential that holds while this value lives, for the commands of who owns the data directory.
+    pub fn owner_token(&self) -> String {
+        let token = token::make("node", &*self.0.sys.random);
+        // The first one holds; a node asks once.
+        let _ = self.0.owner.set(Digested::of(token.as_bytes()));
+        token
+    }
+
+    /// Makes those of `names` that are missing, and a first token for who owns the node where there is none that may change it.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn ensure(&self, names: &[String]) -> Result<Option<Made>, String> {
+        let now = self.now();
+        let (asks, missing) = {
+            let table = self.read();
+            let missing: Vec<&String> = names.iter().filter(|name| table.tenant(name).is_none()).collect();
+            let keeps = |token: &Token| token.role.allows(Right::Node, Tenant(token.tenant));
+            let kept = table.tokens.values().any(keeps);
+            if missing.is_empty() && (kept || (names.is_empty() && !table.asks())) {
+                return Ok(None);
+            }
+            (!kept, missing.into_iter().cloned().collect::<Vec<_>>())
+        };
+        let made = self.change(|table| {
+            for name in &missing {
+                table.add_tenant(name, "", now)?;
+            }
+            let first = NewToken { name: "first".to_owned(), role: Role::Admin, expires: None };
+            asks.then(|| self.put(table, Tenant::DEFAULT, first)).transpose()
+        });
+        made.map_err(|error| error.to_string())
+    }
+
+    /// Leaves the first token in a file that only the node's own user can read, for whoever takes it from there: what is printed
+    /// stands in logs of the system for ever. The file's path.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn leave(&self, first: &Made) -> Result<PathBuf, String> {
+        let path = self.0.data.join("first-token");
+        let fs = &self.0.sys.fs;
+        let written = || {
+            let file = fs.open(&path, Open::Create)?;
+            fs.set_mode(&path, 0o600)?;
+            file.set_len(0)?;
+            file.write_at(format!("{}\n", first.token).as_bytes(), 0)?;
+            file.sync()
+        };
+        written().map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Makes a token in a table.
+    pub(crate) fn put(&self, table: &mut Table, tenant: Tenant, new: NewToken) -> Result<Made, String> {
+        let (random, now) = (&*self.0.sys.random, self.now());
+        if new.expires.is_some_and(|expires| expires <= now) {
+            return Err("it would have expired already".to_owned());
+        }
+        let id = token::new_id(random);
+        let made = Made { token: token::make(&id, random), id };
+        let NewToken { name, role, expires } = new;
+        let digest = Digested::of(made.token.as_bytes()).hex();
+        let kept = Token { tenant: tenant.0, name, role, digest, created: now, expires, previous: None };
+        table.add_token(made.id.clone(), kept)?;
+        Ok(made)
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn add_tenant(&self, name: &str, title: &str) -> Result<Tenant, ChangeError> {
+        let now = self.now();
+        self.change(|table| table.add_tenant(name, title, now))
+    }
+
+    /// Makes a token of a tenant.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn add_token(&self, tenant: &str, new: NewToken) -> Result<Made, ChangeError> {
+        self.change(|table| {
+            let found = table.tenant(tenant).ok_or_else(|| format!("there is no tenant {tenant:?}"))?;
+            self.put(table, found, new)
+        })
+    }
+
+    /// Makes a token in the place of one, which still holds for `keep` nanoseconds.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub(crate) fn rotate(&self, tenant: Tenant, id: &str, keep: Nanos) -> Result<Made, ChangeError> {
+        let now = self.now();
+        self.change(|table| {
+            let kept = table.token(id, tenant)?;
+            let token = token::make(id, &*self.0.sys.random);
+            let digest = std::mem::replace(&mut kept.digest, Digested::of(token.as_bytes()).hex());
+            kept.previous = Some(Previous { digest, until: now.saturating_add(keep) });
+            Ok(Made { id: id.to_owned(), token })
+        })
+    }
+
+    /// The role of a credential and the tenant that it is of; of none where nothing is asked for.
+    fn role(&self, credential: &[u8]) -> Option<(Tenant, Role)> {
+        let shown = Digested::of(credential);
+        if self.0.owner.get().is_some_and(|owner| owner.is(&shown)) {
+            return Some((Tenant::DEFAULT, Role::Admin));
+        }
+        let table = self.read();
+        if !table.asks() {
+            return Some((Tenant::DEFAULT, Role::Admin));
+        }
+        let token = table.tokens.get(token::id_of(credential)?)?;
+        token.is(&shown, self.now()).then_some((Tenant(token.tenant), token.role))
+    }
+
+    /// What a credential is good for: name of the tenant, and role.
+    pub(crate) fn describe(&self, credential: &[u8]) -> Option<(String, Role)> {
+        let (tenant, role) = self.role(credential)?;
+        Some((self.read().name(tenant).to_owned(), role))
+    }
+}
+
+/// What a new token is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// What it is for.
+    pub name: String,
+    /// What it allows.
+    pub role: Role,
+    /// From when on it is worth nothing; `None` for never.
+    pub expires: Option<Nanos>,
+}
+
+impl Access for Tenancy {
+    fn admit(&self, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
+        let (tenant, role) = self.role(credential).ok_or(AccessError)?;
+        if role.allows(right, tenant) { Ok(tenant) } else { Err(AccessError) }
+    }
+
+    fn tenant(&self, name: &str) -> Option<Tenant> {
+        self.read().tenant(name)
+    }
+
+    fn admit_to(&self, name: &str, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
+        let table = self.read();
+        let tenant = table.tenant(name).ok_or(AccessError)?;
+        let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
+        if right == Right::Ingest && kept.is_some_and(|kept| kept.admits(credential)) {
+            return Ok(tenant);
+        }
+        drop(table);
+        if self.admit(credential, right)? == tenant { Ok(tenant) } else { Err(AccessError) }
+    }
+
+    fn asks(&self) -> bool {
+        self.read().asks()
+    }
+}

@@ -1,0 +1,228 @@
+//! `/v1/tenant/{id}/publish` and `/v1/job/{id}/status`: messages as JSON, Meniscus's own or GELF, and where a durable one is.
+//!
+//! The number of a job says how far the journal was when the message stood in it, under a seal; so nothing is kept of jobs, and
+//! their states outlive a restart.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sawlog_model::time::rfc3339;
+use sawlog_model::{Access, Delivery, IngestError, Right, Tenant};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{ROOT, Refused, address, answer, is_json, object, parts, route, text, tokens};
+use crate::access::{Producer, same, uuid};
+use crate::api::{Call, Method, Route, Shared, tenants as own};
+
+pub(super) const PUBLISH: Route = Route {
+    needs: None,
+    ..route(
+        &[Method::Post],
+        "/v1/tenant/{id}/publish",
+        "Meniscus: stores a message, {\"log_message\": {…}} or GELF; 204, or 202 with a job where its producer is durable. \
+         The header MESSAGE-TOKEN bears the tenant's token.",
+        |shared, call| Box::pin(async move { answer(publish(shared, call).await) }),
+    )
+};
+
+pub(super) const PROBE: Route = Route {
+    needs: None,
+    ..route(
+        &[Method::Head],
+        "/v1/tenant/{id}/publish",
+        "Meniscus: whether messages would be taken.",
+        |shared, call| {
+            Box::pin(
+                async move { answer(admitted(&shared, &call).map(|_| StatusCode::ACCEPTED.into_response())) },
+            )
+        },
+    )
+};
+
+pub(super) const JOB: Route = Route {
+    needs: None,
+    ..route(
+        &[Method::Get],
+        "/v1/job/{id}/status",
+        "Meniscus: whether all sinks have a durable message.",
+        |shared, call| Box::pin(async move { answer(job(&shared, &call)) }),
+    )
+};
+
+/// The tenant of the address, where the message token is its own.
+fn admitted(shared: &Shared, call: &Call) -> Result<Tenant, Refused> {
+    let (name, tenancy) = (address(call).0, &shared.node.tenancy);
+    if tenancy.tenant(&name).is_none() {
+        return Err(Refused::no_tenant());
+    }
+    let shown = call.headers.get(tokens::HEADER).map(|token| token.as_bytes()).unwrap_or_default();
+    tenancy
+        .admit_to(&name, shown, Right::Ingest)
+        .map_err(|_| Refused(StatusCode::UNAUTHORIZED, "Message Token is not valid".to_owned()))
+}
+
+async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
+    let tenant = admitted(&shared, &call)?;
+    is_json(&call)?;
+    let (message, program) = message(object(&call.body)?)?;
+    let table = shared.node.tenancy.table();
+    let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
+    let (number, producer) = producer(kept.and_then(|kept| kept.producer(&program)));
+    if producer.encrypted {
+        let words = format!("Event producer {} takes messages over TLS only.", producer.name);
+        return Err(Refused(StatusCode::FORBIDDEN, words));
+    }
+    let host = message.get("host").and_then(Value::as_str).map(str::to_owned);
+    let mut line = message;
+    line.insert(
+        "meniscus".to_owned(),
+        json!({
+            "tenant": table.name(tenant),
+            "correlation": {
+                "ep_id": number,
+                "pattern": producer.pattern,
+                "durable": producer.durable,
+                "encrypted": producer.encrypted,
+                "sinks": producer.sinks,
+                "@timestamp": rfc3339(call.now),
+            },
+        }),
+    );
+    let delivery = Delivery {
+        tenant,
+        body: Value::Object(line).to_string().into(),
+        content_type: "application/json".to_owned(),
+        tag: Some(format!("meniscus.{}", tag(&producer.pattern))),
+        host,
+        ..Delivery::default()
+    };
+    let accepted = shared.node.ingest.ingest(delivery).await.map_err(refused)?;
+    if !producer.durable {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let id = Job { position: accepted.position }.id(&seal(&shared).await?);
+    let host = call.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let uri = format!("http://{host}{ROOT}/job/{id}/status");
+    Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": id, "job_status_uri": uri }))).into_response())
+}
+
+fn refused(error: IngestError) -> Refused {
+    let status = match error {
+        IngestError::Malformed(_) | IngestError::Unsupported(_) => StatusCode::BAD_REQUEST,
+        IngestError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        IngestError::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
+        IngestError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Refused(status, error.to_string())
+}
+
+/// The message of a body, and the program that it is of.
+fn message(mut body: Map<String, Value>) -> Result<(Map<String, Value>, String), Refused> {
+    match body.remove("log_message") {
+        Some(Value::Object(mut message)) => {
+            for name in ["host", "pname", "time"] {
+                text(&message, name)?;
+            }
+            // What HEAD loses a message for.
+            message.entry("native").or_insert_with(|| json!({}));
+            let program = text(&message, "pname")?;
+            Ok((message, program))
+        }
+        Some(other) => Err(Refused::bad(format!("{other} is not of type 'object'"))),
+        None if body.contains_key("short_message") => {
+            text(&body, "host")?;
+            let program = ["_pname", "facility"].iter().find_map(|name| body.get(*name)?.as_str());
+            let program = program.unwrap_or_default().to_owned();
+            let plain = |name: String| name.strip_prefix('_').map(str::to_owned).unwrap_or(name);
+            Ok((
+                body.into_iter()
+                    .filter(|(name, _)| name != "_id")
+                    .map(|(name, value)| (plain(name), value))
+                    .collect(),
+                program,
+            ))
+        }
+        None if body.is_empty() => Err(Refused::bad("'log_message' is a required property")),
+        None => {
+            let program = body.get("pname").and_then(Value::as_str).unwrap_or_default().to_owned();
+            Ok((body, program))
+        }
+    }
+}
+
+/// The producer that a message is of; the default one where none has the program's name.
+fn producer(found: Option<(u32, &Producer)>) -> (Option<u32>, Producer) {
+    match found {
+        Some((number, producer)) => (Some(number), producer.clone()),
+        None => {
+            let name = "default".to_owned();
+            let sinks = vec!["elasticsearch".to_owned()];
+            (None, Producer { pattern: name.clone(), name, sinks, ..Producer::default() })
+        }
+    }
+}
+
+/// A pattern as the part of a tag.
+fn tag(pattern: &str) -> String {
+    let fits = |char: char| if char.is_alphanumeric() || matches!(char, '-' | '_') { char } else { '_' };
+    pattern.chars().map(fits).take(100).collect()
+}
+
+/// What jobs are sealed with; made at the first of them.
+async fn seal(shared: &Shared) -> Result<String, Refused> {
+    let have = shared.node.tenancy.table().seal;
+    if !have.is_empty() {
+        return Ok(have);
+    }
+    let new = uuid(&*shared.node.sys.random);
+    let made = own::changing(shared, move |tenancy| {
+        tenancy.change(|table| {
+            if table.seal.is_empty() {
+                table.seal = new;
+            }
+            Ok(table.seal.clone())
+        })
+    });
+    made.await.map_err(|error| Refused(error.status, error.error))
+}
+
+/// A message on its way to all sinks.
+struct Job {
+    /// It stands in the journal below that.
+    position: u64,
+}
+
+impl Job {
+    /// Its number, in the form of a UUID: the position and a seal.
+    fn id(&self, seal: &str) -> String {
+        let sealed = Sha256::digest([seal.as_bytes(), &self.position.to_be_bytes()].concat());
+        let hex: String = self
+            .position
+            .to_be_bytes()
+            .iter()
+            .chain(&sealed[..8])
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    /// The job of a number; `None` where nobody gave it out.
+    fn read(id: &str, seal: &str) -> Option<Job> {
+        let hex: String = id.chars().filter(|char| *char != '-').take(16).collect();
+        let job = Job { position: u64::from_str_radix(&hex, 16).ok()? };
+        same(job.id(seal).as_bytes(), id.as_bytes()).then_some(job)
+    }
+}
+
+fn job(shared: &Shared, call: &Call) -> Result<Response, Refused> {
+    let id = parts(call, "/v1/job/").into_iter().next().unwrap_or_default();
+    let seal = shared.node.tenancy.table().seal;
+    let known = Some(seal).filter(|seal| !seal.is_empty()).and_then(|seal| Job::read(&id, &seal));
+    let job = known.ok_or_else(|| Refused::absent("Unable to locate job."))?;
+    let waiting = shared.node.ingest.waiting(job.position);
+    let status = if waiting == 0 { "complete" } else { "pending" };
+    Ok(Json(json!({ "job_id": id, "job_status": status, "sinks_waiting": waiting })).into_response())
+}

@@ -1,0 +1,193 @@
+//! Who may ask what: every route of the router's own list, by each of its methods, with every kind of credential.
+
+use sawlog_model::time::SECOND;
+
+use super::*;
+use crate::access::{NewToken, Role};
+use crate::door;
+
+/// Routes that anybody may ask, by name: a new one that forgets its right is none of them, and fails here.
+const FREE: &[&str] = &[
+    "GET /healthz",
+    "GET /bin/sawlog-agent",
+    "POST /api/v1/login",
+    "POST /api/v1/logout",
+    // These bear a message token, or a number under a seal: see the tests of Meniscus's API.
+    "HEAD /v1/tenant/{id}/token",
+    "HEAD /v1/{id}/token",
+    "POST /v1/tenant/{id}/publish",
+    "POST /v1/{id}/publish",
+    "HEAD /v1/tenant/{id}/publish",
+    "HEAD /v1/{id}/publish",
+    "GET /v1/job/{id}/status",
+];
+
+/// A house with the tenants `default`, `acme` and `globex`.
+fn tenants() -> House {
+    let house = house_of(|tenancy| Arc::new(tenancy), Settings::default());
+    for name in ["acme", "globex"] {
+        house.tenancy.add_tenant(name, "").expect("made");
+    }
+    house
+}
+
+fn token(house: &House, tenant: &str, role: Role) -> String {
+    let new = NewToken { name: "test".to_owned(), role, expires: None };
+    house.tenancy.add_token(tenant, new).expect("made").token
+}
+
+impl House {
+    /// The status of an answer; what follows its head is not waited for.
+    async fn status(
+        &self,
+        route: &crate::api::Route,
+        method: Method,
+        token: &str,
+        named: &str,
+    ) -> StatusCode {
+        let mut asked = request(method, route.path, Some(token).filter(|token| !token.is_empty()));
+        if !named.is_empty() {
+            asked.headers_mut().insert(door::TENANT, named.parse().expect("a header"));
+        }
+        self.send(asked).await.status()
+    }
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_right() {
+    let house = tenants();
+    let holders = ["default", "acme"].into_iter().flat_map(|tenant| Role::ALL.map(|role| (tenant, role)));
+    let tokens: Vec<_> = holders.map(|(tenant, role)| (tenant, role, token(&house, tenant, role))).collect();
+    // Made last, so that it expires as late as possible; then waited for.
+    let soon = Sys::real().clock.now() + SECOND / 20;
+    let new = NewToken { name: "short".to_owned(), role: Role::Admin, expires: Some(soon) };
+    let expired = house.tenancy.add_token("default", new).expect("made").token;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    for route in all() {
+        for method in route.methods {
+            let what = format!("{} {}", method.name(), route.path);
+            let Some(right) = route.needs else {
+                assert!(FREE.contains(&what.as_str()), "{what} asks for nothing; is anybody to have it?");
+                continue;
+            };
+            for (wrong, why) in
+                [("", "no token"), ("sawlog_00_00", "an unknown one"), (&expired, "an expired one")]
+            {
+                let status = house.status(route, *method, wrong, "").await;
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{what} with {why}");
+            }
+            for (tenant, role, token) in &tokens {
+                let number = house.tenancy.tenant(tenant).expect("there is one");
+                let may = role.allows(right, number);
+                let got = house.status(route, *method, token, "").await;
+                assert_eq!(may, got != StatusCode::UNAUTHORIZED, "{what} as {role:?} of {tenant}: {got}");
+                let theirs = house.status(route, *method, token, "globex").await;
+                let owns = role.allows(Right::Node, number);
+                assert_eq!(
+                    owns,
+                    theirs != StatusCode::UNAUTHORIZED,
+                    "{what} as {role:?} of {tenant} for another"
+                );
+                let nobody = house.status(route, *method, token, "nobody").await;
+                assert_eq!(nobody, StatusCode::UNAUTHORIZED, "{what} for a tenant that is not there");
+            }
+        }
+    }
+    for (method, path) in [("GET", "/nowhere"), ("DELETE", "/api/v1/search")] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        let status = house.send(request).await.status().as_u16();
+        assert!(matches!(status, 404 | 405), "{path}: what is not in the list is not there");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_shown_as_token_password_or_cookie() {
+    let house = tenants();
+    let reader = token(&house, "acme", Role::Read);
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("x:{reader}"));
+    for (name, value) in [
+        (header::AUTHORIZATION, format!("Bearer {reader}")),
+        (header::AUTHORIZATION, format!("Basic {basic}")),
+        (header::COOKIE, format!("a=b; {}={reader}", door::COOKIE)),
+    ] {
+        let asked = Request::get("/api/v1/session").header(name, value);
+        let response = house.send(asked.body(Body::empty()).expect("a request")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let said: Value = serde_json::from_str(&body(response).await).expect("JSON");
+        assert_eq!(
+            (&said["tenant"], &said["role"], &said["asks"]),
+            (&"acme".into(), &"read".into(), &true.into())
+        );
+    }
+    let login = Request::post("/api/v1/login").header(header::CONTENT_TYPE, "application/json");
+    let login = login.body(Body::from(format!("{{\"token\":\"{reader}\"}}"))).expect("a request");
+    let response = house.send(login).await;
+    let cookie = response.headers()[header::SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(cookie.contains(&reader) && cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    let wrong = Request::post("/api/v1/login?token=x").body(Body::empty()).expect("a request");
+    assert_eq!(house.send(wrong).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+impl House {
+    /// Asks with a token; the answer as JSON where it is good.
+    async fn asked(&self, method: &str, path: &str, token: &str) -> Result<Value, StatusCode> {
+        let asked = Request::builder().method(method).uri(path);
+        let asked = asked.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let response = self.send(asked.body(Body::empty()).expect("a request")).await;
+        if response.status() != StatusCode::OK {
+            return Err(response.status());
+        }
+        Ok(serde_json::from_str(&body(response).await).expect("JSON"))
+    }
+}
+
+#[tokio::test]
+async fn tenants_and_tokens_are_made_over_the_api() {
+    let house = tenants();
+    let node = token(&house, "default", Role::Admin);
+    let made = house.asked("POST", "/api/v1/tenants/add?name=initech&title=Initech%20Ltd", &node).await;
+    assert_eq!(made.expect("made")["name"], "initech");
+    assert_eq!(
+        house.asked("POST", "/api/v1/tenants/add?name=initech", &node).await,
+        Err(StatusCode::BAD_REQUEST),
+        "twice"
+    );
+    let listed = house.asked("GET", "/api/v1/tenants", &node).await.expect("a list");
+    let names: Vec<&str> =
+        listed["tenants"].as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["default", "acme", "globex", "initech"]);
+
+    let admin = token(&house, "acme", Role::Admin);
+    let listed = house.asked("GET", "/api/v1/tenants", &admin).await.expect("a list");
+    assert_eq!(listed["tenants"].as_array().map(Vec::len), Some(1), "its own only");
+    let made = house.asked("POST", "/api/v1/tokens/add?role=read&name=grafana&expires=30d", &admin).await;
+    let made = made.expect("made");
+    let (id, reader) = (made["id"].as_str().expect("an id"), made["token"].as_str().expect("a token"));
+    assert!(house.asked("GET", "/api/v1/fields", reader).await.is_ok());
+    let listed = house.asked("GET", "/api/v1/tokens", &admin).await.expect("a list");
+    let shown = listed["tokens"].as_array().expect("a list").iter().find(|one| one["id"] == id);
+    assert!(shown.is_some_and(|one| one["role"] == "read" && one["expires"].is_string()));
+    assert!(!listed.to_string().contains(reader), "a token is shown once");
+
+    let rotated = house.asked("POST", &format!("/api/v1/tokens/rotate?id={id}&keep=1h"), &admin).await;
+    let next = rotated.expect("rotated")["token"].as_str().expect("a token").to_owned();
+    for token in [reader, &next] {
+        assert!(house.asked("GET", "/api/v1/fields", token).await.is_ok(), "both hold");
+    }
+    let other = token(&house, "globex", Role::Admin);
+    for does in ["rotate", "remove"] {
+        let theirs = house.asked("POST", &format!("/api/v1/tokens/{does}?id={id}"), &other).await;
+        assert_eq!(theirs, Err(StatusCode::BAD_REQUEST), "another tenant's token");
+    }
+    house.asked("POST", &format!("/api/v1/tokens/remove?id={id}"), &admin).await.expect("removed");
+    assert_eq!(house.asked("GET", "/api/v1/fields", &next).await, Err(StatusCode::UNAUTHORIZED));
+    house.asked("POST", "/api/v1/tenants/remove?name=acme", &node).await.expect("removed");
+    assert_eq!(house.asked("GET", "/api/v1/tenants", &admin).await, Err(StatusCode::UNAUTHORIZED));
+}
+
+#[tokio::test]
+async fn the_first_tenant_gives_a_first_token() {
+    let house = house_of(|tenancy| Arc::new(tenancy), Settings::default());
+    let said = house.asked("POST", "/api/v1/tenants/add?name=acme", "").await.expect("made");
+    assert!(said["first_token"].as_str().is_some_and(|token| token.starts_with("sawlog_")));
+}
