@@ -56,7 +56,7 @@ const OWN: &[Opt] = &[
         "logstash.#",
         "Input: what the queue is bound to; it is unbound from what stood here before.",
     ),
-    opt("durable", OptKind::Bool, "false", "Input: declare the queue durable."),
+    opt("durable", OptKind::Bool, "false", "Declare the queue durable."),
     opt("exclusive", OptKind::Bool, "false", "Input: be the only consumer of the queue."),
     opt("prefetch", OptKind::Number, "1000", "Input: most messages that are not acknowledged."),
     opt("tag", OptKind::Text, "logstash", "Input: tag of the rows; `${routing_key}` is the message's."),
@@ -76,6 +76,12 @@ const OWN: &[Opt] = &[
     opt("buffer", OptKind::Bytes, "64MiB", "Input: memory for messages that are not on stable storage yet."),
     opt("reconnect", OptKind::Duration, "30s", "Longest wait before connecting again."),
     opt("credential", OptKind::Text, "", "Input: token of the tenant that all senders act for."),
+    opt(
+        "bind_queue",
+        OptKind::Text,
+        "",
+        "Output: a queue that is declared and bound by the routing key, so that messages wait in it; empty: none.",
+    ),
     opt("routing_key", OptKind::Text, "${tag}", "Output: routing key; `${tag}` is the row's tag."),
     opt(
         "persistent",

@@ -1,6 +1,7 @@
 //! The publisher: each row is a message, and a batch counts as handed on when the broker has confirmed all of them. Knows
 //! nothing of where rows come from.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use sawlog_wire::shared::tls::Connector;
 use tokio::time::timeout;
 
 use super::client::Client;
-use super::topology::{Exchange, short};
+use super::topology::{Exchange, Queue, short};
 use super::transport::Gate;
 
 /// Messages that are published before their confirmations are waited for.
@@ -52,6 +53,7 @@ pub(super) fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, Conf
     let publisher = Publisher {
         client,
         tls,
+        queue: Queue::bound(options)?,
         exchange: Exchange::read(options)?,
         mandatory: options.flag("mandatory"),
         open: tokio::sync::Mutex::new(None),
@@ -81,6 +83,8 @@ struct Publisher {
     tls: Option<Connector>,
     exchange: Exchange,
     mandatory: bool,
+    /// A queue in which messages wait.
+    queue: Option<Queue>,
     open: tokio::sync::Mutex<Option<(Connection, Channel)>>,
 }
 
@@ -105,7 +109,11 @@ impl Publisher {
         let told = |error: lapin::Error| format!("{}: {error}", self.client.address);
         if open.as_ref().is_none_or(|(_, channel)| !channel.status().connected()) {
             let connection = self.client.connect(self.tls.as_ref(), &Gate::new(GATE), "sawlog").await?;
-            let channel = self.exchange.declare(&connection).await.map_err(told)?;
+            let mut channel = self.exchange.declare(&connection).await.map_err(told)?;
+            if let Some(queue) = &self.queue {
+                channel = queue.declare(&connection, channel).await.map_err(told)?;
+                queue.bind(&channel, &BTreeSet::new()).await.map_err(told)?;
+            }
             channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(told)?;
             *open = Some((connection, channel));
         }

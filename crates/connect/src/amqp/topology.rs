@@ -115,6 +115,20 @@ impl Queue {
         Ok(Queue { name, durable: options.flag("durable"), declare: options.flag("declare"), bindings })
     }
 
+    /// The queue in which an output's messages wait, where one is configured.
+    ///
+    /// # Errors
+    /// As [`Queue::read`].
+    pub fn bound(options: &Options) -> Result<Option<Self>, ConfigError> {
+        let name = short("bind_queue", options.text("bind_queue"))?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let exchange = short("exchange", options.text("exchange"))?;
+        let bindings = BTreeSet::from([(exchange, short("routing_key", options.text("routing_key"))?)]);
+        Ok(Some(Queue { name, durable: options.flag("durable"), declare: options.flag("declare"), bindings }))
+    }
+
     /// Sees to it that the queue is there; gives a channel that is open.
     pub async fn declare(&self, connection: &Connection, channel: Channel) -> lapin::Result<Channel> {
         if self.declare {

@@ -89,6 +89,9 @@ pub struct FluentForm {
     pub read: fn(&mut ElementReader<'_>) -> Given,
 }
 
+/// Options that every element may have; they are read elsewhere.
+const EVERYWHERE: &[&str] = &["@type", "type", "@id", "id", "@label", "@log_level", "log_level"];
+
 /// Reads the options of an element: each is taken by its name once; whatever was not taken is unknown.
 pub struct ElementReader<'a> {
     element: &'a Element,
@@ -105,8 +108,7 @@ impl<'a> ElementReader<'a> {
 
     /// A reader of the dialect: it decides what units of sizes and times mean.
     pub fn compatible(element: &'a Element, compat: Compat, findings: &'a mut Vec<Finding>) -> Self {
-        let known = vec!["@type", "type", "@id", "id", "@label", "@log_level", "log_level"];
-        ElementReader { element, compat, known, findings }
+        ElementReader { element, compat, known: EVERYWHERE.to_vec(), findings }
     }
 
     /// The dialect that the element is written in.
@@ -122,6 +124,11 @@ impl<'a> ElementReader<'a> {
     /// The element.
     pub fn element(&self) -> &'a Element {
         self.element
+    }
+
+    /// The options that were asked for so far: those that the element may have.
+    pub fn asked(&self) -> &[&'static str] {
+        &self.known[EVERYWHERE.len()..]
     }
 
     /// The text of an option. `key` is from now on known.
@@ -268,9 +275,9 @@ impl<'a> ElementReader<'a> {
         self.report(key, &format!("`{key}`: {message}"), false);
     }
 
-    /// Reports a line of an option's value as wrong, counted from 0.
-    pub fn wrong_at(&mut self, key: &str, line: usize, message: &str) {
-        self.wrong(key, message);
+    /// Reports a line of an option's value, counted from 0, as wrong or as worth knowing.
+    pub fn tell_at(&mut self, key: &str, line: usize, message: &str, note: bool) {
+        self.report(key, &format!("`{key}`: {message}"), note);
         if let Some(finding) = self.findings.last_mut() {
             finding.line += line;
         }

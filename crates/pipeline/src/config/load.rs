@@ -71,12 +71,16 @@ pub fn load(
         .map_err(|message| vec![Finding { file: file.clone(), line: 0, message, note: false }])?;
     let dialect = if compat.is_some() { Dialect::Fluent } else { Dialect::of(path, &text) };
     let (config, mut findings) = match dialect {
-        Dialect::Toml => match super::read(&text, known.protocols, known.settings) {
-            Ok(config) => (config, Vec::new()),
-            Err(problems) => {
-                (Config::default(), problems.into_iter().map(|problem| found(&file, problem)).collect())
+        Dialect::Toml => {
+            let found = |problems: Vec<Problem>, note| {
+                let finding = |Problem { line, message }| Finding { file: file.clone(), line, message, note };
+                problems.into_iter().map(finding).collect()
+            };
+            match super::sections::read(&text, known) {
+                Ok((config, notes)) => (config, found(notes, true)),
+                Err(problems) => (Config::default(), found(problems, false)),
             }
-        },
+        }
         Dialect::Flosculus => ini::read_flosculus(path, &text, known),
         Dialect::Beaver => ini::read_beaver(&*sys.fs, path, &text, known),
         Dialect::Fluent => {
@@ -128,10 +132,6 @@ fn refused_inputs(config: &Config, known: Known<'_>, file: &Arc<PathBuf>) -> Vec
         Some(Finding { file: file.clone(), line: section.line, message, note: false })
     };
     config.inputs.iter().filter_map(refused).collect()
-}
-
-fn found(file: &Arc<PathBuf>, problem: Problem) -> Finding {
-    Finding { file: file.clone(), line: problem.line, message: problem.message, note: false }
 }
 
 /// What was found as lines, one each; what is wrong, or all with the notes.

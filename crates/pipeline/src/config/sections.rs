@@ -36,10 +36,16 @@ const OF_QUEUE: &[&str] = &[
     "memory",
 ];
 
-/// Reads a configuration.
-pub(super) fn read(text: &str, known: Known<'_>) -> Result<Config, Vec<Problem>> {
-    let mut reader =
-        Reader { text, known, config: Config::default(), problems: Vec::new(), labels: Vec::new() };
+/// Reads a configuration; with what is worth knowing of it.
+pub(super) fn read(text: &str, known: Known<'_>) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    let mut reader = Reader {
+        text,
+        known,
+        config: Config::default(),
+        problems: Vec::new(),
+        notes: Vec::new(),
+        labels: Vec::new(),
+    };
     match DeTable::parse(text) {
         Ok(table) => reader.root(table.get_ref()),
         Err(error) => {
@@ -49,7 +55,7 @@ pub(super) fn read(text: &str, known: Known<'_>) -> Result<Config, Vec<Problem>>
     }
     reader.unknown_labels();
     if reader.problems.is_empty() {
-        return Ok(reader.config);
+        return Ok((reader.config, reader.notes));
     }
     reader.problems.sort_by_key(|problem| problem.line);
     Err(reader.problems)
@@ -60,6 +66,7 @@ struct Reader<'a> {
     known: Known<'a>,
     config: Config,
     problems: Vec<Problem>,
+    notes: Vec<Problem>,
     /// Labels that rows are sent to, and where it says so.
     labels: Vec<(Range<usize>, String)>,
 }
@@ -307,7 +314,8 @@ impl<'a> Reader<'a> {
             let opens = ["\"\"\"", "'''"].iter().find_map(|quotes| text.strip_prefix(quotes));
             let skipped = opens.is_some_and(|text| text.starts_with(['\n', '\r']));
             let line = self.line(&at) + usize::from(skipped) + wrong.line;
-            self.problems.push(Problem { line, message: format!("`{}`: {}", wrong.option, wrong.message) });
+            let of = if wrong.note { &mut self.notes } else { &mut self.problems };
+            of.push(Problem { line, message: format!("`{}`: {}", wrong.option, wrong.message) });
         }
     }
 

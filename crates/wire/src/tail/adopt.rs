@@ -16,6 +16,7 @@ use super::kin::{self, Candidate, Kin};
 use super::mark::{Anchor, Head, Mark};
 use super::names::{family, is_packed, is_rotation};
 use super::pack::{Content, Packing};
+use super::pos_file::Place;
 use super::sources::{Family, FileId, Known, family_of, is_gone};
 use super::unpacking::Unpacking;
 use super::watch::{LET_GO, Tail};
@@ -25,6 +26,9 @@ const WHOLE: i64 = 2 * SECOND;
 
 /// The last lines of a file are looked for among so many bytes.
 const LAST: u64 = 8 << 20;
+
+/// Bytes in which lines are counted at once.
+const COUNTED: usize = 256 << 10;
 
 /// A file that is open, and what is known of it.
 struct Opened {
@@ -138,9 +142,18 @@ impl Tail {
     /// Where a file is read from that is new here: where another program stopped, else from its beginning or its end.
     fn first_mark(&self, opened: &Opened) -> Option<Mark> {
         if opened.content.packing == Packing::Plain
-            && let Some(offset) = self.positions.offset(&opened.path, &opened.metadata)
+            && let Some(place) = self.positions.place(&opened.path, &opened.metadata)
         {
-            return self.mark_at(opened, offset);
+            return match place {
+                Place::Byte(offset) => self.mark_at(opened, offset),
+                Place::Line(count) => match line_start(opened, count) {
+                    Ok(offset) => self.mark_at(opened, offset),
+                    Err(error) => {
+                        self.cannot_open(&opened.path, &error).ok()?;
+                        None
+                    }
+                },
+            };
         }
         // What came after the watch began is new from its first byte on.
         let came = opened.metadata.birth >= self.began;
@@ -214,6 +227,7 @@ impl Tail {
             _ => Ok(Vec::new()),
         };
         let mut cutter = Cutter::new(origin, settings, self.limits, mark);
+        cutter.set_encoding(self.options.lines.encoding);
         if !self.options.lines.path_key.is_empty() {
             cutter.add_field(&self.options.lines.path_key, &name);
         }
@@ -322,6 +336,23 @@ impl Tail {
         }
         self.resume(known.known.source.id, opened)
     }
+}
+
+/// Where the line begins that so many stand before; the file's beginning where it has fewer, since it was truncated then.
+fn line_start(opened: &Opened, count: u64) -> io::Result<u64> {
+    let (mut left, mut at, mut bytes) = (count, 0, vec![0; COUNTED]);
+    while left > 0 {
+        let read = read_full(&**opened.content.file(), &mut bytes, at)?;
+        if read == 0 {
+            return Ok(0);
+        }
+        let ends =
+            memchr::memchr_iter(b'\n', &bytes[..read]).take(usize::try_from(left).unwrap_or(usize::MAX));
+        let (count, last) = ends.fold((0, None), |(count, _), end| (count + 1, Some(end)));
+        left -= count;
+        at += if left == 0 { last.map_or(0, |end| end as u64 + 1) } else { read as u64 };
+    }
+    Ok(at)
 }
 
 /// Where the last so many lines of a file begin, as far as they are among its last bytes; its end where none are asked for.

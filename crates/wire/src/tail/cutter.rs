@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_model::{Batch, Context, KnownSource, Limits, Marks, Nanos, SECOND, Source, Tenant};
+use sawlog_model::{Batch, Context, KnownSource, Limits, Marks, Nanos, Row, SECOND, Source, Tenant};
 
 use super::mark::{ANCHOR, Anchor, HEAD, Head, Mark};
+use super::transcode::{Transcoded, Transcoder};
 use crate::format::{More, Parser, Settings};
 
 /// How far the time of a file may go on before the parser is told.
@@ -40,6 +41,9 @@ pub(crate) struct Cutter {
     held: Bytes,
     /// Lines that were left out since they are not of the configured form, and the last of them.
     dropped: (u64, Bytes),
+    /// What the lines are written in, where that is not UTF-8, and how many were not.
+    encoding: Option<Transcoder>,
+    invalid: u64,
     /// A field that all rows get, and its value.
     added: Option<(String, String)>,
 }
@@ -54,7 +58,27 @@ impl Cutter {
         let written = settings.fallback;
         let (last, first, held) = (Vec::new(), Vec::new(), Bytes::new());
         let dropped = (0, Bytes::new());
-        Cutter { origin, settings, limits, parser, written, mark, last, first, held, dropped, added: None }
+        let (encoding, invalid, added) = (None, 0, None);
+        Cutter {
+            origin,
+            settings,
+            limits,
+            parser,
+            written,
+            mark,
+            last,
+            first,
+            held,
+            dropped,
+            encoding,
+            invalid,
+            added,
+        }
+    }
+
+    /// Says what the lines are written in.
+    pub(crate) fn set_encoding(&mut self, encoding: Option<Transcoder>) {
+        self.encoding = encoding;
     }
 
     /// Gives all rows a field.
@@ -133,6 +157,11 @@ impl Cutter {
         std::mem::take(&mut self.dropped)
     }
 
+    /// How many lines since this was asked last are not of the encoding, and were left as they are.
+    pub(crate) fn take_invalid(&mut self) -> u64 {
+        std::mem::take(&mut self.invalid)
+    }
+
     /// Begins the next epoch.
     pub(crate) fn begin_epoch(&mut self) {
         self.mark = self.mark.next_epoch();
@@ -147,22 +176,31 @@ impl Cutter {
 
     /// Takes the bytes that follow those held, which `buffer` begins with; gives the rows that are whole now.
     pub(crate) fn cut(&mut self, buffer: Bytes, more: More, received: Nanos) -> Option<Batch> {
-        let mut parsed = self.parser.parse(&buffer, self.mark.offset, more);
-        self.held = buffer.slice(parsed.consumed..);
+        let begin = self.mark.offset;
+        let transcoded = self.encoding.map(|encoding| encoding.text(buffer.clone()));
+        let text = transcoded.as_ref().map_or(&buffer, |transcoded| &transcoded.text).clone();
+        let mut parsed = self.parser.parse(&text, begin, more);
+        let taken =
+            transcoded.as_ref().map_or(parsed.consumed, |transcoded| transcoded.origin(parsed.consumed));
+        self.held = buffer.slice(taken..);
         self.dropped.0 += parsed.dropped.0;
         if let Some(line) = parsed.dropped.1.clone() {
-            self.dropped.1 = buffer.slice(line.start..line.end.min(line.start + SHOWN));
+            self.dropped.1 = text.slice(line.start..line.end.min(line.start + SHOWN));
         }
-        if parsed.consumed == 0 {
+        if taken == 0 {
             return None;
         }
-        self.advance(&buffer[..parsed.consumed]);
+        self.advance(&buffer[..taken]);
+        if let Some(transcoded) = &transcoded {
+            self.invalid += transcoded.invalid(parsed.consumed);
+            place(&mut parsed.rows, begin, transcoded);
+        }
         if parsed.rows.is_empty() {
             return None;
         }
         if let Some((name, value)) = &self.added {
             let name = self.parser.name(name);
-            parsed.add_field(buffer.len(), name, value.as_bytes());
+            parsed.add_field(text.len(), name, value.as_bytes());
         }
         for row in &mut parsed.rows {
             row.received = received;
@@ -175,7 +213,7 @@ impl Cutter {
             source: self.origin.source.clone(),
             epoch: self.mark.epoch,
             context: self.origin.context.clone(),
-            buffer: parsed.whole(buffer),
+            buffer: parsed.whole(text),
             names: self.parser.names(),
             rows: parsed.rows,
             slots: parsed.slots,
@@ -201,5 +239,12 @@ impl Cutter {
         if !self.held.is_empty() {
             self.held = Bytes::copy_from_slice(&self.held);
         }
+    }
+}
+
+/// Gives rows of a text that begins at `begin` the places that they have in the file.
+fn place(rows: &mut [Row], begin: u64, transcoded: &Transcoded) {
+    for row in rows {
+        row.offset = begin + transcoded.origin((row.offset - begin) as usize) as u64;
     }
 }

@@ -9,6 +9,7 @@ use sawlog_pipeline::{DeliveryError, Intake};
 use sawlog_sys::Sys;
 use sawlog_sys::task::Stop;
 
+use super::cutter::Cutter;
 use super::pool::Pool;
 
 /// Shortest and longest wait before rows are offered again.
@@ -50,6 +51,23 @@ impl Delivery {
 
     pub(crate) fn record(&self, sources: Vec<KnownSource>) -> Result<(), Stopped> {
         self.insist(|| self.intake.record(sources.clone()))
+    }
+
+    /// Counts the lines that were left out since they are not of the configured form, and those that are not of the encoding.
+    pub(crate) fn tell(&self, cutter: &mut Cutter) {
+        let ((dropped, last), invalid) = (cutter.take_dropped(), cutter.take_invalid());
+        let path = &cutter.origin.source.facts.path;
+        if dropped > 0 {
+            let text = format!("{path}: no match: {}", String::from_utf8_lossy(&last));
+            self.intake.count_errors("unmatched", dropped, &text);
+        }
+        if invalid > 0 {
+            self.intake.count_errors(
+                "encoding",
+                invalid,
+                &format!("{path}: not of its encoding, left as it is"),
+            );
+        }
     }
 
     fn insist(&self, deliver: impl Fn() -> Result<(), DeliveryError>) -> Result<(), Stopped> {

@@ -42,14 +42,10 @@ fn source(reader: &mut ElementReader<'_>) -> Given {
     given.extend(recent.map(|text| ("limit_recently_modified", vec![text])));
     let quiet = reader.time("multiline_flush_interval").map_or_else(|| "0s".to_owned(), duration_text);
     given.push(("multiline_flush_interval", vec![quiet]));
-    for key in ["encoding", "from_encoding"] {
-        let name = reader.text(key).unwrap_or_default().to_ascii_lowercase();
-        if !matches!(name.as_str(), "" | "utf-8" | "utf8" | "us-ascii" | "ascii" | "ascii-8bit" | "binary") {
-            reader.wrong(
-                key,
-                &format!("lines in `{name}` cannot be converted here; have them written in UTF-8"),
-            );
-        }
+    // Text leaves Fluentd as UTF-8 whatever its `encoding` is; what `from_encoding` says is what the file is written in.
+    let encoding = ["encoding", "from_encoding"].map(|key| reader.text(key).map(str::to_owned));
+    if let Some(name) = encoding.into_iter().flatten().next_back() {
+        given.push(("encoding", vec![name]));
     }
     if reader.child("group").is_some() {
         let element = reader.element();

@@ -204,15 +204,6 @@ impl Follower {
         Ok(Ok(Read::Bytes { read, more, unlinked: metadata.links == 0 }))
     }
 
-    /// Counts the lines that were left out since they are not of the configured form.
-    fn tell_dropped(&mut self, delivery: &Delivery) {
-        let (count, last) = self.cutter.take_dropped();
-        if count > 0 {
-            let text = format!("{}: no match: {}", self.path.display(), String::from_utf8_lossy(&last));
-            delivery.intake.count_errors("unmatched", count, &text);
-        }
-    }
-
     /// Whether the file, of this length, still has the bytes that were read; forgets such as are no rows yet and are gone.
     fn has_same_bytes(&mut self, len: u64) -> io::Result<bool> {
         if !self.cutter.held().is_empty() && len >= self.cutter.end() {
@@ -253,7 +244,7 @@ impl Follower {
         };
         let batch = self.cutter.cut(buffer.freeze(held.len() + read), More::Yes, delivery.now());
         // Before the rows that follow them are anywhere.
-        self.tell_dropped(delivery);
+        delivery.tell(&mut self.cutter);
         delivery.offer(batch, self.cutter.mark().position())?;
         Ok(Ok(read))
     }
@@ -265,7 +256,7 @@ impl Follower {
             return Ok(());
         }
         let batch = self.cutter.cut(self.cutter.held().clone(), more, delivery.now());
-        self.tell_dropped(delivery);
+        delivery.tell(&mut self.cutter);
         delivery.offer(batch, self.cutter.mark().position())?;
         self.cutter.shrink();
         Ok(())

@@ -182,7 +182,9 @@ impl Importer {
         let settings = self.options.lines.settings(metadata.modified, metadata.modified);
         let context = Arc::new(self.options.lines.context(&source.facts.name));
         let origin = Origin { tenant: self.options.tenant, source: Arc::new(source), context };
-        Cutter::new(origin, settings, self.options.limits, mark)
+        let mut cutter = Cutter::new(origin, settings, self.options.limits, mark);
+        cutter.set_encoding(self.options.lines.encoding);
+        cutter
     }
 
     fn read(

@@ -20,9 +20,11 @@ mod options;
 mod pack;
 mod pool;
 mod pos_file;
+mod sincedb;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod transcode;
 mod unpacking;
 mod watch;
 
@@ -34,6 +36,7 @@ use sawlog_sys::watch::Watcher;
 pub use import::{ImportError, ImportOptions, Imported, Importer, Progress};
 pub use options::LineOptions;
 pub use pack::Packing;
+pub use transcode::Transcoder;
 
 use crate::format::parse;
 use delivery::Delivery;
@@ -69,6 +72,12 @@ const OWN: &[Opt] = &[
     Opt { name: "exclude", kind: OptKind::List, default: "", help: "Patterns of files to leave out." },
     Opt { name: "format", kind: OptKind::Text, default: "", help: "Format of the lines; empty: detected." },
     Opt {
+        name: "encoding",
+        kind: OptKind::Text,
+        default: "",
+        help: "Encoding of the lines where it is not UTF-8, such as shift_jis, iso-8859-1 or utf-16le.",
+    },
+    Opt {
         name: "timezone",
         kind: OptKind::Text,
         default: "",
@@ -90,7 +99,7 @@ const OWN: &[Opt] = &[
         name: "pos_file",
         kind: OptKind::Text,
         default: "",
-        help: "Position file of Fluentd or ik, read for files that are not known yet: they are read on from where those stopped.",
+        help: "Position file of Fluentd or ik, or Beaver's sincedb, read for files that are not known yet: they are read on from where those stopped.",
     },
     Opt {
         name: "path_timezone",
@@ -188,4 +197,24 @@ impl Input for TailInput {
         };
         Ok(Running { address: None, join: Box::new(join) })
     }
+}
+
+/// See [`crate::fuzz::sincedb`].
+pub(crate) fn fuzz_sincedb(bytes: &[u8]) {
+    let rows = sincedb::read(bytes).unwrap_or_default();
+    assert!(rows.len() <= bytes.len(), "{} rows", rows.len());
+}
+
+/// See [`crate::fuzz::transcoded_lines`].
+pub(crate) fn fuzz_transcoder(name: &str, bytes: &[u8]) {
+    let transcoder = Transcoder::named(name).ok().flatten().expect("an encoding");
+    let read = transcoder.text(bytes::Bytes::copy_from_slice(bytes));
+    let mut last = 0;
+    for at in 0..=read.text.len() {
+        let origin = read.origin(at);
+        assert!(last <= origin && origin <= bytes.len(), "{at}: {origin} of {}", bytes.len());
+        last = origin;
+    }
+    assert_eq!(read.origin(read.text.len()), bytes.len());
+    assert!(read.invalid(read.text.len()) <= 1 + memchr::memchr_iter(b'\n', bytes).count() as u64);
 }

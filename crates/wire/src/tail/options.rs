@@ -7,6 +7,7 @@ use sawlog_model::{Context, Nanos};
 use sawlog_pipeline::{ConfigError, Options};
 
 use super::glob::Pattern;
+use super::transcode::Transcoder;
 use crate::format::Settings;
 use crate::format::parse::Spec;
 use crate::shared::strftime::{self, TimeFormat};
@@ -18,6 +19,8 @@ pub struct LineOptions {
     pub format: Option<String>,
     /// Zone of times without one.
     pub timezone: Option<String>,
+    /// What the lines are written in; `None`: UTF-8.
+    pub encoding: Option<Transcoder>,
     /// Whether lines are joined to events; `None`: as the format says.
     pub multiline: Option<bool>,
     /// A configured parser, instead of a format.
@@ -89,6 +92,13 @@ fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+fn encoding(name: &str) -> Result<Option<Transcoder>, ConfigError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    Transcoder::named(name).map_err(|error| ConfigError(format!("`encoding`: {error}")))
+}
+
 fn patterns(texts: &[String]) -> Result<Vec<Pattern>, ConfigError> {
     let mut all = Vec::new();
     for text in texts {
@@ -148,6 +158,7 @@ impl TailOptions {
         let lines = LineOptions {
             format: given(options.text("format")),
             timezone: given(options.text("timezone")),
+            encoding: encoding(options.text("encoding"))?,
             multiline,
             parse: parser(options)?,
             skip_empty: options.flag("ignore_empty"),

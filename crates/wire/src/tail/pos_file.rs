@@ -1,15 +1,26 @@
-//! Position files of Fluentd's in_tail and of ik, so that a move starts at the byte where they stopped. Knows nothing of how
-//! sawlog keeps positions.
+//! Position files of Fluentd's in_tail and of ik, and Beaver's sincedb, so that a move starts where they stopped. Knows nothing
+//! of how sawlog keeps positions.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sawlog_sys::Metadata;
 
+use super::sincedb;
+
+/// How much of a file another program had read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// So many bytes.
+    Byte(u64),
+    /// So many lines.
+    Line(u64),
+}
+
 /// Where a file was when it was followed by another program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Saved {
-    pub offset: u64,
+struct Saved {
+    place: Place,
     inode: u64,
 }
 
@@ -25,18 +36,26 @@ const UNWATCHED: u64 = u64::MAX;
 const MOST: usize = 1_000_000;
 
 impl PosFile {
-    /// Reads a position file; lines that are of neither program are passed over, and of a path that comes twice the last counts.
+    /// Reads a position file; lines that are of no such program are passed over, and of a path that comes twice the last counts.
     pub fn read(bytes: &[u8]) -> PosFile {
+        if bytes.starts_with(sincedb::MAGIC) {
+            let rows = sincedb::read(bytes).unwrap_or_default().into_iter();
+            let saved = |row: sincedb::Read| {
+                (PathBuf::from(row.path), Saved { place: Place::Line(row.lines), inode: row.inode })
+            };
+            return PosFile { files: rows.map(saved).collect() };
+        }
         let lines = bytes.split(|byte| *byte == b'\n').take(MOST).filter_map(line);
-        PosFile { files: lines.filter(|(_, saved)| saved.offset != UNWATCHED).collect() }
+        PosFile { files: lines.filter(|(_, saved)| saved.place != Place::Byte(UNWATCHED)).collect() }
     }
 
-    /// From which byte on a file is to be read, where it was followed: 0 where another file bears its name now, or where it was
-    /// truncated.
-    pub fn offset(&self, path: &Path, file: &Metadata) -> Option<u64> {
+    /// From where on a file is to be read, where it was followed: its beginning where another file bears its name now, or where
+    /// it was truncated, as far as its length tells.
+    pub fn place(&self, path: &Path, file: &Metadata) -> Option<Place> {
         let saved = self.files.get(path)?;
         let same = saved.inode == 0 || saved.inode == file.inode;
-        Some(if same && saved.offset <= file.len { saved.offset } else { 0 })
+        let (Place::Byte(least) | Place::Line(least)) = saved.place;
+        Some(if same && least <= file.len { saved.place } else { Place::Byte(0) })
     }
 }
 
@@ -51,7 +70,7 @@ fn line(line: &[u8]) -> Option<(PathBuf, Saved)> {
     if fluentd {
         let numbers = columns.split_off(columns.len() - 2);
         let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        let saved = Saved { offset: number(numbers[0])?, inode: number(numbers[1])? };
+        let saved = Saved { place: Place::Byte(number(numbers[0])?), inode: number(numbers[1])? };
         return Some((PathBuf::from(columns.join("\t")), saved));
     }
     let at = columns.len() - numbers
@@ -59,7 +78,7 @@ fn line(line: &[u8]) -> Option<(PathBuf, Saved)> {
     let numbers = columns.split_off(at);
     let number = |text: &str| text.parse().ok();
     let inode = numbers[1..].last().map_or(Some(0), |text| number(text))?;
-    Some((PathBuf::from(columns.join("\t")), Saved { offset: number(numbers[0])?, inode }))
+    Some((PathBuf::from(columns.join("\t")), Saved { place: Place::Byte(number(numbers[0])?), inode }))
 }
 
 fn is_number(column: &str) -> bool {

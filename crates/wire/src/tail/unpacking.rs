@@ -51,6 +51,7 @@ pub(crate) fn step(stream: &mut Stream, cutter: &mut Cutter, delivery: &Delivery
     buffer.truncate(held.len() + read);
     let more = if read == 0 { More::No } else { More::Yes };
     let batch = cutter.cut(Bytes::from(buffer), more, delivery.now());
+    delivery.tell(cutter);
     let rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
     delivery.offer(batch, cutter.mark().position())?;
     Ok(Step { bytes: read, rows })

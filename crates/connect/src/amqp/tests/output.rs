@@ -58,6 +58,28 @@ fn rows_are_published_and_confirmed() {
 }
 
 #[test]
+fn messages_wait_in_a_queue_of_the_output_s_own_making() {
+    let Some(broker) = Broker::shared("amqp: the output's queue") else { return };
+    let peer = Peer::new(broker);
+    let (runtime, uri) = (task::runtime("test", 2).expect("a runtime"), broker.uri());
+    let output = make(
+        &runtime,
+        &[
+            ("uri", &uri),
+            ("exchange", "beaver-exchange"),
+            ("exchange_type", "direct"),
+            ("routing_key", "beaver-key"),
+            ("bind_queue", "beaver-queue"),
+            ("mandatory", "true"),
+        ],
+    );
+    output.take(batch("a", 0, &["one\n", "two\n"]), origin(3)).expect("taken");
+    let messages = peer.take("beaver-queue", 2);
+    let bodies = messages.iter().map(|message| String::from_utf8_lossy(&message.data).into_owned());
+    assert_eq!(bodies.collect::<Vec<_>>(), [r#"{"message":"one"}"#, r#"{"message":"two"}"#]);
+}
+
+#[test]
 fn nothing_is_handed_on_before_it_is_confirmed() {
     let Some(broker) = Broker::shared("amqp: confirmations") else { return };
     let peer = Peer::new(broker);

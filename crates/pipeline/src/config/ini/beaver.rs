@@ -113,6 +113,8 @@ struct Globals {
     files: Vec<String>,
     host: String,
     format: String,
+    /// Where it kept its positions; empty: nowhere.
+    sincedb: String,
 }
 
 fn conf_d(fs: &dyn Fs, dir: &str) -> Vec<PathBuf> {
@@ -153,6 +155,7 @@ fn global_keys(global: &Element, findings: &mut Vec<Finding>) -> (Globals, Optio
         files: reader.list("files").unwrap_or_default(),
         host: reader.text("hostname").unwrap_or_default().to_owned(),
         format: reader.text("format").unwrap_or("json").to_owned(),
+        sincedb: reader.text("sincedb_path").unwrap_or_default().to_owned(),
     };
     if let Err(message) = transport::check_format(&globals.format) {
         reader.wrong("format", &message);
@@ -174,11 +177,6 @@ fn global_keys(global: &Element, findings: &mut Vec<Finding>) -> (Globals, Optio
     reader.without_effect(
         &["discover_interval", "update_file_mapping_time", "ignore_old_files", "sincedb_write_interval"],
         "files are found as they appear, and positions are kept in the node's data",
-    );
-    reader.without_effect(
-        &["sincedb_path"],
-        "positions are kept in the node's data. What stands in a sincedb is not taken over: it counts lines. Files begin \
-         where `start_position` says",
     );
     reader.without_effect(
         &["fqdn", "pid", "debug", "daemonize", "logfile"],
@@ -213,6 +211,9 @@ fn input(
     let text = |text: &str| vec![text.to_owned()];
     let mut reader = ElementReader::new(element, findings);
     let mut given = vec![("paths", text(name(element)))];
+    if !globals.sincedb.is_empty() {
+        given.push(("pos_file", text(&globals.sincedb)));
+    }
     given.push(("tag", text(reader.text("type").unwrap_or("file"))));
     if !globals.host.is_empty() {
         given.push(("host", text(&globals.host)));
@@ -244,9 +245,8 @@ fn input(
     let kind = if format == "rawjson" { "json" } else { "none" };
     let keys = reader.list("redis_namespace").filter(|keys| !keys.is_empty());
     given.push(("parse.type", text(kind)));
-    if reader.text("encoding").is_some_and(|encoding| !matches!(encoding, "utf_8" | "utf-8" | "utf8" | "")) {
-        reader.note("encoding", "`encoding` has no effect: bytes that are not UTF-8 are kept as they are");
-    }
+    given
+        .extend(reader.text("encoding").filter(|name| !name.is_empty()).map(|name| ("encoding", text(name))));
     if reader.text("delimiter").is_some_and(|delimiter| !matches!(delimiter, "\\n" | "\n" | "")) {
         reader.wrong("delimiter", "only lines are read; leave it away");
     }

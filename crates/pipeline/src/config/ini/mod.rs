@@ -102,7 +102,8 @@ fn section(
     };
     let first = given.first().map_or("", |(name, _)| name);
     let protocol = has(first).or_else(|| protocols.clone().find(|protocol| protocol.name == kind));
-    let protocol = protocol.ok_or_else(|| format!("this program has no `{kind}`"))?;
+    let protocol = protocol
+        .ok_or_else(|| format!("this program has no `{kind}`; `sawlog run -c FILE` has all there are"))?;
     let mut options = Options::default();
     for (name, values) in given {
         let opt = find_opt(protocol, name)?;

@@ -29,6 +29,8 @@ const TAIL: Protocol = Protocol {
         opt("parse.join_before", OptKind::Text),
         opt("parse.join_after", OptKind::Text),
         opt("ignore_empty", OptKind::Bool),
+        opt("encoding", OptKind::Text),
+        opt("pos_file", OptKind::Text),
         opt("tail_lines", OptKind::Number),
     ],
     input: Some(|_| Ok(Box::new(crate::config::tests::Never))),
@@ -69,6 +71,21 @@ const HTTP: Protocol = out(
     "http",
     &[opt("endpoint", OptKind::Text), opt("buffer.chunk_limit_size", OptKind::Bytes), FORMAT, NEWLINE],
 );
+const AMQP: Protocol = out(
+    "amqp",
+    &[
+        opt("uri", OptKind::Text),
+        opt("exchange", OptKind::Text),
+        opt("exchange_type", OptKind::Text),
+        opt("exchange_durable", OptKind::Bool),
+        opt("routing_key", OptKind::Text),
+        opt("bind_queue", OptKind::Text),
+        opt("durable", OptKind::Bool),
+        opt("persistent", OptKind::Bool),
+        opt("tls_ca", OptKind::List),
+        FORMAT,
+    ],
+);
 const SET: Protocol = Protocol {
     name: "record_transformer",
     options: &[opt("set", OptKind::List)],
@@ -76,7 +93,7 @@ const SET: Protocol = Protocol {
     ..Protocol::EMPTY
 };
 const KNOWN: Known<'static> =
-    Known { protocols: &[&TAIL, &FORWARD, &STDOUT, &TCP, &UDP, &REDIS, &HTTP, &SET], settings: &[] };
+    Known { protocols: &[&TAIL, &FORWARD, &STDOUT, &TCP, &UDP, &REDIS, &HTTP, &AMQP, &SET], settings: &[] };
 
 struct Dir(tempfile::TempDir);
 
@@ -237,6 +254,18 @@ fn beaver_s_transports_are_outputs() {
             "transport: http\nhttp_url: http://h/x\nformat: msgpack\nlogstash_version: 0",
             "http buffer.chunk_limit_size=1 endpoint=http://h/x format.add_newline=false format.type=logstash_v0_msgpack",
         ),
+        (
+            "transport: rabbitmq",
+            "amqp bind_queue=logstash-queue durable=false exchange=logstash-exchange exchange_durable=false exchange_type=direct \
+             format.type=logstash persistent=false routing_key=logstash-key uri=amqp://guest:guest@localhost:5672/%2f",
+        ),
+        (
+            "transport: rabbitmq\nrabbitmq_host: h\nrabbitmq_port: 1\nrabbitmq_username: u\nrabbitmq_password: p@/\nrabbitmq_vhost: v\n\
+             rabbitmq_queue: q\nrabbitmq_queue_durable: 1\nrabbitmq_exchange: e\nrabbitmq_exchange_type: fanout\n\
+             rabbitmq_exchange_durable: 1\nrabbitmq_key: k\nrabbitmq_delivery_mode: 2\nrabbitmq_ssl: 1\nrabbitmq_ssl_cacert: /ca",
+            "amqp bind_queue=q durable=true exchange=e exchange_durable=true exchange_type=fanout format.type=logstash persistent=true \
+             routing_key=k tls_ca=/ca uri=amqps://u:p%40%2f@h:1/v",
+        ),
     ] {
         assert_eq!(of(text), wanted);
     }
@@ -268,13 +297,15 @@ fn beaver_without_sections_follows_its_files_or_its_directory() {
         config.inputs.iter().map(|input| input.options.text("paths").to_owned()).collect()
     };
     assert_eq!(paths(&of("[beaver]\npath: /srv/\nconfd_path: /none\n")), ["/srv/*.log"]);
-    assert_eq!(paths(&of("[beaver]\nfiles: /a,/b*\nconfd_path: /none\n")), ["/a", "/b*"]);
+    let config = of("[beaver]\nfiles: /a,/b*\nsincedb_path: /var/since.db\nconfd_path: /none\n");
+    assert_eq!(paths(&config), ["/a", "/b*"]);
+    assert!(config.inputs.iter().all(|input| input.options.text("pos_file") == "/var/since.db"));
 }
 
 #[test]
 fn beaver_s_lines_that_belong_together_and_those_that_are_left_out() {
     let text = "[beaver]\nconfd_path: /none\n[/a]\nmultiline_regex_before: ^\\s\nmultiline_regex_after: ,$\n\
-                ignore_empty: 1\ntail_lines: 5\n[/b]\nignore_empty: 0\n";
+                ignore_empty: 1\ntail_lines: 5\nencoding: shift_jis\n[/b]\nignore_empty: 0\n";
     let (config, notes) = Dir::new(&[("main.ini", text)]).load().unwrap();
     assert!(notes.is_empty(), "{notes:?}");
     let [a, b] = &config.inputs[..] else { panic!("{:?}", config.inputs) };
@@ -282,6 +313,7 @@ fn beaver_s_lines_that_belong_together_and_those_that_are_left_out() {
     assert_eq!(joins, ("^\\s", ",$"));
     assert_eq!((a.options.text("ignore_empty"), a.options.number("tail_lines")), ("true", 5));
     assert!(!b.options.flag("ignore_empty"));
+    assert_eq!([a, b].map(|input| input.options.text("encoding")), ["shift_jis", ""]);
 }
 
 #[test]

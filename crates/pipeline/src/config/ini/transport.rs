@@ -4,9 +4,9 @@ use super::section;
 use crate::config::{ElementReader, Known, Section, suggestion};
 
 /// Ways out that there are.
-const HERE: &[&str] = &["stdout", "tcp", "udp", "redis", "http"];
+const HERE: &[&str] = &["stdout", "tcp", "udp", "redis", "http", "rabbitmq"];
 /// Ways out that it had and that there are not here.
-const OTHER: &[&str] = &["rabbitmq", "zmq", "kafka", "mqtt", "stomp", "sns", "sqs", "kinesis"];
+const OTHER: &[&str] = &["zmq", "kafka", "mqtt", "stomp", "sns", "sqs", "kinesis"];
 /// Global keys that ways out had, and a tunnel.
 const PREFIXES: &[&str] = &[
     "tcp_",
@@ -66,6 +66,7 @@ impl Transport {
             ("tcp", _) => ("tcp", tcp(reader)),
             ("udp", _) => ("udp", vec![("to", one(&address(reader, "udp_host", "udp_port")))]),
             ("redis", _) => ("redis", redis(reader)),
+            ("rabbitmq", _) => ("amqp", rabbitmq(reader)),
             ("http", _) => {
                 // One event in each request, as it sent them.
                 let url = reader.required("http_url").to_owned();
@@ -156,4 +157,52 @@ fn redis(reader: &mut ElementReader<'_>) -> Given {
         ("key", list(reader, "redis_namespace", NAMESPACE)),
         ("data_type", vec![kind]),
     ]
+}
+
+fn rabbitmq(reader: &mut ElementReader<'_>) -> Given {
+    let mut text = |key: &'static str, default: &str| {
+        reader.text(key).filter(|text| !text.is_empty()).unwrap_or(default).to_owned()
+    };
+    let secure = is_on(Some(&text("rabbitmq_ssl", "0")));
+    let (user, password) = (text("rabbitmq_username", "guest"), text("rabbitmq_password", "guest"));
+    let (host, vhost) = (text("rabbitmq_host", "localhost"), text("rabbitmq_vhost", "/"));
+    let port = text("rabbitmq_port", "5672");
+    let (scheme, at) = (if secure { "amqps" } else { "amqp" }, escaped(&vhost));
+    let uri = format!("{scheme}://{}:{}@{host}:{port}/{at}", escaped(&user), escaped(&password));
+    let yes = |on: bool| one(if on { "true" } else { "false" });
+    let mut given = vec![
+        ("uri", one(&uri)),
+        ("exchange", one(&text("rabbitmq_exchange", "logstash-exchange"))),
+        ("exchange_type", one(&text("rabbitmq_exchange_type", "direct"))),
+        ("exchange_durable", yes(is_on(Some(&text("rabbitmq_exchange_durable", "0"))))),
+        ("routing_key", one(&text("rabbitmq_key", "logstash-key"))),
+        ("bind_queue", one(&text("rabbitmq_queue", "logstash-queue"))),
+        ("durable", yes(is_on(Some(&text("rabbitmq_queue_durable", "0"))))),
+        ("persistent", yes(text("rabbitmq_delivery_mode", "1") == "2")),
+    ];
+    for (theirs, ours) in [
+        ("rabbitmq_ssl_cacert", "tls_ca"),
+        ("rabbitmq_ssl_cert", "tls_cert"),
+        ("rabbitmq_ssl_key", "tls_key"),
+    ] {
+        let path = text(theirs, "");
+        given.extend((secure && !path.is_empty()).then(|| (ours, one(&path))));
+    }
+    reader.without_effect(
+        &["rabbitmq_ha_queue", "rabbitmq_arguments"],
+        "a policy of the broker says how queues are kept; what is declared already is used as it is",
+    );
+    reader.without_effect(
+        &["rabbitmq_timeout"],
+        "a message counts as handed on when the broker has confirmed it",
+    );
+    given
+}
+
+/// As a part of a URI.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") })
+        .collect()
 }

@@ -63,6 +63,110 @@ fn a_move_from_fluentd_or_ik_goes_on_at_the_byte_where_they_stopped() {
     }
 }
 
+/// A database as SQLite writes it, of one page for each table.
+fn sincedb_of(rows: &[(String, String, u8)]) -> Vec<u8> {
+    const PAGE: usize = 4096;
+    let record = |values: &[&[u8]], types: &[usize]| {
+        let types: Vec<u8> =
+            types.iter().flat_map(|kind| [(kind >> 7) as u8 | 0x80, (kind & 0x7f) as u8]).collect();
+        [&[types.len() as u8 + 1], &types[..], &values.concat()].concat()
+    };
+    let text = |text: &str| 13 + 2 * text.len();
+    let put = |page: &mut [u8], start: usize, records: Vec<Vec<u8>>| {
+        page[start] = 13;
+        page[start + 3..start + 5].copy_from_slice(&(records.len() as u16).to_be_bytes());
+        let mut end = page.len();
+        for (index, record) in records.iter().enumerate() {
+            let len = [(record.len() >> 7) as u8 | 0x80, (record.len() & 0x7f) as u8];
+            let cell = [&len[..], &[index as u8 + 1], record].concat();
+            end -= cell.len();
+            page[end..end + cell.len()].copy_from_slice(&cell);
+            page[start + 8 + 2 * index..][..2].copy_from_slice(&(end as u16).to_be_bytes());
+        }
+    };
+    let mut bytes = vec![0; 2 * PAGE];
+    bytes[..16].copy_from_slice(super::super::sincedb::MAGIC);
+    bytes[16..18].copy_from_slice(&(PAGE as u16).to_be_bytes());
+    bytes[56..60].copy_from_slice(&[0, 0, 0, 1]);
+    let schema = record(&[b"table", b"sincedb", b"sincedb", &[2], b""], &[23, 27, 27, 1, 13]);
+    put(&mut bytes[..PAGE], 100, vec![schema]);
+    let rows = rows.iter().map(|(id, path, lines)| {
+        record(&[id.as_bytes(), path.as_bytes(), &[*lines]], &[text(id), text(path), 1])
+    });
+    put(&mut bytes[PAGE..], 0, rows.collect());
+    bytes
+}
+
+#[test]
+fn a_move_from_beaver_goes_on_behind_the_lines_that_it_had_read() {
+    let node = Node::new();
+    let names = ["known.log", "rotated.log", "truncated.log", "begun.log", "new.log"];
+    names.iter().for_each(|name| node.append(name, &text(0, 3)));
+    let row = |name: &str, of: &str, lines: u8| {
+        (format!("fe00g{:x}", inode(&node, of)), path_text(&node.log(name)), lines)
+    };
+    let rows = [
+        row("known.log", "known.log", 2),
+        row("rotated.log", "known.log", 2),
+        row("truncated.log", "truncated.log", 9),
+        row("begun.log", "begun.log", 0),
+    ];
+    node.write_bytes("since.db", &sincedb_of(&rows));
+    let output = Collect::new("store");
+    let options = [
+        paths(&node, "*.log"),
+        given("from_beginning", "false"),
+        given("pos_file", &path_text(&node.log("since.db"))),
+    ];
+    let _life = node.start_with(&output, &options);
+    output.wait_for_rows(10);
+    a_while();
+    let mut got: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for row in output.rows() {
+        got.entry(row.name).or_default().push(row.address.offset);
+    }
+    let wanted = [("begun.log", 0), ("known.log", 14), ("rotated.log", 0), ("truncated.log", 0)];
+    let wanted = wanted.map(|(name, from)| {
+        (path_text(&node.log(name)), (from / 7..3).map(|line| 7 * line).collect::<Vec<u64>>())
+    });
+    assert_eq!(got, BTreeMap::from(wanted));
+}
+
+#[test]
+fn a_database_of_sqlite_itself_is_read_over_all_its_pages() {
+    let rows = super::super::sincedb::read(include_bytes!("sincedb.db")).expect("it has the table");
+    assert_eq!(rows.len(), 61, "what has no id of Beaver's is passed over");
+    for (index, row) in rows[..60].iter().enumerate() {
+        let path =
+            if index == 7 { format!("/{}", "d".repeat(1500)) } else { format!("/var/log/{index}.log") };
+        assert_eq!((row.inode, row.lines, &row.path), (0x1000 + index as u64, index as u64, &path));
+    }
+    let last = &rows[60];
+    assert_eq!((last.inode, last.lines, last.path.as_str()), (0x9c_e7d1, 70_000, "/var/log/app/last.log"));
+    assert_eq!(super::super::sincedb::read(b"SQLite format 3\0"), None);
+}
+
+#[test]
+fn lines_in_another_encoding_are_text_with_the_addresses_that_they_have_in_the_file() {
+    let node = Node::new();
+    let first = b"\x93\xfa\x96\x7b one\n\x81\xff bad\nplain\n\x93";
+    node.write_bytes("app.log", first);
+    let output = Collect::new("store");
+    let life = node.start_with(&output, &[paths(&node, "*.log"), given("encoding", "Windows-31J")]);
+    output.wait_for_rows(3);
+    let file = node.sys.fs.open(&node.log("app.log"), Open::Write).expect("the log opens");
+    file.write_at(b"\xfa two\n", first.len() as u64).expect("it can be written");
+    output.wait_for_rows(4);
+    let rows = output.rows();
+    let lines: Vec<&[u8]> = rows.iter().map(|row| &row.raw[..]).collect();
+    assert_eq!(lines, ["日本 one\n".as_bytes(), b"\x81\xff bad\n", b"plain\n", "日 two\n".as_bytes()]);
+    let offsets: Vec<u64> = rows.iter().map(|row| row.address.offset).collect();
+    assert_eq!(offsets, [0, 9, 16, 22]);
+    let parts = life.pipeline.status().parts();
+    let input = parts.iter().find(|part| part.role == "input").expect("the input");
+    assert_eq!(input.errors, [("encoding".to_owned(), 1)], "{input:?}");
+}
+
 #[test]
 fn positions_of_another_program_count_only_until_the_node_has_its_own() {
     let mut node = Node::new();
@@ -288,8 +392,9 @@ fn options_without_an_effect_are_noted_and_those_that_cannot_be_are_refused() {
     }
     let (_, found) = fluent(&base, vec![Element { name: "group".to_owned(), ..Element::default() }]);
     assert!(found.len() == 1 && found[0].starts_with("note <group>"), "{found:?}");
-    let (_, found) = fluent(&[&base[..], &[("from_encoding", "Shift_JIS")]].concat(), Vec::new());
-    assert!(found.len() == 1 && found[0].contains("shift_jis"), "{found:?}");
+    let given = [("encoding", "UTF-8"), ("from_encoding", "Shift_JIS")];
+    let (options, found) = fluent(&[&base[..], &given].concat(), Vec::new());
+    assert!(found.is_empty() && options["encoding"] == ["Shift_JIS"], "{found:?}");
 }
 
 #[test]
