@@ -18,6 +18,10 @@ pub struct PartStatus {
     pub records: u64,
     /// Bytes passed since the start.
     pub bytes: u64,
+    /// Records that passed in a second, between the last two times that somebody asked.
+    pub records_per_second: f64,
+    /// Bytes likewise.
+    pub bytes_per_second: f64,
     /// What could not be taken or parsed, by reason.
     pub errors: Vec<(String, u64)>,
     /// The last error in words.
@@ -48,6 +52,8 @@ impl PartStatus {
             ("state", Value::Str(self.state.to_owned())),
             ("records", number(self.records)),
             ("bytes", number(self.bytes)),
+            ("records_per_second", Value::Float(self.records_per_second)),
+            ("bytes_per_second", Value::Float(self.bytes_per_second)),
             ("errors", Value::Map(errors.collect())),
             ("last_error", self.last_error.clone().map_or(Value::Nil, Value::Str)),
         ];

@@ -22,6 +22,7 @@ use crate::lane::Lane;
 use crate::notes::{Note, Notes};
 use crate::payload::{self, Item, Saved};
 use crate::pending::Pending;
+use crate::rates::Rates;
 use crate::seen::Seen;
 use crate::tap::Taps;
 use crate::{DeliveryError, PipelineOptions, lock, tag_of};
@@ -80,6 +81,8 @@ pub(crate) struct Core {
     pub inputs: Mutex<Vec<Arc<Counters>>>,
     /// Counters of the journal itself.
     pub own: Counters,
+    /// How fast rows pass, where somebody asks.
+    pub rates: Rates,
     pub stopped: AtomicBool,
     /// Up to where the journal was trimmed; held while one trims.
     pub trimmed: Mutex<Lsn>,

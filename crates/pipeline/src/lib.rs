@@ -7,6 +7,8 @@ mod core;
 mod count;
 mod dead;
 mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod graph;
 mod intake;
@@ -18,6 +20,7 @@ mod payload;
 mod pending;
 mod pipeline;
 pub mod protocol;
+mod rates;
 mod reload;
 mod replay;
 mod seen;

@@ -20,6 +20,7 @@ use crate::known::Known;
 use crate::lane::{self, Lane};
 use crate::notes::Notes;
 use crate::payload;
+use crate::rates::Rates;
 use crate::seen::Seen;
 use crate::{DeliveryError, Graph, Intake, TagPattern, Tap, lock, reload, writer};
 
@@ -128,6 +129,7 @@ impl Pipeline {
             own.error("undecodable", text);
         }
         let core = Arc::new(Core {
+            rates: Rates::new(sys.clock.monotonic()),
             sys: sys.clone(),
             permits: Arc::new(Semaphore::new(permits(options.in_flight_bytes) as usize)),
             trimmed: Mutex::new(journal.start()),
@@ -302,7 +304,9 @@ impl NodeStatus for Pipeline {
         let filters = graph.filters().iter().map(|part| part.counters.status(stopped));
         let lanes = self.core.lanes();
         let outputs = lanes.iter().map(|lane| lane.status(stopped));
-        inputs.chain(own).chain(filters).chain(outputs).collect()
+        let mut parts: Vec<PartStatus> = inputs.chain(own).chain(filters).chain(outputs).collect();
+        self.core.rates.fill(self.core.sys.clock.monotonic(), &mut parts);
+        parts
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) const FILES: &[File] = files![
     "lang.js",
     "list.js",
     "live.js",
+    "parts.js",
     "record.js",
     "rows.js",
     "state.js",

@@ -296,6 +296,42 @@ await step("a lost connection is told and comes back alone", async () => {
   await rows.first().waitFor();
 });
 
+/** The cells of a part in the status, by its role and the begin of its name. */
+async function part(name) {
+  const row = page.locator(".parts tbody tr", { has: page.locator("th[scope=row]", { hasText: name }) }).first();
+  return (await row.locator("th, td").allInnerTexts()).map((cell) => cell.trim());
+}
+
+await step("inputs, filters and outputs are shown with state, rates, queue and lag", async () => {
+  await open();
+  await page.locator("#list").focus();
+  await page.keyboard.press("s");
+  const dialog = page.getByRole("dialog", { name: "Inputs, filters and outputs" });
+  await dialog.waitFor();
+  equal(params().get("parts"), "1", "the address has it");
+  const said = await (await fetch(`${base}/api/v1/status`)).json();
+  await until(async () => (await page.locator(".parts th[scope=row]").count()) === said.parts.length, "every part has a row");
+  check((await page.locator(".parts .role").allInnerTexts()).join(" ").toLowerCase().startsWith("inputs"), "inputs come first");
+  const store = said.parts.find((one) => one.role === "output");
+  equal((await part(store.name))[1], store.state, "the state of the store's output");
+  check(/^0|B$/.test((await part(store.name))[5]), "its queue");
+  await until(async () => /^\d/.test((await part(store.name))[2]), "rates come with the second look");
+  const before = (await part(store.name))[4];
+  await send(base, lines(events(2000, Date.now() - 100)), `${TAG}-flow`);
+  await until(async () => (await part(store.name))[4] !== before, "what comes is counted");
+  await picture("parts");
+  await page.reload();
+  await dialog.waitFor();
+  await page.keyboard.press("Escape");
+  await until(async () => !params().has("parts"), "Escape closes it, and the address says so");
+  equal(await page.locator("dialog.parts").count(), 0, "it is gone");
+  await page.click("#more");
+  await page.getByRole("menuitem", { name: /^Inputs and outputs/ }).click();
+  await dialog.waitFor();
+  await page.goBack();
+  await until(async () => (await page.locator("dialog.parts").count()) === 0, "Back closes it");
+});
+
 await step("everything is reachable by Tab with a visible focus", async () => {
   await open();
   const seen = new Set();
@@ -364,6 +400,17 @@ await step("a click writes what the query language reads, and marks follow smart
   equal(got.marks, "<Time-Out> time <Time> t<ime>r a <b> a<bbb>", "marks");
   equal(got.place, 2, "bytes are not letters");
 });
+
+for (const colorScheme of ["light", "dark"]) {
+  await step(`the parts have contrast enough (${colorScheme})`, async () => {
+    await page.emulateMedia({ colorScheme });
+    await open("", "&parts=1");
+    await page.locator(".parts th[scope=row]").first().waitFor();
+    const worst = await contrast();
+    check(worst.ratio >= 4.5, `${worst.ratio.toFixed(2)} is too little: ${worst.text}`);
+    await page.emulateMedia({ colorScheme: "light" });
+  });
+}
 
 const EVENTS = `${TAG}-events`;
 await send(base, lines([...request(Date.now() - 9000, `${TAG}01`), ...request(Date.now() - 3000, `${TAG}02`)]), EVENTS);

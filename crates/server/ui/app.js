@@ -12,6 +12,7 @@ import * as keys from "./keys.js";
 import { marks, narrow, place, searchEnd } from "./lang.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import { parts } from "./parts.js";
 import { panel } from "./record.js";
 import { address, level, rec, reads, source, text, time } from "./rows.js";
 import * as states from "./state.js";
@@ -63,7 +64,8 @@ function go(changes, replace = false) {
   state = { ...state, ...changes };
   const moved = state.q !== before.q || state.from !== before.from || state.to !== before.to;
   if (moved && changes.at === undefined) state.at = "";
-  states.write(state, replace || !moved);
+  const opened = state.parts && !before.parts;
+  states.write(state, replace || (!moved && !opened));
   follow(before);
 }
 
@@ -487,6 +489,9 @@ function look() {
   body.toggle("wrap", state.wrap);
   body.toggle("roomy", state.roomy);
   body.toggle("bare", state.bare);
+  const shown = document.querySelector("dialog.parts");
+  if (state.parts && !shown) parts(() => go({ parts: false }));
+  else if (!state.parts && shown instanceof HTMLDialogElement) shown.close();
   if (document.activeElement !== query || query.value.trim() !== state.q) query.value = state.q;
   put(id("time"), label(state, state.utc), el("span", { class: "caret", "aria-hidden": "true" }, "▾"));
   id("live").setAttribute("aria-pressed", String(state.live));
@@ -556,6 +561,7 @@ function menu() {
     item("Earlier", "[", () => shift(-1n)),
     item("Later", "]", () => shift(1n)),
     item("Copy link", "", async () => say((await copy(location.href)) ? "Link copied." : "The browser did not let it be copied.")),
+    item("Inputs and outputs", "s", () => go({ parts: true })),
     item("Keys and search", "?", () => keys.help(KEYS)),
     status && el("p", { class: "none" }, `sawlog ${status.version} · ${count(status.store.records)} lines`),
   ), "View and help", "menu");
@@ -614,6 +620,7 @@ const KEYS = [
   { keys: ["]"], shown: "]", help: "", act: () => shift(1n) },
   { keys: ["l"], shown: "l", help: "follow new lines", act: toggleLive },
   { keys: ["w"], shown: "w", help: "wrap long lines", act: () => go({ wrap: !state.wrap }) },
+  { keys: ["s"], shown: "s", help: "what passes through the node: inputs, filters, outputs", act: () => go({ parts: true }) },
   { keys: ["?"], shown: "?", help: "this help", act: () => keys.help(KEYS) },
 ];
 

@@ -16,9 +16,10 @@
  * @property {boolean} utc
  * @property {boolean} roomy
  * @property {boolean} bare Without the fields.
+ * @property {boolean} parts With what passes through the node.
  */
 
-const FLAGS = /** @type {const} */ (["live", "wrap", "utc", "roomy", "bare"]);
+const FLAGS = /** @type {const} */ (["live", "wrap", "utc", "roomy", "bare", "parts"]);
 const TEXTS = /** @type {const} */ (["q", "from", "to", "at"]);
 
 /** @returns {State} */
@@ -29,7 +30,7 @@ export function read() {
   return {
     q: text("q"), from: text("from"), to: text("to"), at: text("at"),
     cols: text("cols").split(",").filter(Boolean),
-    live: flag("live"), wrap: flag("wrap"), utc: flag("utc"), roomy: flag("roomy"), bare: flag("bare"),
+    live: flag("live"), wrap: flag("wrap"), utc: flag("utc"), roomy: flag("roomy"), bare: flag("bare"), parts: flag("parts"),
   };
 }
 

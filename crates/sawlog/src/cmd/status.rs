@@ -1,10 +1,11 @@
 //! `sawlog status`: what a running node says of its inputs, outputs and store.
 
 use std::io::{IsTerminal, Read, Write};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use sawlog_sys::Sys;
+use sawlog_sys::{Sys, task};
 use serde_json::Value;
 
 use super::DataArg;
@@ -24,6 +25,11 @@ impl Status {
     pub(crate) fn run(self) -> Result<()> {
         let mut text = String::new();
         let node = reach::need_running(&Sys::real(), &self.data.data)?;
+        if !self.json && std::io::stdout().is_terminal() {
+            // Rates are of the time since it was asked last: of a second, for a person.
+            node.get("/api/v1/status", &[])?;
+            task::sleep(Duration::from_secs(1));
+        }
         node.get("/api/v1/status", &[])?.read_to_string(&mut text)?;
         let mut out = std::io::stdout().lock();
         if self.json {
@@ -46,17 +52,32 @@ impl Status {
 }
 
 /// What parts of every role have, and what outputs have beside it.
-const NUMBERS: [&str; 2] = ["records", "bytes"];
+const NUMBERS: [&str; 4] = ["records", "bytes", "records_per_second", "bytes_per_second"];
 const OF_OUTPUTS: [&str; 4] = ["queue_bytes", "lag_seconds", "retries", "dead"];
 
 /// For a person: numbers are rounded, and what is 0 of an output's trouble is not in the way.
 fn print_table(parts: &[Value], out: &mut impl Write) -> Result<()> {
     let mut rows = vec![
-        ["", "", "state", "records", "bytes", "errors", "queue", "lag", "retries", "dead"].map(str::to_owned),
+        [
+            "",
+            "",
+            "state",
+            "records/s",
+            "bytes/s",
+            "records",
+            "bytes",
+            "errors",
+            "queue",
+            "lag",
+            "retries",
+            "dead",
+        ]
+        .map(str::to_owned),
     ];
     for part in parts {
         let word = |key: &str| terminal::visible(part[key].as_str().unwrap_or_default());
         let number = |key: &str| part[key].as_u64().unwrap_or(0);
+        let rate = |key: &str| part[key].as_f64().unwrap_or(0.0).round() as u64;
         let some = |count: u64, text: String| if count == 0 { String::new() } else { text };
         let errors = errors(part);
         let lag = part["lag_seconds"].as_f64().unwrap_or(0.0);
@@ -64,6 +85,8 @@ fn print_table(parts: &[Value], out: &mut impl Write) -> Result<()> {
             word("role"),
             word("name"),
             word("state"),
+            terminal::count(rate("records_per_second")),
+            terminal::bytes(rate("bytes_per_second")),
             terminal::count(number("records")),
             terminal::bytes(number("bytes")),
             some(errors, terminal::count(errors)),
@@ -74,7 +97,7 @@ fn print_table(parts: &[Value], out: &mut impl Write) -> Result<()> {
         ]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 10] = std::array::from_fn(width);
+    let widths: [usize; 12] = std::array::from_fn(width);
     let last_errors = std::iter::once(None).chain(parts.iter().map(|part| part["last_error"].as_str()));
     for (row, error) in rows.iter().zip(last_errors) {
         let cells = row.iter().zip(widths).enumerate().map(|(column, (text, width))| match column {

@@ -33,7 +33,7 @@ fn table(out: &mut String, title: &str, outputs: bool, parts: &[&PartStatus]) {
     let more = if outputs { "<th>Queue<th>Lag<th>Retries<th>Dead letters" } else { "" };
     let _ = write!(
         out,
-        "<h2>{title}</h2><table><tr><th>Name<th class=\"text\">Status<th>Records<th>Bytes<th>Errors{more}\
+        "<h2>{title}</h2><table><tr><th>Name<th class=\"text\">Status<th>Records/s<th>Bytes/s<th>Records<th>Bytes<th>Errors{more}\
          <th class=\"text\">Last error"
     );
     for part in parts {
@@ -41,9 +41,11 @@ fn table(out: &mut String, title: &str, outputs: bool, parts: &[&PartStatus]) {
         let class = if part.is_up() { "text" } else { "text bad" };
         let _ = write!(
             out,
-            "<tr><td>{}<td class=\"{class}\">{}<td>{}<td>{}<td>{errors}",
+            "<tr><td>{}<td class=\"{class}\">{}<td>{:.1}<td>{:.0}<td>{}<td>{}<td>{errors}",
             escaped(&part.name),
             state(part.state),
+            part.records_per_second,
+            part.bytes_per_second,
             part.records,
             part.bytes
         );
