@@ -29,6 +29,8 @@ pub struct WrongOption {
     pub line: usize,
     /// What is wrong and what would do.
     pub message: String,
+    /// Not wrong, but worth knowing.
+    pub note: bool,
 }
 
 /// A protocol, an output of another kind, or a filter: whatever a configuration names by a type.

@@ -77,14 +77,14 @@ fn from_fluent(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>
     }
     let given = Options(options.iter().map(|(key, values)| ((*key).to_owned(), values.clone())).collect());
     for wrong in check(&given) {
-        reader.wrong_at(wrong.option, wrong.line, &wrong.message);
+        reader.tell_at(wrong.option, wrong.line, &wrong.message, wrong.note);
     }
     options
 }
 
-/// What is wrong with the program, with its line.
+/// What is wrong with the program, or what VRL warns of in it, with its line.
 fn check(options: &Options) -> Vec<WrongOption> {
-    let wrong = |option, line, message: String| WrongOption { option, line, message };
+    let wrong = |option, line, message: String| WrongOption { option, line, message, note: false };
     let zone = match zone(options) {
         Ok(zone) => zone,
         Err(ConfigError(message)) => return vec![wrong("timezone", 0, message)],
@@ -96,8 +96,11 @@ fn check(options: &Options) -> Vec<WrongOption> {
         (true, true) => return vec![wrong("type", 0, "it needs `source`, a program, or `file`".to_owned())],
         (false, false) => return vec![wrong("file", 0, "write either `source` or `file`".to_owned())],
     }
-    let told = program::compile(source, zone).err().unwrap_or_default();
-    told.into_iter().map(|told| wrong("source", told.line, told.message)).collect()
+    let (told, note) = match program::compile(source, zone) {
+        Ok(compiled) => (compiled.warnings, true),
+        Err(wrong) => (wrong, false),
+    };
+    told.into_iter().map(|told| WrongOption { note, ..wrong("source", told.line, told.message) }).collect()
 }
 
 fn zone(options: &Options) -> Result<TimeZone, ConfigError> {

@@ -27,7 +27,7 @@ static FUNCTIONS: LazyLock<Vec<Box<dyn Function>>> = LazyLock::new(|| {
     functions
 });
 
-/// Something that is wrong in a program.
+/// Something that is wrong in a program, or that VRL warns of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     /// Line of the program, from 0.
@@ -44,6 +44,8 @@ pub(super) struct Compiled {
     pub uses_metadata: bool,
     /// Whether it reads the row's line.
     pub uses_line: bool,
+    /// What VRL warns of.
+    pub warnings: Vec<Wrong>,
 }
 
 /// Compiles a program.
@@ -64,25 +66,28 @@ pub(super) fn compile(source: &str, zone: TimeZone) -> Result<Compiled, Vec<Wron
         config.set_read_only_path(OwnedTargetPath::metadata(OwnedValuePath::single_field(name)), true);
     }
     let result = vrl::compiler::compile_with_external(source, &FUNCTIONS, &env, config);
-    let program = result.map_err(|diagnostics| wrong(source, diagnostics))?.program;
+    let told = |diagnostics: DiagnosticList, problems| wrong(source, diagnostics, problems);
+    let compiled = result.map_err(|diagnostics| told(diagnostics, true))?;
+    let (program, warnings) = (compiled.program, told(compiled.warnings, false));
     let info = program.info();
     let paths = info.target_queries.iter().chain(&info.target_assignments);
     let of_metadata: Vec<_> = paths.filter(|path| path.prefix == PathPrefix::Metadata).collect();
     let line = OwnedTargetPath::metadata(OwnedValuePath::single_field("line"));
     let uses_line = of_metadata.iter().any(|path| path.path.is_root() || path.can_start_with(&line));
     let uses_metadata = !of_metadata.is_empty();
-    Ok(Compiled { program, zone, uses_metadata, uses_line })
+    Ok(Compiled { program, zone, uses_metadata, uses_line, warnings })
 }
 
-fn wrong(source: &str, diagnostics: DiagnosticList) -> Vec<Wrong> {
+/// Its problems, or its warnings.
+fn wrong(source: &str, diagnostics: DiagnosticList, problems: bool) -> Vec<Wrong> {
     let line = |diagnostic: &Diagnostic| {
         let primary = diagnostic.labels.iter().find(|label| label.primary);
         let label = primary.or(diagnostic.labels.first());
         let at = label.map_or(0, |label| label.span.start()).min(source.len());
         source.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count()
     };
-    let errors = diagnostics.into_iter().filter(|diagnostic| diagnostic.is_problem());
-    let mut all: Vec<Wrong> = errors
+    let chosen = diagnostics.into_iter().filter(|diagnostic| diagnostic.is_problem() == problems);
+    let mut all: Vec<Wrong> = chosen
         .map(|diagnostic| Wrong {
             line: line(&diagnostic),
             message: Formatter::new(source, vec![diagnostic]).to_string().trim().to_owned(),

@@ -301,6 +301,22 @@ fn what_is_wrong_with_a_program_is_told_with_the_line_of_the_configuration() {
 }
 
 #[test]
+fn what_vrl_warns_of_is_a_note_with_its_line() {
+    let notes = |name: &str, text: &str| {
+        let (dir, sys) = (dir(), Sys::real());
+        let known = Known { protocols: &ALL, settings: wiring::SETTINGS };
+        let loaded = config::load(&sys, &dir.put(name, text), known, None).expect("nothing is wrong");
+        config::lines(&loaded.notes, true).replace(&format!("{}/", dir.0.path().display()), "")
+    };
+    let told = notes("s.toml", "[[filter]]\ntype = \"remap\"\nsource = '''\n.a = 1\n\"x\"\n.b = 2\n'''\n");
+    assert!(told.starts_with("s.toml:5: note: `source`: warning: unused"), "{told}");
+    let conf =
+        "<filter>\n  @type remap\n  source '.a = 1\n.b\n.c = 2'\n</filter>\n<match>\n@type null\n</match>\n";
+    let told = notes("f.conf", conf);
+    assert!(told.contains("f.conf:4: note: `source`: warning: unused"), "{told}");
+}
+
+#[test]
 fn nothing_outside_can_be_reached_and_nothing_grows_without_bound() {
     for call in [
         "get_env_var!(\"HOME\")",
