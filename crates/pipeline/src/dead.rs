@@ -12,7 +12,7 @@ use sawlog_sys::Sys;
 
 use crate::lock;
 
-mod letter;
+pub(crate) mod letter;
 mod pick;
 mod resend;
 

@@ -18,7 +18,7 @@ use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::zmtp::{Role, Session};
 use crate::shared::{msgpack, ruby_regex};
-use crate::{blueox, forward, gelf, http_in, logstash, socket, syslog};
+use crate::{blueox, forward, gelf, http_in, logstash, redis_out, socket, syslog, tail};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -43,6 +43,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("strptime", time_formats),
     ("fluent_config", fluent_config),
     ("ini_config", ini_config),
+    ("payload", sawlog_pipeline::fuzz::payloads),
+    ("redis_answer", redis_answers),
+    ("sincedb", sincedb),
+    ("transcode", transcoded_lines),
 ];
 
 const LIMITS: Limits = Limits { event: 64 << 10, message: 256 << 10, depth: 64, fields: 200, names: 200 };
@@ -173,6 +177,34 @@ fn stream(protocol: &Protocol, bytes: &[u8]) {
     assert_eq!(end, end_of_parts);
     let same = whole.iter().zip(&parts).all(|(a, b)| a.0 == b.0 && a.1.same(&b.1));
     assert!(whole.len() == parts.len() && same, "other events when cut at {cut}");
+}
+
+/// What a Redis may answer: as many answers are read as there are lines, and no more is held than one may have.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn redis_answers(bytes: &[u8]) {
+    redis_out::fuzz_answers(bytes);
+}
+
+/// A database that should be Beaver's.
+///
+/// # Panics
+/// Where reading it breaks.
+pub fn sincedb(bytes: &[u8]) {
+    tail::fuzz_sincedb(bytes);
+}
+
+/// Lines in the encoding that the first byte says: every place of their text is one of theirs, in order, and each line of the
+/// text begins where it does in them.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn transcoded_lines(bytes: &[u8]) {
+    const NAMES: [&str; 8] =
+        ["shift_jis", "gb18030", "utf-16le", "utf-16be", "iso-2022-jp", "big5", "euc-kr", "windows-1252"];
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    tail::fuzz_transcoder(NAMES[usize::from(first % 8)], bytes);
 }
 
 /// A peer's part of forward's handshake.
@@ -450,6 +482,17 @@ mod tests {
             .map(|text| text.as_bytes().to_vec())
             .to_vec(),
             "frame" => vec![frame_seed()],
+            "payload" => sawlog_pipeline::fuzz::seeds(),
+            "redis_answer" => vec![b"+OK\r\n:17\r\n-ERR no such thing\r\n$3\r\nabc\r\n".to_vec()],
+            "sincedb" => vec![include_bytes!("tail/tests/sincedb.db").to_vec()],
+            "transcode" => [
+                &b"\x00\x93\xfa\x96\x7b one\nplain\n\x93"[..],
+                b"\x02a\0\n\0\x3d\xd8\0\xdeb\0\n\0",
+                b"\x04\x1b$B%=\x1b(B\nx\n",
+                b"\x01\x84\x31\xa4\x37\n\x81\n",
+            ]
+            .map(<[u8]>::to_vec)
+            .to_vec(),
             "template" => [
                 "{\"a\":{\"b\":[1,{\"c\":null}]},\"d e\":\"x\"}\n$.a.b[1].c",
                 "{\"a\":{\"b\":[1,2]},\"d e\":\"x\"}\n$['d e']",

@@ -128,12 +128,17 @@ fn head(reader: &mut Reader) -> Result<Found, FrameError> {
     Ok(Found { home: Home { output, at, index }, rows: reader.varint("number of rows")? })
 }
 
-pub(super) fn read_head(payload: Bytes) -> Result<Found, FrameError> {
+pub(crate) fn read_head(payload: Bytes) -> Result<Found, FrameError> {
     head(&mut begin(payload)?)
 }
 
 pub(super) fn read_letter(frame: Frame) -> Result<Letter, FrameError> {
-    let mut reader = begin(frame.payload)?;
+    read(&frame.payload, frame.lsn)
+}
+
+/// Reads the payload of the frame that stands there.
+pub(crate) fn read(payload: &Bytes, lsn: Lsn) -> Result<Letter, FrameError> {
+    let mut reader = begin(payload.clone())?;
     let head = head(&mut reader)?;
     let why = match reader.byte("kind")? {
         1 => Why::Refused,
@@ -145,7 +150,7 @@ pub(super) fn read_letter(frame: Frame) -> Result<Letter, FrameError> {
     let rest = reader.take(reader.remaining(), "rows")?;
     let item = payload::read_items(rest)?.pop().ok_or(FrameError::Short("rows"))?;
     Ok(Letter {
-        number: frame.lsn.0,
+        number: lsn.0,
         time,
         output: head.home.output,
         why,
@@ -172,7 +177,7 @@ pub(crate) fn put_change(out: &mut Vec<u8>, change: &Change) {
     numbers.iter().for_each(|number| put_varint(out, *number));
 }
 
-pub(super) fn read_change(payload: Bytes) -> Result<Change, FrameError> {
+pub(crate) fn read_change(payload: Bytes) -> Result<Change, FrameError> {
     let mut reader = begin(payload)?;
     let code = reader.byte("kind of change")?;
     let key = if (1..=3).contains(&code) { payload::read_key(&mut reader)? } else { 0 };

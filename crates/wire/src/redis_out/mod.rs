@@ -253,3 +253,24 @@ impl Server {
         refused.map_or(Ok(()), |text| Err(Failure::Answer(text)))
     }
 }
+
+/// Reads answers to the end; see [`crate::fuzz::redis_answers`].
+pub(crate) fn fuzz_answers(bytes: &[u8]) {
+    let mut stream = bytes;
+    let lines = memchr::memchr_iter(b'\n', bytes).count();
+    let mut read = 0;
+    // All bytes are there, so that nothing is waited for.
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        let mut answer = std::pin::pin!(resp::read(&mut stream));
+        let std::task::Poll::Ready(answer) = answer.as_mut().poll(&mut context) else {
+            unreachable!("what is there is read at once")
+        };
+        let Ok(reply) = answer else { break };
+        if let resp::Reply::Error(words) = reply {
+            resp::may_pass(&words);
+        }
+        read += 1;
+    }
+    assert!(read <= lines, "{read} answers of {lines} lines");
+}
