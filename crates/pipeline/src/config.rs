@@ -247,7 +247,7 @@ pub struct Known<'a> {
 /// # Errors
 /// Every problem, in the order of the file.
 pub fn read(text: &str, protocols: &[&Protocol], settings: &[Setting]) -> Result<Config, Vec<Problem>> {
-    sections::read(text, Known { protocols, settings })
+    sections::read(text, Known { protocols, settings }).map(|(config, _)| config)
 }
 
 /// Reads a configuration file of any dialect; all its problems, each with file and line, are the error.

@@ -2,6 +2,8 @@
 //! good, when the output says no, and when the machine crashes. It behaves as a store must: rows that it holds already
 //! are dropped. Knows nothing of storage.
 
+pub mod claims;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};

@@ -29,6 +29,8 @@ pub mod trial;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use sawlog_pipeline::Protocol;
 

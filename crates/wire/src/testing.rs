@@ -86,6 +86,11 @@ impl Bench {
         Bench::over(dir, self.output.crashed(), self.env.limits)
     }
 
+    /// A path in its directory.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
     /// What inputs counted as wrong, by reason.
     pub fn errors(&self) -> Vec<(String, u64)> {
         let parts = self.pipeline.status().parts();

@@ -218,6 +218,17 @@ fn control_answers_what_it_is_asked() {
 }
 
 #[test]
+fn a_node_with_a_file_for_it_is_told_where_to_forward_to() {
+    let (node, address) = node(&[("forward_file", "/nowhere/forward"), ("remote_control", "true")]);
+    let mut control = client(&node, address, Role::Req);
+    let answer = ask(&node, &mut control, &command("FORWARD"));
+    assert!(
+        matches!(answer.get("error"), Some(Value::Str(words)) if words.contains("no address")),
+        "{answer:?}"
+    );
+}
+
+#[test]
 fn the_stream_shows_what_is_subscribed_to() {
     let (node, address) = node(&[]);
     let mut control = client(&node, address, Role::Req);

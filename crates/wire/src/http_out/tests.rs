@@ -154,6 +154,14 @@ fn rows_are_apart_by_what_is_in_the_address_and_cannot_change_it() {
     server.output(given).take(batch(), origin(1)).unwrap();
     assert_eq!(server.next().0, "POST /20171128/x%2Fy?n=1 HTTP/1.1");
     assert_eq!(server.next().0, "POST /20171128/z?n=2 HTTP/1.1");
+    let hours: &[(&str, &[&str])] = &[
+        ("endpoint", &["http://ADDRESS/%Y%m%d%H"]),
+        ("buffer.keys", &["time"]),
+        ("buffer.timekey", &["1h"]),
+        ("buffer.timekey_zone", &["+09:00"]),
+    ];
+    server.output(hours).take(batch(), origin(1)).unwrap();
+    assert_eq!(server.next().0, "POST /2017112811 HTTP/1.1");
     let dots = Arc::new(rows("..", &["{}"]));
     server.output(&[]).take(dots, origin(1)).unwrap();
     assert_eq!(server.next().0, "POST /in/%2E%2E HTTP/1.1");

@@ -10,7 +10,8 @@ pub(super) const FORM: FluentForm = FluentForm { role: Role::Source, names: &["s
 
 fn read(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)> {
     let mut options = vec![door::fluent_listen(reader, 5140)];
-    let (transport, tls) = door::fluent_transport(reader, "udp");
+    let old = reader.text("protocol_type").unwrap_or("udp");
+    let (transport, tls) = door::fluent_transport(reader, old);
     options.extend(tls);
     let mut give = |name: &'static str, value: Option<&str>| {
         options.extend(value.map(|value| (name, vec![value.to_owned()])));

@@ -103,6 +103,43 @@ fn a_message_sent_again_is_taken_once() {
 }
 
 #[test]
+fn a_chunk_may_come_twice_where_that_is_asked_for() {
+    let node = Node::start(&[("dedupe", "false")]);
+    let mut client = node.connect();
+    for _ in 0..2 {
+        client.send(&pack(r#"["t",1,{"a":1},{"chunk":"c"}]"#));
+        assert_eq!(client.value(), pack(r#"{"ack":"c"}"#));
+    }
+    assert_eq!(node.output.lines(), ["{\"a\":1}\n", "{\"a\":1}\n"]);
+}
+
+#[test]
+fn senders_act_for_the_tenant_of_the_credential() {
+    struct Word;
+    impl sawlog_model::Access for Word {
+        fn admit(
+            &self,
+            credential: &[u8],
+            _right: sawlog_model::Right,
+        ) -> Result<sawlog_model::Tenant, sawlog_model::AccessError> {
+            if credential == b"word" { Ok(sawlog_model::Tenant(3)) } else { Err(sawlog_model::AccessError) }
+        }
+    }
+    for (credential, rows) in [("word", 1), ("other", 0)] {
+        let node = Node::admitting(std::sync::Arc::new(Word), &[("credential", credential)]);
+        let mut client = node.connect();
+        client.send(&pack(r#"["t",1,{"a":1},{"chunk":"c"}]"#));
+        if rows == 1 {
+            assert_eq!(client.value(), pack(r#"{"ack":"c"}"#));
+        } else {
+            assert!(client.is_closed());
+            node.wait_for_error("denied");
+        }
+        assert_eq!(node.output.lines().len(), rows);
+    }
+}
+
+#[test]
 fn a_chunk_is_known_after_a_crash() {
     let node = Node::start(&[]);
     let message = pack(r#"["t",1,{"a":1},{"chunk":"c"}]"#);

@@ -41,6 +41,13 @@ impl Node {
         Node::over(Bench::start(limits), given)
     }
 
+    /// One with rules of its own for who may send.
+    pub fn admitting(access: std::sync::Arc<dyn sawlog_model::Access>, given: &[(&str, &str)]) -> Node {
+        let mut bench = Bench::start(Limits::default());
+        bench.env.access = access;
+        Node::over(bench, given)
+    }
+
     fn over(bench: Bench, given: &[(&str, &str)]) -> Node {
         let given = given.iter().map(|(name, value)| (*name, vec![(*value).to_owned()]));
         Node::over_with(bench, given.collect())

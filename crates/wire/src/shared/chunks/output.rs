@@ -41,7 +41,7 @@ pub const BUFFER: [Opt; 9] = [
 pub struct Times {
     /// Span and zone, where chunks are told apart by time.
     pub time: Option<(Nanos, TimeZone)>,
-    wait: Nanos,
+    pub(super) wait: Nanos,
     age: Option<Duration>,
 }
 

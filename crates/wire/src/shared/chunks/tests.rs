@@ -250,3 +250,14 @@ fn the_thread_records_and_hands_on_by_itself() {
     chunks.take(&lines("a", &["1"]), origin, |row, out| out.extend_from_slice(row.raw())).unwrap();
     assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(2));
 }
+
+#[test]
+fn spans_are_waited_for_as_long_as_the_option_says() {
+    let times = |given: &[(&str, &[&str])]| {
+        let times = output::Times::new(&crate::testing::options_of(&crate::file::PROTOCOL, given)).unwrap();
+        (times.wait, times.time.map(|(span, _)| span))
+    };
+    assert_eq!(times(&[]), (600 * SECOND, Some(24 * 3600 * SECOND)));
+    let given: &[(&str, &[&str])] = &[("buffer.timekey_wait", &["90s"]), ("buffer.timekey", &["1h"])];
+    assert_eq!(times(given), (90 * SECOND, Some(3600 * SECOND)));
+}

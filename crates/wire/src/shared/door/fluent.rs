@@ -33,10 +33,9 @@ pub fn fluent_peer(reader: &mut ElementReader<'_>) -> Vec<Given> {
     given
 }
 
-/// `<transport NAME>`: its name (the old `protocol_type` where there is none, else `default`), and what it says of TLS.
+/// `<transport NAME>`: its name (`default` where there is none), and what it says of TLS.
 pub fn fluent_transport(reader: &mut ElementReader<'_>, default: &str) -> (String, Vec<Given>) {
-    let old = reader.text("protocol_type").unwrap_or(default).to_owned();
-    let Some(transport) = reader.child("transport") else { return (old, Vec::new()) };
+    let Some(transport) = reader.child("transport") else { return (default.to_owned(), Vec::new()) };
     let mut inner = reader.inside(transport);
     let mut given = Vec::new();
     let mut give = |name: &'static str, value: Option<&str>| {

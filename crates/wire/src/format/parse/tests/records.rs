@@ -397,3 +397,25 @@ fn what_is_wrong_in_a_section_is_told_where_it_stands() {
     let (_, found) = fluent(&element("source", &[], vec![element("parse", &[("@type", "grok")], vec![])]));
     assert!(found[0].starts_with("2 `@type`: there is no parser `grok`"), "{found:?}");
 }
+
+#[test]
+fn times_may_be_in_one_of_several_forms() {
+    let mixed = [
+        ("type", "json"),
+        ("time_type", "mixed"),
+        ("time_format", "%d/%b/%Y %H:%M:%S"),
+        ("time_format_fallbacks", "unixtime"),
+        ("timezone", "+09:00"),
+    ];
+    let lines = "{\"time\":\"03/Dec/2013 16:29:19\",\"a\":1}\n{\"time\":1386088159,\"a\":2}\n";
+    assert_eq!(one(&mixed, lines), r#"2013-12-03T07:29:19Z {"a":1} | 2013-12-03T16:29:19Z {"a":2}"#);
+    let syslog = [
+        ("type", "syslog"),
+        ("message_format", "rfc5424"),
+        ("with_priority", "true"),
+        ("rfc5424_time_format", "%Y-%m-%d_%H:%M:%S"),
+        ("timezone", "UTC"),
+    ];
+    let told = one(&syslog, "<16>1 2013-12-03_16:29:19 h app 1 ID - text\n");
+    assert!(told.starts_with("2013-12-03T16:29:19Z {\"pri\":16,\"host\":\"h\""), "{told}");
+}

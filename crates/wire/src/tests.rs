@@ -1,0 +1,72 @@
+//! What holds for all protocols of this crate.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sawlog_model::{Access, AccessError, Limits, Right, Tenant};
+use sawlog_pipeline::testing::claims;
+
+use crate::testing::{Bench, options_of};
+
+#[test]
+fn every_option_is_named_by_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let more = [root.join("../agent/tests"), root.join("clients")];
+    let unnamed = claims::unnamed(crate::PROTOCOLS, &root.join("src"), &more);
+    assert_eq!(unnamed, Vec::<String>::new(), "each option that is claimed has a test that names it");
+    let none = claims::unnamed(crate::PROTOCOLS, &root.join("src/null"), &[]);
+    assert!(none.len() > 100, "without tests none is named: {}", none.len());
+}
+
+#[test]
+fn every_option_of_fluentd_means_something_or_is_told_not_to() {
+    let beside: [&[(&str, &str)]; 5] = [
+        &[("path", "/a"), ("tag", "t"), ("format", "csv"), ("compress", "gzip")],
+        &[("path", "/a"), ("transport", "tls"), ("endpoint", "https://h/"), ("format", "json")],
+        &[("host", "h"), ("format", "single_value")],
+        &[("path", "/a"), ("include_tag_key", "true"), ("include_time_key", "true")],
+        &[("path", "/a"), ("tag", "t"), ("format", "multiline"), ("format_firstline", "/x/")],
+    ];
+    assert_eq!(claims::idle(crate::PROTOCOLS, &beside), Vec::<String>::new());
+}
+
+/// Lets those send who know the word.
+struct Word;
+
+impl Access for Word {
+    fn admit(&self, credential: &[u8], _right: Right) -> Result<Tenant, AccessError> {
+        if credential == b"word" { Ok(Tenant(3)) } else { Err(AccessError) }
+    }
+}
+
+#[test]
+fn a_credential_says_for_whom_all_senders_act() {
+    let mut bench = Bench::start(Limits::default());
+    bench.env.access = Arc::new(Word);
+    let with = crate::PROTOCOLS.iter().filter(|protocol| {
+        // Who is admitted is told of each connection there.
+        protocol.options.iter().any(|option| option.name == "credential")
+            && !["forward", "blueox"].contains(&protocol.name)
+    });
+    let mut tried = 0;
+    for protocol in with {
+        let start = |credential: &str| {
+            let mut given: Vec<(&str, &[&str])> = vec![("credential", std::slice::from_ref(&credential))];
+            let listens = if protocol.name == "unix" { "path" } else { "listen" };
+            let at = if protocol.name == "unix" { bench.path("socket") } else { "127.0.0.1:0".to_owned() };
+            let at = [at.as_str()];
+            given.push((listens, &at));
+            let input = protocol.input.expect("an input")(&options_of(protocol, &given)).expect("an input");
+            input.start(bench.pipeline.intake(protocol.name), bench.env.clone())
+        };
+        let refused = start("other").err().unwrap_or_else(|| panic!("{} takes any", protocol.name));
+        assert!(refused.contains("credential"), "{}: {refused}", protocol.name);
+        let running = start("word").unwrap_or_else(|error| panic!("{}: {error}", protocol.name));
+        bench.env.stop.request();
+        (running.join)();
+        bench.env.stop = Default::default();
+        tried += 1;
+    }
+    assert!(tried >= 6, "{tried}");
+    bench.pipeline.stop();
+}
