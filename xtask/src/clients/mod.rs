@@ -21,6 +21,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
     ("syslog_senders.py", &["logger", "rsyslogd"], &["bsdutils", "rsyslog", "rsyslog-gnutls"]),
     ("flosculus_beside.py", &[], &[]),
     ("beaver_ini.py", &["redis-server"], &["redis-server"]),
+    ("beaver_beside.py", &[], &[]),
     ("blueox_programs.py", &[], &[]),
 ];
 

@@ -77,11 +77,13 @@ fn version_1_fields(envelope: &Envelope, event: &Event<'_>) -> Vec<(Value, Value
 fn version_0_fields(envelope: &Envelope, event: &Event<'_>) -> Vec<(Value, Value)> {
     let (mut message, mut tags) = (text(""), Value::List(Vec::new()));
     let (mut inner, mut own) = (Vec::new(), Vec::new());
-    let is_line = record::shape(event.row) == Shape::Line;
+    let shape = record::shape(event.row);
+    // A line that was read as one field, `message`, is a line all the same.
+    let (is_line, is_text) = (shape == Shape::Line, matches!(shape, Shape::Line | Shape::Fields));
     for (key, value) in event.entries() {
         match key.as_str() {
             Some("tags") => tags = value,
-            Some(MESSAGE) if is_line => message = value,
+            Some(MESSAGE) if is_text => message = value,
             Some(name) if is_line || is_added(event.row, name) => inner.push((key, value)),
             _ => own.push((key, value)),
         }
