@@ -29,9 +29,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// None yet; `names` are those of the batches before.
-    pub fn new(names: Arc<Names>) -> Self {
-        Rows { buffer: Vec::new(), names, rows: Vec::new(), slots: Vec::new() }
+    /// None yet; `names` are those of the batches before. Lines go to the end of `buffer`, which is empty, and there is room for
+    /// so many rows.
+    pub fn new(names: Arc<Names>, buffer: Vec<u8>, rows: usize) -> Self {
+        Rows { buffer, names, rows: Vec::with_capacity(rows), slots: Vec::with_capacity(rows) }
     }
 
     /// Bytes of memory that they take.

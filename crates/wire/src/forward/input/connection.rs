@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use sawlog_model::{Batch, Right};
 use sawlog_pipeline::DecodeError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::prepare::{Peer, Prepared, Streams, Work, prepare};
@@ -21,7 +21,7 @@ use crate::shared::stream::{self, Stream, Writer};
 use crate::shared::window::Ticket;
 
 /// Bytes that there is room for at least when more of a message is read.
-const READ: usize = 64 << 10;
+pub(super) const READ: usize = 64 << 10;
 
 /// Most room for a message of which nothing has come yet but its beginning, for a peer whose last one was so long.
 const ROOM: usize = 1 << 20;
@@ -37,6 +37,13 @@ const WAITING: usize = 64;
 
 /// Bytes that are delivered by one call: what waits while an fsync is under way goes with the next one.
 const GROUP: usize = 8 << 20;
+
+/// Bytes of a connection that are read and not delivered yet, those under way included, in KiB: a sender that waits for no
+/// answers would else fill the memory that all connections share.
+const UNDER_WAY: usize = 6 << 10;
+
+/// Batches above this are not put together: their heads are small beside their rows, which would be copied.
+const JOINED: usize = 64 << 10;
 
 /// Messages above this are read on a thread for long work.
 const LONG_WORK: usize = 1 << 20;
@@ -103,14 +110,15 @@ async fn name_of(address: IpAddr) -> Option<String> {
     timeout(RESOLVED, asked).await.ok()?.ok()?
 }
 
-type Queued = (Prepared, Charge);
+type Queued = (Prepared, Charge, OwnedSemaphorePermit);
 
 async fn exchange(stream: Stream, framer: Framer, peer: Peer, shared: &Arc<Shared>) -> Result<(), Fault> {
     let (read, write) = stream.split();
     let (queue, waiting) = mpsc::channel(WAITING);
     let delivery = tokio::spawn(deliver(waiting, write, shared.clone()));
-    let reader =
-        Reader { read, framer, peer, shared: shared.clone(), streams: Streams::default(), queue, last: 0 };
+    let room = Arc::new(Semaphore::new(UNDER_WAY));
+    let (shared, streams) = (shared.clone(), Streams::default());
+    let reader = Reader { read, framer, peer, shared, streams, queue, room, last: 0 };
     let read = reader.run().await;
     // What was prepared before the end is delivered and answered all the same.
     let delivered = delivery.await.map_err(|error| fault("failed", error))?;
@@ -124,6 +132,8 @@ struct Reader {
     shared: Arc<Shared>,
     streams: Streams,
     queue: mpsc::Sender<Queued>,
+    /// For messages that are queued.
+    room: Arc<Semaphore>,
     /// Bytes of the last message.
     last: usize,
 }
@@ -175,6 +185,7 @@ impl Reader {
             }
             if self.last > READ {
                 self.shared.recycle.clear();
+                self.shared.lines.clear();
                 self.last = 0;
             }
             let count = self.read.read(&mut first).await.map_err(lost)?;
@@ -227,8 +238,11 @@ impl Reader {
         let Some(prepared) = prepared? else { return Ok(()) };
         let mut own = charge.take();
         own.set(prepared.weight).await.map_err(|error| fault("busy", error))?;
+        let units = prepared.weight.div_ceil(1024).min(UNDER_WAY) as u32;
+        let room = self.room.clone().acquire_many_owned(units).await;
+        let room = room.map_err(|error| fault("failed", error))?;
         // Where the delivery has failed nobody takes it; its own error says why.
-        let _ = self.queue.send((prepared, own)).await;
+        let _ = self.queue.send((prepared, own, room)).await;
         Ok(())
     }
 }
@@ -294,7 +308,7 @@ impl Group {
     }
 
     fn is_open(&self) -> bool {
-        self.weight < GROUP && self.items.iter().all(|(prepared, _)| prepared.work.joins())
+        self.weight < GROUP && self.items.iter().all(|(prepared, ..)| prepared.work.joins())
     }
 
     /// Makes all of it durable and gives the answers. On a failure nothing is answered, and ids that were asked for are
@@ -303,7 +317,7 @@ impl Group {
         let (mut batches, mut tickets, mut placed) = (Keyed::default(), Vec::new(), Vec::new());
         let mut answer = Vec::new();
         let mut charges = Vec::with_capacity(self.items.len());
-        for (prepared, charge) in self.items {
+        for (prepared, charge, room) in self.items {
             match prepared.work {
                 Work::Nothing => {}
                 Work::Rows(batch, ticket) => {
@@ -319,7 +333,7 @@ impl Group {
                 Work::Placed(batch) => placed.push(batch),
             }
             answer.extend(prepared.ack.unwrap_or_default());
-            charges.push(charge);
+            charges.push((charge, room));
         }
         let batches = batches.finish();
         if !batches.is_empty() {
@@ -347,13 +361,15 @@ struct Keyed {
 
 impl Keyed {
     fn push(&mut self, batch: Batch, key: Option<u128>) {
-        let fits = key.is_none() && self.open.last().is_none_or(|last| rows::joins(last, &batch));
+        let small = key.is_none() && batch.buffer.len() <= JOINED;
+        let fits = small && self.open.last().is_none_or(|last| rows::joins(last, &batch));
         if !fits {
             self.close();
         }
-        match key {
-            None => self.open.push(batch),
-            Some(_) => self.done.push((batch, key)),
+        if small {
+            self.open.push(batch);
+        } else {
+            self.done.push((batch, key));
         }
     }
 

@@ -117,7 +117,9 @@ struct Shared {
     sources: Sources,
     window: Window,
     lanes: Lanes,
+    /// Memory of messages, and of the lines that were made of them.
     recycle: Recycle,
+    lines: Recycle,
     budget: Budget,
     stop: watch::Receiver<bool>,
 }
@@ -136,6 +138,7 @@ impl Shared {
             window: Window::new(&intake.known_keys()),
             lanes: Lanes::new(&known),
             recycle: Recycle::default(),
+            lines: Recycle::default(),
             budget: Budget::new(settings.buffer),
             stop,
             settings,

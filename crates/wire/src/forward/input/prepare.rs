@@ -9,11 +9,18 @@ use sawlog_model::{Batch, Context, Names, Source, Tenant};
 use sawlog_pipeline::DecodeError;
 
 use super::Shared;
+use super::connection::READ;
 use super::lanes::Placed;
 use crate::forward::message::{self, Entry, Events, Message, Span};
 use crate::forward::rows::Rows;
 use crate::shared::msgpack;
 use crate::shared::window::{Ticket, Verdict, Window};
+
+/// Bytes of the shortest entry: a list, a time, an empty map.
+const LEAST: usize = 3;
+
+/// Rows that there is room for before they are read.
+const ROWS_MOST: usize = 1 << 16;
 
 /// Tags that a connection keeps names for.
 const STREAMS_MOST: usize = 1_000;
@@ -39,6 +46,8 @@ struct Stream {
     source: Arc<Source>,
     context: Arc<Context>,
     names: Arc<Names>,
+    /// Of the last message.
+    rows_per_byte: f64,
 }
 
 /// A message to be delivered and answered.
@@ -132,7 +141,12 @@ fn ack(chunk: &Bytes, json: bool, shared: &Shared) -> Vec<u8> {
 fn batch(shared: &Shared, peer: &Peer, streams: &mut Streams, events: &Events) -> Result<Batch, DecodeError> {
     let stream = streams.get(&events.tag, peer, shared);
     let received = shared.env.sys.clock.now();
-    let mut rows = Rows::new(stream.names.clone());
+    let len = events.body().len();
+    // As many rows as messages of this length had last, and some room for what lines have more than msgpack.
+    let rows = (stream.rows_per_byte * len as f64) as usize;
+    let buffer = shared.lines.take_vec(len + len / 8);
+    let mut rows =
+        Rows::new(stream.names.clone(), buffer, (rows + rows / 16).min(len / LEAST).min(ROWS_MOST));
     let settings = &shared.settings;
     let address = settings.address_field.as_deref().map(|name| (name, peer.host.as_str()));
     let host = settings.host_field.as_deref().map(|name| (name, peer.name.as_str()));
@@ -149,12 +163,17 @@ fn batch(shared: &Shared, peer: &Peer, streams: &mut Streams, events: &Events) -
         }
     })?;
     stream.names = rows.names.clone();
+    stream.rows_per_byte = rows.rows.len() as f64 / len.max(1) as f64;
+    let buffer = Bytes::from(rows.buffer);
+    if len > READ {
+        shared.lines.keep(&buffer);
+    }
     Ok(Batch {
         tenant: peer.tenant,
         source: stream.source.clone(),
         epoch: 0,
         context: stream.context.clone(),
-        buffer: rows.buffer.into(),
+        buffer,
         names: rows.names,
         rows: rows.rows,
         slots: rows.slots,
@@ -197,6 +216,7 @@ impl Streams {
             source: shared.sources.of(peer.tenant).get(&format!("forward:{tag}@{}", peer.host)),
             context: Arc::new(Context::new([("_tag", tag), ("_host", peer.host.as_str())])),
             names: Arc::default(),
+            rows_per_byte: 0.0,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The memory of long messages, to be read into again once their rows are gone: memory that is new to the process costs more
+//! The memory of long messages and of their lines, to be used again once their rows are gone: memory that is new to the process costs more
 //! than what is done with it. Shared by all connections, and bounded. Knows nothing of messages.
 
 use std::collections::VecDeque;
@@ -50,6 +50,13 @@ impl Recycle {
         Some(buffer)
     }
 
+    /// An emptied buffer for so many bytes, of such memory where there is some.
+    pub(super) fn take_vec(&self, len: usize) -> Vec<u8> {
+        let mut buffer = self.take().map_or_else(Vec::new, Vec::from);
+        buffer.reserve(len);
+        buffer
+    }
+
     /// Gives all of it back to the system.
     pub(super) fn clear(&self) {
         *self.state() = State::default();
@@ -81,6 +88,12 @@ mod tests {
         assert_eq!((buffer.as_ptr(), buffer.len(), buffer.capacity()), (place, 0, 1000));
         drop(rows);
         assert_eq!(recycle.take().map(|buffer| buffer.capacity()), Some(2000));
+        let lines = Bytes::from(vec![7; 500]);
+        let place = lines.as_ptr();
+        recycle.keep(&lines);
+        drop(lines);
+        let buffer = recycle.take_vec(400);
+        assert_eq!((buffer.as_ptr(), buffer.len(), buffer.capacity()), (place, 0, 500));
         assert_eq!(recycle.state().bytes, 0);
     }
 

@@ -96,6 +96,18 @@ impl Head {
     }
 }
 
+/// Lengths of head and body where text begins so; most of what there is is text. `None` also where the bytes end within the head.
+#[inline]
+pub(super) fn text_head(bytes: &[u8]) -> Option<(usize, usize)> {
+    match *bytes {
+        [first @ 0xa0..=0xbf, ..] => Some((1, usize::from(first & 0x1f))),
+        [0xd9, len, ..] => Some((2, usize::from(len))),
+        [0xda, high, low, ..] => Some((3, usize::from(high) << 8 | usize::from(low))),
+        [0xdb, a, b, c, d, ..] => Some((5, u32::from_be_bytes([a, b, c, d]) as usize)),
+        _ => None,
+    }
+}
+
 /// Reads items one after the other from whole bytes.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
@@ -133,6 +145,11 @@ impl<'a> Reader<'a> {
     pub fn item(&mut self) -> Result<Item<'a>, MsgpackError> {
         let wrong = MsgpackError::Syntax(self.at);
         let rest = self.rest();
+        if let Some((head, body)) = text_head(rest) {
+            let text = rest.get(head..head + body).ok_or(wrong)?;
+            self.at += head + body;
+            return Ok(Item::Str(text));
+        }
         let head = Head::read(rest).ok().flatten().ok_or(wrong.clone())?;
         let body = rest.get(head.len..).and_then(|rest| rest.get(..head.body)).ok_or(wrong)?;
         self.at += head.len + head.body;

@@ -3,7 +3,7 @@
 use sawlog_model::Limits;
 use sawlog_model::value::is_form_name;
 
-use super::item::Head;
+use super::item::{Head, text_head};
 use super::{DEPTH_MOST, MsgpackError};
 
 /// A list or map whose items are not all passed yet.
@@ -130,6 +130,29 @@ pub fn measure(bytes: &[u8], limits: &Limits) -> Result<Measured, MsgpackError> 
     Measurer::default().measure(bytes, limits)
 }
 
+/// The length of a small map of texts whose keys a line can write as they are: what events mostly are. `None` for anything else,
+/// which is to be looked at as a whole.
+fn flat_len(bytes: &[u8], limits: &Limits) -> Option<usize> {
+    let pairs = match *bytes.first()? {
+        first @ 0x81..=0x8f => first & 0x0f,
+        _ => return None,
+    };
+    let mut at = 1;
+    for _ in 0..pairs {
+        let (head, len) = text_head(&bytes[at..])?;
+        let key = bytes.get(at + head..at + head + len)?;
+        if !key.is_ascii() || (pairs == 1 && key.first() == Some(&b'$')) {
+            return None;
+        }
+        at += head + len;
+        let (head, len) = text_head(bytes.get(at..)?)?;
+        at += head + len;
+        // Before anything is taken from behind it.
+        bytes.get(..at)?;
+    }
+    (at <= limits.event && limits.depth > 0).then_some(at)
+}
+
 /// Checks one value after the other, with the memory of the one before.
 #[derive(Default)]
 pub struct Measurer {
@@ -142,6 +165,9 @@ impl Measurer {
     /// # Errors
     /// As [`measure`].
     pub fn measure(&mut self, bytes: &[u8], limits: &Limits) -> Result<Measured, MsgpackError> {
+        if let Some(len) = flat_len(bytes, limits) {
+            return Ok(Measured { len, odd: Vec::new() });
+        }
         let mut measured = Measured::default();
         let mut odd = |start| measured.odd.push(start);
         // After an error the scanner stands in the middle of a value.

@@ -196,3 +196,25 @@ fn no_bytes_make_it_panic() {
         }
     }
 }
+
+#[test]
+fn small_maps_of_texts_are_measured_as_all_others_are() {
+    let limits = Limits { event: 60, ..Limits::default() };
+    let whole = |bytes: &[u8]| Scanner::default().next_end(bytes, limits.depth, limits.event).ok().flatten();
+    let seeds =
+        ["82a161a178d90162da000179", "81a424626960a0", "83a0a0a161a0a162db0000000131", "81a2c3a9a2c3a9"]
+            .map(hex);
+    for seed in &seeds {
+        assert_eq!(measure(seed, &limits).expect("msgpack").len, seed.len());
+        line_of(seed);
+    }
+    let mut dice = Dice(5);
+    for _ in 0..20_000 {
+        let mut bytes = seeds[dice.below(seeds.len())].clone();
+        let at = dice.below(bytes.len());
+        bytes[at] = dice.roll() as u8;
+        bytes.truncate(dice.below(bytes.len() + 1));
+        bytes.extend(std::iter::repeat_n(b'a', dice.below(80)));
+        assert_eq!(measure(&bytes, &limits).ok().map(|measured| measured.len), whole(&bytes), "{bytes:x?}");
+    }
+}
