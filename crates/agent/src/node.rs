@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Error, Result};
 use sawlog_journal::Journal;
@@ -9,14 +10,17 @@ use sawlog_model::{Access, AccessError, PartStatus, Right, Tenant};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, PipelineOptions};
-use sawlog_sys::Sys;
 use sawlog_sys::daemon::Background;
 use sawlog_sys::task::{self, Asked, Stop};
+use sawlog_sys::{Sys, pages};
 
 use tokio::sync::mpsc;
 
 use crate::control::{self, AskReload, Desk};
 use crate::protocols;
+
+/// So long after it is ready outputs have their connections and files were looked at: what only the start needed is given back.
+const STARTED: Duration = Duration::from_secs(2);
 
 /// Whoever reaches a leaf node on its loopback addresses may send to it.
 struct Open;
@@ -101,6 +105,11 @@ pub(crate) fn run(
             None
         }
     };
+    let ours = sys.clone();
+    runtime.spawn(async move {
+        tokio::time::sleep(STARTED).await;
+        pages::give_back(&ours);
+    });
     loop {
         let tell = runtime.block_on(async {
             tokio::select! {

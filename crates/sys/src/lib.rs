@@ -9,6 +9,7 @@ pub mod daemon;
 mod fs;
 mod handle;
 pub mod net;
+pub mod pages;
 pub mod process;
 pub mod program;
 mod random;

@@ -251,10 +251,13 @@ fn the_thread_records_and_hands_on_by_itself() {
     assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(2));
 }
 
+const OWN: sawlog_pipeline::Protocol =
+    sawlog_pipeline::Protocol { name: "test", options: output::OPTIONS, ..sawlog_pipeline::Protocol::EMPTY };
+
 #[test]
 fn spans_are_waited_for_as_long_as_the_option_says() {
     let times = |given: &[(&str, &[&str])]| {
-        let times = output::Times::new(&crate::testing::options_of(&crate::file::PROTOCOL, given)).unwrap();
+        let times = output::Times::new(&crate::testing::options_of(&OWN, given)).unwrap();
         (times.wait, times.time.map(|(span, _)| span))
     };
     assert_eq!(times(&[]), (600 * SECOND, Some(24 * 3600 * SECOND)));
