@@ -15,8 +15,7 @@ const NAMES: &[&str] =
 
 /// Static, at a fixed address: nothing is relocated at the start, so that fewer pages are resident. What is the same twice is
 /// there once.
-const RUSTFLAGS: &str =
-    "-C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--icf=all";
+const RUSTFLAGS: &str = "-C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--icf=all";
 
 /// Strategies of zstd's higher levels, which the agent does not use: a third of that library.
 const ZSTD_WITHOUT: [&str; 6] = ["GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"];

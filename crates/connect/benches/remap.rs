@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use sawlog_model::{Access, AccessError, Batch, Limits, Right, Tenant};
 use sawlog_pipeline::{Env, Filter, Protocol, config};
-use sawlog_sys::task::{self, Stop};
 use sawlog_sys::Sys;
+use sawlog_sys::task::{self, Stop};
 use sawlog_wire::format::{More, Parser, Settings};
 
 /// Bytes of a batch, and of a set that are read, at most.
@@ -16,7 +16,12 @@ const ENOUGH: usize = 64 << 20;
 
 /// What is done, by which filter, with which option.
 const WORK: &[(&str, &str, &str, &str)] = &[
-    ("keep rows by a field", "remap", "source", "if !starts_with(string(.method) ?? \"\", \"GET\") { abort }"),
+    (
+        "keep rows by a field",
+        "remap",
+        "source",
+        "if !starts_with(string(.method) ?? \"\", \"GET\") { abort }",
+    ),
     ("keep rows by a field", "grep", "regexp", "method ^GET"),
     ("add a field", "remap", "source", ".service = \"web\""),
     ("add a field", "record_transformer", "set", "service=web"),
@@ -37,7 +42,8 @@ fn main() {
         println!("SKIPPED: SAWLOG_DATA does not name a directory of unpacked logs");
         return;
     };
-    let set = std::env::args().skip(1).find(|word| !word.starts_with("--")).unwrap_or("nginx_m5it".to_owned());
+    let set =
+        std::env::args().skip(1).find(|word| !word.starts_with("--")).unwrap_or("nginx_m5it".to_owned());
     let mut batches = Vec::new();
     read(&sys, &data.join(&set), &mut batches);
     let rows: usize = batches.iter().map(|batch| batch.rows.len()).sum();
@@ -98,7 +104,13 @@ fn rows(bytes: bytes::Bytes, batches: &mut Vec<Arc<Batch>>) {
         done += parsed.consumed;
         let (buffer, names) = (parsed.whole(piece), parser.names());
         if !parsed.rows.is_empty() {
-            batches.push(Arc::new(Batch { buffer, names, rows: parsed.rows, slots: parsed.slots, ..Batch::default() }));
+            batches.push(Arc::new(Batch {
+                buffer,
+                names,
+                rows: parsed.rows,
+                slots: parsed.slots,
+                ..Batch::default()
+            }));
         }
     }
 }

@@ -310,8 +310,7 @@ fn what_vrl_warns_of_is_a_note_with_its_line() {
     };
     let told = notes("s.toml", "[[filter]]\ntype = \"remap\"\nsource = '''\n.a = 1\n\"x\"\n.b = 2\n'''\n");
     assert!(told.starts_with("s.toml:5: note: `source`: warning[E900]: unused"), "{told}");
-    let conf =
-        "<filter>\n  @type remap\n  source '.a = 1\n.b\n.c = 2'\n</filter>\n<match>\n@type null\n</match>\n";
+    let conf = "<filter>\n  @type remap\n  source '.a = 1\n\"x\"\n.c = 2'\n</filter>\n<match>\n@type null\n</match>\n";
     let told = notes("f.conf", conf);
     assert!(told.contains("f.conf:4: note: `source`: warning[E900]: unused"), "{told}");
 }

@@ -86,6 +86,7 @@ impl<'a> Slots<'a> {
         Slots { names, list, most, names_limit: limits.names, next: 0, path: prefix.to_owned() }
     }
 
+    #[inline]
     fn push(&mut self, start: usize, end: usize, kind: Kind) {
         if self.list.len() >= self.most {
             return;
@@ -130,6 +131,7 @@ impl<'a> Line<'a> {
 
     /// A line with a slot for every field of its map; a list is one slot. Spans count from the first byte of `out`, which
     /// must stay under 4 GiB.
+    #[inline]
     pub fn with_slots(slots: Slots<'a>, out: &'a mut Vec<u8>) -> Self {
         Line { out, slots: Some(slots), inside: 0, maps: 0 }
     }
@@ -183,6 +185,7 @@ impl<'a> Line<'a> {
     }
 
     /// Text.
+    #[inline]
     pub fn str(&mut self, text: &str) {
         self.out.push(b'"');
         let start = self.out.len();
@@ -215,6 +218,7 @@ impl<'a> Line<'a> {
     }
 
     /// Before the item at `index` of a list.
+    #[inline]
     pub fn item(&mut self, index: usize) {
         if index > 0 {
             self.out.push(b',');
@@ -252,6 +256,7 @@ impl<'a> Line<'a> {
     }
 
     /// Begins a map whose keys are all text.
+    #[inline]
     pub fn open_map(&mut self) -> Whole {
         self.maps += 1;
         self.out.push(b'{');
@@ -259,6 +264,7 @@ impl<'a> Line<'a> {
     }
 
     /// The key at `index` of a map; its value comes next.
+    #[inline]
     pub fn key(&mut self, index: usize, key: &str) -> Key {
         self.item(index);
         self.out.push(b'"');
@@ -275,6 +281,7 @@ impl<'a> Line<'a> {
     }
 
     /// After the value of a key.
+    #[inline]
     pub fn end_value(&mut self, key: Key) {
         if let Some(slots) = self.slots.as_mut().filter(|_| self.inside == 0) {
             slots.path.truncate(key.0);
@@ -282,6 +289,7 @@ impl<'a> Line<'a> {
     }
 
     /// Ends a map; an empty one is a value of its own.
+    #[inline]
     pub fn close_map(&mut self, whole: Whole, empty: bool) {
         self.out.push(b'}');
         self.maps -= 1;
@@ -290,11 +298,13 @@ impl<'a> Line<'a> {
         }
     }
 
+    #[inline]
     fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
     /// A slot from `start` up to here, where this is a field.
+    #[inline]
     fn slot(&mut self, start: usize, kind: Kind) {
         let end = self.out.len();
         if self.inside == 0
@@ -338,6 +348,7 @@ impl<'a> Line<'a> {
 }
 
 /// Appends `text` with the escapes that a JSON string needs, and no others.
+#[inline]
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     loop {
@@ -363,6 +374,22 @@ fn plain_len(bytes: &[u8]) -> usize {
     let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
     let blocks = bytes.chunks_exact(32);
     let plain = blocks.take_while(|block| !block.iter().fold(false, |any, byte| any | special(byte)));
-    let at = plain.count() * 32;
+    let mut at = plain.count() * 32;
+    while let Some(word) = bytes[at..].first_chunk() {
+        let found = specials(u64::from_le_bytes(*word));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
     at + bytes[at..].iter().position(special).unwrap_or(bytes.len() - at)
+}
+
+/// The highest bit of each of eight bytes that must be escaped; above the lowest of them others may have it, too.
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, limit: u64| word.wrapping_sub(limit * ONES) & !word;
+    let same = |byte: u8| below(word ^ (u64::from(byte) * ONES), 1);
+    (below(word, 0x20) | same(b'"') | same(b'\\')) & HIGHS
 }

@@ -229,3 +229,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_must_be_escaped_is_found_wherever_it_stands() {
+    for special in ["\"", "\\", "\0", "\u{1f}", "\n"] {
+        for len in 0..70 {
+            for at in 0..=len {
+                let text = format!(
+                    "{}{special}{}",
+                    "é !#[]~\u{7f}".repeat(8).chars().take(at).collect::<String>(),
+                    "x".repeat(len - at)
+                );
+                let mut out = Vec::new();
+                super::escape(&text, &mut out);
+                let line = [b"\"".as_slice(), &out, b"\""].concat();
+                assert_eq!(
+                    super::parse(&line, &Limits::default()).unwrap(),
+                    Value::Str(text),
+                    "{special:?} {len} {at}"
+                );
+            }
+        }
+    }
+    let mut out = Vec::new();
+    super::escape(&"plain é\u{80}\u{ff}~ !#[]".repeat(9), &mut out);
+    assert!(!out.contains(&b'\\'));
+}

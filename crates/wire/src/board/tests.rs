@@ -55,7 +55,10 @@ fn any_path_and_method_gives_the_page() {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("content-type: text/html"), "{answer}");
         assert!(answer.contains("<title>Ik Scoreboard</title>"), "{answer}");
-        assert!(answer.contains("<td>tail<td class=\"text\">Running<td>2.5<td>100<td>7<td>0<td>0<td"), "{answer}");
+        assert!(
+            answer.contains("<td>tail<td class=\"text\">Running<td>2.5<td>100<td>7<td>0<td>0<td"),
+            "{answer}"
+        );
         assert!(answer.contains("<td>512<td>1.5 s<td>3<td>2<td"), "{answer}");
         assert!(answer.contains("no &lt;route&gt; &quot;x&quot; &amp; y"), "{answer}");
     }

@@ -252,7 +252,7 @@ fn the_thread_records_and_hands_on_by_itself() {
 }
 
 const OWN: sawlog_pipeline::Protocol =
-    sawlog_pipeline::Protocol { name: "test", options: output::OPTIONS, ..sawlog_pipeline::Protocol::EMPTY };
+    sawlog_pipeline::Protocol { name: "test", options: &output::BUFFER, ..sawlog_pipeline::Protocol::EMPTY };
 
 #[test]
 fn spans_are_waited_for_as_long_as_the_option_says() {
