@@ -70,6 +70,7 @@ pub(crate) fn run(
     let env = Env {
         name: "".into(),
         sys: sys.clone(),
+        dir: data.to_owned(),
         runtime: runtime.handle().clone(),
         limits: wiring::limits(&config),
         stop: Stop::default(),

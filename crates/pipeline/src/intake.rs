@@ -1,6 +1,7 @@
 //! Where inputs deliver.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Env {
     pub name: Arc<str>,
     /// The outside.
     pub sys: Sys,
+    /// Directory of the node's data, where outputs may have directories of their own.
+    pub dir: PathBuf,
     /// Where it may start asynchronous tasks.
     pub runtime: tokio::runtime::Handle,
     /// Bounds for what it decodes.

@@ -3,6 +3,7 @@
 
 pub mod blueox;
 pub mod board;
+pub mod elasticsearch;
 pub mod exec;
 pub mod exec_out;
 pub mod file;
@@ -18,6 +19,7 @@ pub mod http_out;
 pub mod logstash;
 pub mod null;
 pub mod redis_out;
+pub mod s3;
 pub mod sample;
 pub mod shared;
 pub mod socket;
@@ -56,6 +58,8 @@ pub const PROTOCOLS: &[&Protocol] = &[
     &file::PROTOCOL,
     &file::secondary::PROTOCOL,
     &http_out::PROTOCOL,
+    &elasticsearch::PROTOCOL,
+    &s3::PROTOCOL,
     &socket_out::TCP,
     &socket_out::UDP,
     &redis_out::PROTOCOL,

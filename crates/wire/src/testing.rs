@@ -48,6 +48,7 @@ pub fn env(runtime: &tokio::runtime::Runtime, limits: Limits) -> Env {
     Env {
         name: "test".into(),
         sys: Sys::real(),
+        dir: std::path::PathBuf::new(),
         runtime: runtime.handle().clone(),
         limits,
         stop: Stop::default(),

@@ -31,6 +31,7 @@ fn filter_with(source: &str, more: &[(&str, &str)], limits: Limits) -> Box<dyn F
     let env = Env {
         name: "test".into(),
         sys: Sys::real(),
+        dir: std::path::PathBuf::new(),
         runtime: runtime.handle().clone(),
         limits,
         stop: Stop::default(),

@@ -105,6 +105,7 @@ impl Bench {
         let env = Env {
             name: "".into(),
             sys,
+            dir: dir.path().to_owned(),
             runtime: runtime.handle().clone(),
             limits: Limits::default(),
             stop: Stop::default(),

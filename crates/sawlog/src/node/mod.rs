@@ -108,6 +108,7 @@ impl Node {
         let env = Env {
             name: "".into(),
             sys: sys.clone(),
+            dir: data.clone(),
             runtime: io.handle().clone(),
             limits,
             stop: Stop::default(),

@@ -6,12 +6,12 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
 use sawlog_pipeline::{ConfigError, Env, Options, Output, Protocol};
 
-use crate::shared::chunks::{ChunkedOutput, Times};
+use crate::shared::chunks::{self, ChunkedOutput, Times};
 use crate::shared::formatter::{self, Formatter};
 use crate::shared::placeholders::Placeholders;
 use crate::shared::strftime::has_letters;
@@ -57,12 +57,9 @@ fn template(options: &Options, span: Option<i64>, compress: Compress) -> Result<
     let number = if options.flag("append") { "" } else { NUMBER };
     let own_suffix = options.flag("add_path_suffix");
     let suffix = if own_suffix { options.text("path_suffix") } else { "" };
-    let letters = match (options.text("time_slice_format"), span.map(|span| span / sawlog_model::SECOND)) {
+    let letters = match (options.text("time_slice_format"), span) {
         (_, None) => "",
-        ("", Some(..60)) => "%Y%m%d%H%M%S",
-        ("", Some(60..3_600)) => "%Y%m%d%H%M",
-        ("", Some(3_600..86_400)) => "%Y%m%d%H",
-        ("", Some(_)) => "%Y%m%d",
+        ("", Some(span)) => chunks::letters(span),
         (format, Some(_)) => format,
     };
     let end = compress.suffix();
@@ -122,7 +119,7 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
     let file_mode = mode(options, "file_permission")?;
     let dir = match options.text("buffer.path") {
         "" => directory(&path).join(chunks_name(&env.name)),
-        given => Path::new(given.trim_end_matches(['*', '.', '/'])).join(chunks_name(&env.name)),
+        _ => chunks::directory(options, env),
     };
     let settings = times.settings(options, dir, &[&path, &link], file_mode)?;
     let formatter = Formatter::new(options, "out_file", env.limits)?;

@@ -10,10 +10,8 @@ use sawlog_sys::{Behind, File, Open, Sys};
 
 use super::NUMBER;
 use crate::shared::chunks::{Sink, Whole};
-use crate::shared::placeholders::{Key, Keys, Placeholders};
+use crate::shared::placeholders::{Key, Keys, Placeholders, shortened};
 
-/// Longest part of a name that rows may give, bytes.
-const NAME_MOST: usize = 100;
 /// Bytes that are copied at a time.
 const PIECE: usize = 256 << 10;
 
@@ -65,12 +63,7 @@ pub(super) fn clean(text: &str) -> String {
     if !out.is_empty() && out.bytes().all(|byte| byte == b'.') {
         out = "_".repeat(out.len());
     }
-    if out.len() > NAME_MOST {
-        let sum = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
-        out.truncate(out.floor_char_boundary(NAME_MOST - 17));
-        out.push_str(&format!("-{sum:016x}"));
-    }
-    out
+    shortened(out, text)
 }
 
 impl FileSink {

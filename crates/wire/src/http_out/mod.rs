@@ -1,33 +1,29 @@
 //! Rows to an HTTP server, as Fluentd's `http` sends them: see README.md. Knows nothing of where rows come from.
 
-mod client;
 mod options;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Method, StatusCode, Uri};
+use hyper::{HeaderMap, Method, Uri};
 use sawlog_model::{Batch, Limits};
 use sawlog_pipeline::config::{FluentForm, Role};
 use sawlog_pipeline::{ConfigError, Env, Options, Output, OutputError, Protocol};
 use sawlog_sys::Sys;
 use sawlog_sys::task::Stop;
 
-use self::client::{Client, Failure};
 use crate::shared::chunks::Times;
+use crate::shared::dial::wait;
 use crate::shared::formatter::Formatter;
-use crate::shared::held::{AtOnce, HandOn};
+use crate::shared::held::{AtOnce, HandOn, Progress};
+use crate::shared::http_client::{self, Answered, Client, Failure, basic, header, percent, zip};
 use crate::shared::placeholders::{Key, Keys, Placeholders};
 use crate::shared::record::tag;
-use crate::shared::tls;
 
 /// The output.
 pub const PROTOCOL: Protocol = Protocol {
@@ -53,8 +49,7 @@ struct HttpOutput {
     limit: usize,
     formatter: Formatter,
     client: Arc<Client>,
-    /// What became of the first requests of a batch, while the rest of it waits to be tried again.
-    done: Mutex<Done>,
+    progress: Progress,
     runtime: tokio::runtime::Handle,
     stop: Stop,
     sys: Sys,
@@ -67,18 +62,6 @@ struct Post {
     body: Vec<u8>,
     /// Places of its rows in the batch.
     rows: Vec<usize>,
-}
-
-/// The first requests of a batch.
-#[derive(Default)]
-struct Done {
-    /// Tells the batch from others.
-    mark: u128,
-    /// So many were answered.
-    posts: usize,
-    /// The rows of those that the server refused, and its last words.
-    refused: Vec<usize>,
-    reason: String,
 }
 
 fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
@@ -117,17 +100,15 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
     if settings.keys.time.is_none() && texts.iter().any(|text| text.has_time()) {
         return Err(ConfigError("letters of a time need `time` among the keys of chunks".to_owned()));
     }
-    let mut for_tls = options.clone();
-    let secure = text.starts_with("https:");
-    for_tls.0.insert("tls".to_owned(), vec![secure.to_string()]);
-    let connector = tls::connector(&for_tls, &env.sys).map_err(ConfigError)?;
+    let connector = http_client::connector(options, text.starts_with("https:"), &env.sys);
     let wait = |name: &str| Some(options.duration(name)).filter(|time| !time.is_zero());
     let client = Client {
-        connector,
-        proxy: client::proxy(options.text("proxy")).map_err(wrong("proxy"))?,
+        connector: connector.map_err(ConfigError)?,
+        proxy: http_client::proxy(options.text("proxy")).map_err(wrong("proxy"))?,
         open_timeout: wait("open_timeout").unwrap_or(DEFAULT_TIMEOUT),
         tls_timeout: wait("ssl_timeout").unwrap_or(DEFAULT_TIMEOUT),
         read_timeout: wait("read_timeout").unwrap_or(DEFAULT_TIMEOUT),
+        answer_most: ANSWER_MOST,
         kept: Default::default(),
     };
     let output = HttpOutput {
@@ -143,7 +124,7 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
         limit: options.bytes("buffer.chunk_limit_size").max(1),
         formatter,
         client: Arc::new(client),
-        done: Mutex::default(),
+        progress: Progress::default(),
         runtime: env.runtime.clone(),
         stop: env.stop.clone(),
         sys: env.sys.clone(),
@@ -151,6 +132,9 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
     };
     Ok(Box::new(AtOnce::new(&env.name, output)))
 }
+
+/// Longest answer that is read, bytes.
+const ANSWER_MOST: usize = 64 << 10;
 
 /// As in Ruby's client.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -171,13 +155,6 @@ fn hosts(endpoint: &str, options: &Options) -> Result<Vec<String>, String> {
     }
     let uri: Uri = format!("http://{authority}/").parse().map_err(|_| format!("`{authority}` is no host"))?;
     Ok(uri.host().map(str::to_owned).into_iter().collect())
-}
-
-/// `NAME: VALUE`
-fn header(text: &str) -> Result<(HeaderName, String), String> {
-    let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}`: write it as NAME: VALUE"))?;
-    let name = name.trim().parse().map_err(|_| format!("`{name}` is no name of a header"))?;
-    Ok((name, value.trim().to_owned()))
 }
 
 fn fixed_headers(
@@ -204,26 +181,9 @@ fn fixed_headers(
     }
     let user = options.text("auth.username");
     if !user.is_empty() {
-        let credentials = STANDARD.encode(format!("{user}:{}", options.text("auth.password")));
-        let mut basic = value(&format!("Basic {credentials}"))?;
-        basic.set_sensitive(true);
-        headers.insert(AUTHORIZATION, basic);
+        headers.insert(AUTHORIZATION, basic(user, options.text("auth.password")));
     }
     Ok(headers)
-}
-
-/// What rows say, so that it is one part of a path or query.
-fn percent(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    // A part of a path that is dots would be another path.
-    if out == "." || out == ".." { out.replace('.', "%2E") } else { out }
 }
 
 /// What rows say, so that it is within one header.
@@ -284,29 +244,25 @@ impl HttpOutput {
             let value = HeaderValue::from_bytes(value.as_bytes());
             headers.insert(name, value.map_err(|error| refused(format!("{name}: {error}")))?);
         }
-        let body =
-            if self.gzip { zip(&post.body).map_err(|error| refused(error.to_string()))? } else { post.body };
+        let body = if self.gzip {
+            zip(&post.body, flate2::Compression::fast()).map_err(|error| refused(error.to_string()))?
+        } else {
+            post.body
+        };
         let (client, method) = (self.client.clone(), self.method.clone());
-        let (tell, answer) = mpsc::channel();
-        self.runtime.spawn(async move {
-            // Where nobody waits any more the answer is nobody's.
-            let _ = tell.send(client.request(method, &uri, headers, Bytes::from(body)).await);
-        });
-        loop {
-            match answer.recv_timeout(Duration::from_millis(200)) {
-                Ok(answered) => return self.judge(answered, &text),
-                Err(mpsc::RecvTimeoutError::Timeout) if !self.stop.requested() => {}
-                Err(_) => return Err(OutputError::Later(format!("{text}: no answer before the end"))),
-            }
+        let asked = async move { client.request(method, &uri, headers, Bytes::from(body)).await };
+        match wait(&self.runtime, &self.stop, asked) {
+            Some(answered) => self.judge(answered, &text),
+            None => Err(OutputError::Later(format!("{text}: no answer before the end"))),
         }
     }
 
-    fn judge(&self, answer: Result<(StatusCode, String), Failure>, to: &str) -> Result<(), OutputError> {
+    fn judge(&self, answer: Result<Answered, Failure>, to: &str) -> Result<(), OutputError> {
         match answer {
-            Ok((status, _)) if status.is_success() => Ok(()),
-            Ok((status, words)) => {
-                let message = format!("{to}: {status} {words}");
-                let again = self.retryable.contains(&status.as_u16());
+            Ok(answer) if answer.status.is_success() => Ok(()),
+            Ok(answer) => {
+                let message = format!("{to}: {} {}", answer.status, answer.words());
+                let again = self.retryable.contains(&answer.status.as_u16());
                 Err(if again { OutputError::Later(message) } else { OutputError::Refused(message) })
             }
             Err(failure) => Err(OutputError::Later(format!("{to}: {failure}"))),
@@ -314,48 +270,20 @@ impl HttpOutput {
     }
 }
 
-fn zip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes)?;
-    encoder.finish()
-}
-
-/// What tells a batch from another one.
-fn mark(batch: &Batch) -> u128 {
-    let first = batch.rows.first().map_or(0, |row| row.offset);
-    let last = batch.rows.last().map_or(0, |row| row.offset);
-    let mut facts = batch.source.id.0.to_le_bytes().to_vec();
-    for number in [u64::from(batch.epoch), first, last, batch.rows.len() as u64] {
-        facts.extend_from_slice(&number.to_le_bytes());
-    }
-    xxhash_rust::xxh3::xxh3_128(&facts)
-}
-
 impl HandOn for HttpOutput {
     fn hand_on(&self, batch: &Batch) -> Result<(), OutputError> {
-        let mark = mark(batch);
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if done.mark != mark {
-            *done = Done { mark, ..Done::default() };
-        }
-        for mut post in self.posts(batch).into_iter().skip(done.posts) {
+        let mut progress = self.progress.of(batch);
+        for mut post in self.posts(batch) {
             let rows = std::mem::take(&mut post.rows);
+            if rows.iter().all(|row| progress.is_settled(*row)) {
+                continue;
+            }
             match self.send(post) {
                 Err(OutputError::Later(message)) => return Err(OutputError::Later(message)),
-                Err(other) => {
-                    done.refused.extend(rows);
-                    done.reason = other.to_string();
-                }
-                Ok(()) => {}
+                Err(other) => progress.refuse(rows, &other.to_string()),
+                Ok(()) => progress.settle(rows),
             }
-            done.posts += 1;
         }
-        let Done { mut refused, reason, .. } = std::mem::take(&mut *done);
-        refused.sort_unstable();
-        match refused.len() {
-            0 => Ok(()),
-            all if all == batch.rows.len() => Err(OutputError::Refused(reason)),
-            _ => Err(OutputError::RefusedRows { reason, rows: refused }),
-        }
+        progress.finish()
     }
 }

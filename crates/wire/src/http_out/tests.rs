@@ -1,78 +1,34 @@
 //! Requests as a server gets them, answers of every kind, and what Fluentd's form means.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 use sawlog_pipeline::{Lsn, Origin};
-use sawlog_sys::task;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::runtime::Runtime;
 
 use super::*;
+use crate::shared::tls;
+use crate::shared::web_server::{Reply, WebServer, serve};
 use crate::testing::{env, fluent, options_of, rows};
 
-/// A request that came: its first line, headers in small letters, and body.
-type Came = (String, Vec<String>, Vec<u8>);
+/// A server that answers with these codes in turn, then with 200.
+struct Server(WebServer);
 
-/// A server on a free port that answers with these codes in turn, then with 200.
-struct Server {
-    runtime: Runtime,
-    address: String,
-    came: Receiver<Came>,
-}
+impl std::ops::Deref for Server {
+    type Target = WebServer;
 
-async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    codes: Arc<Mutex<Vec<u16>>>,
-    tell: mpsc::Sender<Came>,
-) {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let (mut first, mut headers) = (String::new(), Vec::new());
-        if stream.read_line(&mut first).await.unwrap_or(0) == 0 {
-            return;
-        }
-        loop {
-            let mut line = String::new();
-            stream.read_line(&mut line).await.unwrap();
-            match line.trim_end() {
-                "" => break,
-                line => headers.push(line.to_owned()),
-            }
-        }
-        if first.starts_with("CONNECT") {
-            tell.send((first, headers, Vec::new())).unwrap();
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            continue;
-        }
-        let len =
-            headers.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; len];
-        stream.read_exact(&mut body).await.unwrap();
-        tell.send((first.trim_end().to_owned(), headers, body)).unwrap();
-        let code = codes.lock().unwrap().pop().unwrap_or(200);
-        if code == 0 {
-            return;
-        }
-        stream
-            .write_all(format!("HTTP/1.1 {code} X\r\nContent-Length: 4\r\n\r\nwhy!").as_bytes())
-            .await
-            .unwrap();
+    fn deref(&self) -> &WebServer {
+        &self.0
     }
 }
 
 impl Server {
     fn start(codes: &[u16]) -> Server {
-        let runtime = task::runtime("test", 2).unwrap();
-        let (tell, came) = channel();
-        let codes = Arc::new(Mutex::new(codes.iter().rev().copied().collect()));
-        let listener = runtime.block_on(sawlog_sys::net::listen(([127, 0, 0, 1], 0).into())).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&codes), tell.clone()));
-            }
-        });
-        Server { runtime, address, came }
+        let codes: Vec<u16> = codes.iter().rev().copied().collect();
+        let codes = Mutex::new(codes);
+        Server(WebServer::start(move |_| match codes.lock().unwrap().pop().unwrap_or(200) {
+            0 => None,
+            code => Some(Reply::new(code, "why!")),
+        }))
     }
 
     fn output(&self, given: &[(&str, &[&str])]) -> Box<dyn Output> {
@@ -82,10 +38,6 @@ impl Server {
             values.iter_mut().for_each(|value| *value = value.replace("ADDRESS", &self.address));
         }
         make(&options, &env(&self.runtime, Limits::default())).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn next(&self) -> Came {
-        self.came.recv_timeout(Duration::from_secs(60)).expect("a request")
     }
 }
 
@@ -257,7 +209,7 @@ fn over_tls_to_a_server_that_a_ca_vouches_for() {
     server.runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             if let Ok(stream) = tls::accept(&acceptor, stream).await {
-                tokio::spawn(serve(stream, Arc::default(), tell.clone()));
+                tokio::spawn(serve(stream, Arc::new(|_| Some(Reply::new(200, ""))), tell.clone()));
             }
         }
     });
@@ -290,7 +242,7 @@ fn through_a_proxy() {
     ]);
     assert!(secure.take(batch(), origin(1)).is_err(), "behind the proxy is no TLS");
     assert_eq!(server.next().0, "CONNECT far.example:443 HTTP/1.1\r\n");
-    assert!(client::proxy("socks://x").is_err());
+    assert!(http_client::proxy("socks://x").is_err());
 }
 
 #[test]

@@ -75,6 +75,79 @@ impl<T: HandOn> Output for AtOnce<T> {
     }
 }
 
+/// What became of the rows of a batch that an output could not take whole, until it comes again.
+#[derive(Default)]
+pub struct Progress(Mutex<Settled>);
+
+/// What became of the rows of one batch.
+#[derive(Default)]
+pub struct Settled {
+    /// Tells the batch from others.
+    mark: u128,
+    /// By row: it is there, or refused.
+    settled: Vec<bool>,
+    refused: Vec<usize>,
+    reason: String,
+}
+
+impl Progress {
+    /// What became of this batch's rows; of none yet, where another batch came before.
+    pub fn of(&self, batch: &Batch) -> MutexGuard<'_, Settled> {
+        let mut settled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = mark(batch);
+        if settled.mark != mark || settled.settled.len() != batch.rows.len() {
+            *settled = Settled { mark, settled: vec![false; batch.rows.len()], ..Settled::default() };
+        }
+        settled
+    }
+}
+
+impl Settled {
+    /// Whether nothing is to be done for the row at this place any more.
+    pub fn is_settled(&self, row: usize) -> bool {
+        self.settled.get(row).copied().unwrap_or(false)
+    }
+
+    /// These are there.
+    pub fn settle(&mut self, rows: impl IntoIterator<Item = usize>) {
+        rows.into_iter().for_each(|row| self.settled[row] = true);
+    }
+
+    /// These are refused for good.
+    pub fn refuse(&mut self, rows: impl IntoIterator<Item = usize>, reason: &str) {
+        for row in rows {
+            self.settled[row] = true;
+            self.refused.push(row);
+        }
+        reason.clone_into(&mut self.reason);
+    }
+
+    /// What the pipeline is told when every row is settled.
+    ///
+    /// # Errors
+    /// [`OutputError::Refused`] and [`OutputError::RefusedRows`].
+    pub fn finish(&mut self) -> Result<(), OutputError> {
+        let Settled { settled, mut refused, reason, .. } = std::mem::take(self);
+        refused.sort_unstable();
+        match refused.len() {
+            0 => Ok(()),
+            all if all == settled.len() => Err(OutputError::Refused(reason)),
+            _ => Err(OutputError::RefusedRows { reason, rows: refused }),
+        }
+    }
+}
+
+/// What tells a batch from another one.
+fn mark(batch: &Batch) -> u128 {
+    let first = batch.rows.first().map_or(0, |row| row.offset);
+    let last = batch.rows.last().map_or(0, |row| row.offset);
+    let mut facts = batch.source.id.0.to_le_bytes().to_vec();
+    for number in [u64::from(batch.epoch), first, last, batch.rows.len() as u64] {
+        facts.extend_from_slice(&number.to_le_bytes());
+    }
+    xxhash_rust::xxh3::xxh3_128(&facts)
+}
+
 #[derive(Default)]
 struct State {
     cursor: Lsn,

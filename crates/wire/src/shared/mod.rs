@@ -9,6 +9,7 @@ pub mod events;
 pub mod formatter;
 pub mod gather;
 pub mod held;
+pub(crate) mod http_client;
 pub mod inflate;
 pub(crate) mod lane;
 pub mod lines;
@@ -22,5 +23,7 @@ pub mod stream;
 pub mod strftime;
 pub mod tls;
 pub(crate) mod web;
+#[cfg(test)]
+pub(crate) mod web_server;
 pub(crate) mod window;
 pub mod zmtp;

@@ -145,6 +145,11 @@ impl Placeholders {
         })
     }
 
+    /// Whether what rows say stands at its very beginning.
+    pub fn begins_with_data(&self) -> bool {
+        matches!(self.parts.first(), Some(Part::Tag | Part::TagAt(_) | Part::Field(_)))
+    }
+
     /// What comes before the first place and the first letter of a time.
     pub fn fixed_prefix(&self) -> &str {
         match self.parts.first() {
@@ -178,6 +183,19 @@ impl Placeholders {
         }
         out
     }
+}
+
+/// Longest part of a name that rows may give, bytes.
+const NAME_MOST: usize = 100;
+
+/// A part of a name that rows give: cut where it is too long, with a sum of all of it (`whole`) at its end.
+pub fn shortened(mut part: String, whole: &str) -> String {
+    if part.len() > NAME_MOST {
+        let sum = xxhash_rust::xxh3::xxh3_64(whole.as_bytes());
+        part.truncate(part.floor_char_boundary(NAME_MOST - 17));
+        part.push_str(&format!("-{sum:016x}"));
+    }
+    part
 }
 
 /// A part of a tag; from its end where the number is negative, nothing where there is none.

@@ -110,6 +110,7 @@ impl Node {
         let env = Env {
             name: "tail".into(),
             sys: self.sys.clone(),
+            dir: PathBuf::new(),
             runtime: self.runtime.handle().clone(),
             limits: Limits::default(),
             stop: stop.clone(),

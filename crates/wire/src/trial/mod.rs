@@ -59,6 +59,7 @@ pub fn check(
     let env = Env {
         name: "".into(),
         sys: sys.clone(),
+        dir: PathBuf::new(),
         runtime: runtime.handle().clone(),
         limits: wiring::limits(config),
         stop: Stop::default(),

@@ -26,6 +26,7 @@ pub fn env(runtime: &tokio::runtime::Runtime) -> Env {
     Env {
         name: "test".into(),
         sys: Sys::real(),
+        dir: std::path::PathBuf::new(),
         runtime: runtime.handle().clone(),
         limits: Limits::default(),
         stop: Stop::default(),

@@ -22,7 +22,7 @@ use sawlog_sys::{File, Lock, Open, Sys};
 use super::placeholders::{Key, Keys};
 use state::Durable;
 
-pub use output::{BUFFER, ChunkedOutput, Times};
+pub use output::{BUFFER, ChunkedOutput, Times, buffer, directory, letters};
 
 /// How often what was written is fsynced and recorded, while something is.
 const RECORD_EVERY: Duration = Duration::from_millis(500);

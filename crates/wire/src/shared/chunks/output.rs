@@ -1,6 +1,6 @@
 //! An output whose rows are gathered in chunks, and the options of that. Knows nothing of what a chunk becomes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,27 +15,63 @@ use crate::shared::record::{Accessor, tag};
 use crate::shared::strftime;
 
 /// Options of `<buffer>`, as far as they say how rows are gathered.
-pub const BUFFER: [Opt; 9] = [
-    opt("buffer.keys", OptKind::List, "time", "What tells chunks apart: `time`, `tag`, names of fields."),
-    opt("buffer.timekey", OptKind::Duration, "1d", "With `time`: length of the span that is one chunk."),
-    opt(
-        "buffer.timekey_wait",
-        OptKind::Duration,
-        "10m",
-        "How long after its span a chunk waits for late rows.",
-    ),
-    opt("buffer.timekey_use_utc", OptKind::Bool, "false", "Spans, and times in names, are of UTC."),
-    opt("buffer.timekey_zone", OptKind::Text, "", "Or of this zone; else of the machine's own."),
-    opt(
-        "buffer.flush_mode",
-        OptKind::Text,
-        "default",
-        "When chunks are whole: `lazy`, after their span; `interval`; `immediate`. By default `lazy` with `time`.",
-    ),
-    opt("buffer.flush_interval", OptKind::Duration, "60s", "Age at which a chunk is whole, with `interval`."),
-    opt("buffer.chunk_limit_size", OptKind::Bytes, "256MiB", "A chunk is whole before it is longer."),
-    opt("buffer.path", OptKind::Text, "", "Directory for chunks; else one beside what they become."),
-];
+pub const BUFFER: [Opt; 9] = buffer("256MiB");
+
+/// The same with another length of chunks.
+pub const fn buffer(limit: &'static str) -> [Opt; 9] {
+    [
+        opt("buffer.keys", OptKind::List, "time", "What tells chunks apart: `time`, `tag`, names of fields."),
+        opt("buffer.timekey", OptKind::Duration, "1d", "With `time`: length of the span that is one chunk."),
+        opt(
+            "buffer.timekey_wait",
+            OptKind::Duration,
+            "10m",
+            "How long after its span a chunk waits for late rows.",
+        ),
+        opt("buffer.timekey_use_utc", OptKind::Bool, "false", "Spans, and times in names, are of UTC."),
+        opt("buffer.timekey_zone", OptKind::Text, "", "Or of this zone; else of the machine's own."),
+        opt(
+            "buffer.flush_mode",
+            OptKind::Text,
+            "default",
+            "When chunks are whole: `lazy`, after their span; `interval`; `immediate`. By default `lazy` with `time`.",
+        ),
+        opt(
+            "buffer.flush_interval",
+            OptKind::Duration,
+            "60s",
+            "Age at which a chunk is whole, with `interval`.",
+        ),
+        opt("buffer.chunk_limit_size", OptKind::Bytes, limit, "A chunk is whole before it is longer."),
+        opt(
+            "buffer.path",
+            OptKind::Text,
+            "",
+            "Directory for chunks; else one beside what they become, or among the node's data.",
+        ),
+    ]
+}
+
+/// The directory of an output's chunks below that of the node's data, or where the options say.
+pub fn directory(options: &Options, env: &Env) -> PathBuf {
+    let clean =
+        |letter: char| if letter.is_alphanumeric() || matches!(letter, '-' | '_') { letter } else { '_' };
+    let name: String = env.name.chars().map(clean).collect();
+    match options.text("buffer.path") {
+        "" => env.dir.join("chunks").join(name),
+        given => Path::new(given.trim_end_matches(['*', '.', '/'])).join(format!(".sawlog-{name}")),
+    }
+}
+
+/// Letters of strftime that tell spans of this length, in nanoseconds, apart.
+pub fn letters(span: Nanos) -> &'static str {
+    match span / sawlog_model::SECOND {
+        ..60 => "%Y%m%d%H%M%S",
+        60..3_600 => "%Y%m%d%H%M",
+        3_600..86_400 => "%Y%m%d%H",
+        _ => "%Y%m%d",
+    }
+}
 
 /// The times in the options.
 pub struct Times {

@@ -1,29 +1,36 @@
 //! An HTTP/1.1 client that keeps one connection: plain, over TLS, through a proxy. Knows nothing of rows.
 
+use std::io::Write;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use sawlog_pipeline::Options;
+use sawlog_sys::Sys;
 use sawlog_sys::net::TcpStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::shared::stream::Stream;
-use crate::shared::tls::Connector;
+use super::stream::Stream;
+use super::tls::{self, Connector};
 
-/// Longest answer that is read, bytes; the connection of a longer one is given up.
-const ANSWER_MOST: usize = 64 << 10;
+/// Longest head of a proxy's answer that is read, bytes.
+const PROXY_MOST: usize = 64 << 10;
 /// How much of an answer is told.
 const TOLD_MOST: usize = 200;
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// There is no connection.
     #[error("{0}")]
     Connect(String),
@@ -37,14 +44,14 @@ pub(super) enum Failure {
 
 /// A proxy: host and port, and what it is told of who asks.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     host: String,
     port: u16,
     credentials: Option<String>,
 }
 
 /// Reads `http://USER:PASSWORD@HOST:PORT`; nothing is none.
-pub(super) fn proxy(text: &str) -> Result<Option<Proxy>, String> {
+pub(crate) fn proxy(text: &str) -> Result<Option<Proxy>, String> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -53,36 +60,98 @@ pub(super) fn proxy(text: &str) -> Result<Option<Proxy>, String> {
     let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
     let uri: Uri = format!("http://{address}/").parse().map_err(|_| wrong())?;
     let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
-    let encode = |user: &str| {
-        use base64::Engine;
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user))
-    };
+    let encode = |user: &str| format!("Basic {}", STANDARD.encode(user));
     Ok(Some(Proxy { host, port: uri.port_u16().unwrap_or(80), credentials: user.map(encode) }))
+}
+
+/// Reads `NAME: VALUE`.
+pub(crate) fn header(text: &str) -> Result<(HeaderName, String), String> {
+    let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}`: write it as NAME: VALUE"))?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is no name of a header"))?;
+    Ok((name, value.trim().to_owned()))
+}
+
+/// The header of basic authentication.
+pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
+    let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    // Base64 can be in a header.
+    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Basic"));
+    value.set_sensitive(true);
+    value
+}
+
+/// What rows say, so that it is one part of a path or query.
+pub(crate) fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    // A part of a path that is dots would be another path.
+    if out == "." || out == ".." { out.replace('.', "%2E") } else { out }
+}
+
+/// Compresses with gzip.
+pub(crate) fn zip(bytes: &[u8], level: Compression) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 /// A connection and whom it is to.
 type Kept = (String, SendRequest<Full<Bytes>>);
 
+/// What a server said.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Empty where it was longer than is read.
+    pub body: Bytes,
+}
+
+impl Answered {
+    /// The beginning of the body, to be told.
+    pub fn words(&self) -> String {
+        String::from_utf8_lossy(&self.body[..self.body.len().min(TOLD_MOST)]).trim().to_owned()
+    }
+}
+
 /// The client.
-pub(super) struct Client {
+pub(crate) struct Client {
     pub connector: Option<Connector>,
     pub proxy: Option<Proxy>,
     pub open_timeout: Duration,
     pub tls_timeout: Duration,
     pub read_timeout: Duration,
+    /// Longest answer that is read, bytes; the connection of a longer one is given up.
+    pub answer_most: usize,
     /// The connection of the request before.
     pub kept: Mutex<Option<Kept>>,
 }
 
+/// A connector by the options of TLS, where `secure`.
+///
+/// # Errors
+/// In words, where these cannot be.
+pub(crate) fn connector(options: &Options, secure: bool, sys: &Sys) -> Result<Option<Connector>, String> {
+    let mut options = options.clone();
+    options.0.insert("tls".to_owned(), vec![secure.to_string()]);
+    tls::connector(&options, sys)
+}
+
 impl Client {
-    /// Sends a request; gives the status and the beginning of the body.
+    /// Sends a request.
     pub async fn request(
         &self,
         method: Method,
         uri: &Uri,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<(StatusCode, String), Failure> {
+    ) -> Result<Answered, Failure> {
         let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
         let reused =
             self.kept.lock().await.take().filter(|(to, sender)| *to == authority && !sender.is_closed());
@@ -128,18 +197,18 @@ impl Client {
         mut sender: SendRequest<Full<Bytes>>,
         to: &str,
         request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, String), Failure> {
+    ) -> Result<Answered, Failure> {
         let late = |_| Failure::Timeout(self.read_timeout);
         let answer = timeout(self.read_timeout, sender.send_request(request)).await.map_err(late)??;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_MOST).collect();
-        let body = timeout(self.read_timeout, body).await.map_err(late)?;
-        let Ok(body) = body.map(|body| body.to_bytes()) else { return Ok((status, String::new())) };
+        let (head, body) = answer.into_parts();
+        let body = timeout(self.read_timeout, Limited::new(body, self.answer_most).collect());
+        let body = body.await.map_err(late)?;
+        let answered = |body| Answered { status: head.status, headers: head.headers, body };
+        let Ok(body) = body.map(|body| body.to_bytes()) else { return Ok(answered(Bytes::new())) };
         if sender.ready().await.is_ok() {
             *self.kept.lock().await = Some((to.to_owned(), sender));
         }
-        let words = String::from_utf8_lossy(&body[..body.len().min(TOLD_MOST)]).trim().to_owned();
-        Ok((status, words))
+        Ok(answered(body))
     }
 
     async fn connect(&self, uri: &Uri) -> Result<SendRequest<Full<Bytes>>, Failure> {
@@ -182,7 +251,7 @@ async fn tunnel(stream: &mut TcpStream, host: &str, port: u16, proxy: &Proxy) ->
     stream.write_all(asked.as_bytes()).await.map_err(failed)?;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
-        if answer.len() > ANSWER_MOST {
+        if answer.len() > PROXY_MOST {
             return Err(format!("proxy {}: its answer has no end", proxy.host));
         }
         // Byte by byte: what comes behind is TLS.

@@ -1,0 +1,225 @@
+//! Whole chunks to objects, each to exactly one: an object says which chunk it is, so that one that was put before a crash is
+//! known again. Knows nothing of how chunks are made.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use hyper::header::HeaderMap;
+use sawlog_pipeline::{Env, Options};
+use sawlog_sys::{Open, Sys};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::bucket::{Bucket, CHUNK, Put, set};
+use super::name::Name;
+use crate::shared::chunks::{Sink, Whole};
+use crate::shared::http_client::header;
+use crate::shared::placeholders::Keys;
+
+/// Bytes that are read at a time.
+const PIECE: usize = 256 << 10;
+/// Most numbers that are looked at for one chunk.
+const NUMBERS_MOST: u64 = 1 << 20;
+
+/// How objects are packed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pack {
+    Gzip,
+    Zstd,
+    Text,
+    Json,
+}
+
+impl Pack {
+    pub fn named(name: &str) -> Result<Pack, String> {
+        Ok(match name {
+            "" | "gzip" => Pack::Gzip,
+            "zstd" => Pack::Zstd,
+            "text" | "txt" => Pack::Text,
+            "json" => Pack::Json,
+            other => return Err(format!("`store_as = {other}`: there are gzip, zstd, text and json")),
+        })
+    }
+
+    pub fn extension(self) -> &'static str {
+        match self {
+            Pack::Gzip => "gz",
+            Pack::Zstd => "zst",
+            Pack::Text => "txt",
+            Pack::Json => "json",
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Pack::Gzip => "application/x-gzip",
+            Pack::Zstd => "application/x-zst",
+            Pack::Text => "text/plain",
+            Pack::Json => "application/json",
+        }
+    }
+}
+
+/// The sink.
+pub(super) struct S3Sink {
+    bucket: Bucket,
+    name: Name,
+    pack: Pack,
+    headers: HeaderMap,
+    check_object: bool,
+    overwrite: bool,
+    check_bucket: bool,
+    make_bucket: bool,
+    prepared: AtomicBool,
+    /// The template of the last object and the number after it.
+    last: Mutex<(String, u64)>,
+    owner: String,
+    sys: Sys,
+}
+
+fn headers(options: &Options, pack: Pack) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    set(&mut headers, "content-type", pack.content_type())?;
+    for (option, name) in [
+        ("acl", "x-amz-acl"),
+        ("storage_class", "x-amz-storage-class"),
+        ("use_server_side_encryption", "x-amz-server-side-encryption"),
+        ("ssekms_key_id", "x-amz-server-side-encryption-aws-kms-key-id"),
+    ] {
+        match options.text(option) {
+            "" => {}
+            value => set(&mut headers, name, value)?,
+        }
+    }
+    for text in options.list("s3_metadata") {
+        let (name, value) = header(text).map_err(|message| format!("`s3_metadata`: {message}"))?;
+        set(&mut headers, &format!("x-amz-meta-{name}"), &value)?;
+    }
+    Ok(headers)
+}
+
+impl S3Sink {
+    pub fn new(options: &Options, env: &Env, bucket: Bucket, name: Name, pack: Pack) -> Result<Self, String> {
+        Ok(S3Sink {
+            bucket,
+            name,
+            pack,
+            headers: headers(options, pack)?,
+            check_object: options.flag("check_object"),
+            overwrite: options.flag("overwrite"),
+            check_bucket: options.flag("check_bucket"),
+            make_bucket: options.flag("auto_create_bucket"),
+            prepared: AtomicBool::new(false),
+            last: Mutex::default(),
+            owner: format!("{}/{}", sawlog_sys::host_name(), env.name),
+            sys: env.sys.clone(),
+        })
+    }
+
+    /// A chunk as an object has it, and the sum of its bytes.
+    fn packed(&self, chunk: &Whole<'_>) -> std::io::Result<(Bytes, u64)> {
+        let file = self.sys.fs.open(&chunk.path, Open::Read)?;
+        let mut packer = match self.pack {
+            Pack::Gzip => {
+                Packer::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()))
+            }
+            Pack::Zstd => Packer::Zstd(zstd::stream::write::Encoder::new(Vec::new(), 0)?),
+            Pack::Text | Pack::Json => Packer::Plain(Vec::new()),
+        };
+        let (mut at, mut sum) = (0, xxhash_rust::xxh3::Xxh3::new());
+        let mut piece = vec![0; PIECE];
+        while at < chunk.len {
+            let wanted = usize::try_from(chunk.len - at).unwrap_or(PIECE).min(PIECE);
+            let read = file.read_at(&mut piece[..wanted], at)?;
+            if read == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            packer.write_all(&piece[..read])?;
+            sum.update(&piece[..read]);
+            at += read as u64;
+        }
+        Ok((packer.finish()?.into(), sum.digest()))
+    }
+
+    /// Puts an object under the first name that is free, unless it stands under one before.
+    fn store(&self, template: &str, mark: &str, headers: &HeaderMap, body: &Bytes) -> Result<(), String> {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let first = if last.0 == template { last.1 } else { 0 };
+        for number in first..NUMBERS_MOST {
+            let name = self.name.numbered(template, number)?;
+            let there = if self.check_object { self.bucket.chunk_of(&name)? } else { None };
+            let mut put = match there {
+                Some(have) if have == mark => Put::Done,
+                Some(_) if !self.overwrite || self.name.is_numbered() => Put::Taken,
+                replaced => {
+                    let mut headers = headers.clone();
+                    if self.check_object && replaced.is_none() {
+                        set(&mut headers, "if-none-match", "*")?;
+                    }
+                    self.bucket.put(&name, headers, body.clone())?
+                }
+            };
+            // A request whose answer is lost may be sent twice: then the object that is there is this one.
+            if put == Put::Taken && self.check_object && self.bucket.chunk_of(&name)?.as_deref() == Some(mark)
+            {
+                put = Put::Done;
+            }
+            match put {
+                Put::Done => {
+                    *last = (template.to_owned(), number + 1);
+                    return Ok(());
+                }
+                Put::Taken if self.name.is_numbered() => {}
+                Put::Taken => {
+                    return Err(format!("there is another object {name}, and names have no %{{index}}"));
+                }
+                Put::NoBucket => {
+                    self.prepared.store(false, Ordering::Relaxed);
+                    return Err(format!("{name}: there is no bucket"));
+                }
+            }
+        }
+        Err(format!("there are {NUMBERS_MOST} objects of this name"))
+    }
+}
+
+impl Sink for S3Sink {
+    fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String> {
+        if self.check_bucket && !self.prepared.load(Ordering::Relaxed) {
+            self.bucket.prepare(self.make_bucket)?;
+            self.prepared.store(true, Ordering::Relaxed);
+        }
+        let failed = |error: std::io::Error| format!("{}: {error}", chunk.path.display());
+        let (body, sum) = self.packed(chunk).map_err(failed)?;
+        let mark = format!("{}-{:016x}-{sum:016x}", chunk.id, xxh3_64(self.owner.as_bytes()));
+        let mut headers = self.headers.clone();
+        set(&mut headers, CHUNK, &mark)?;
+        self.store(&self.name.template(keys, chunk.key, chunk.id), &mark, &headers, &body)
+    }
+}
+
+/// Packs bytes in memory.
+enum Packer {
+    Gzip(flate2::write::GzEncoder<Vec<u8>>),
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+    Plain(Vec<u8>),
+}
+
+impl Packer {
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Packer::Gzip(encoder) => encoder.write_all(bytes),
+            Packer::Zstd(encoder) => encoder.write_all(bytes),
+            Packer::Plain(out) => out.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> std::io::Result<Vec<u8>> {
+        match self {
+            Packer::Gzip(encoder) => encoder.finish(),
+            Packer::Zstd(encoder) => encoder.finish(),
+            Packer::Plain(out) => Ok(out),
+        }
+    }
+}
