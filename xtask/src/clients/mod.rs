@@ -23,6 +23,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
     ("beaver_ini.py", &["redis-server"], &["redis-server"]),
     ("beaver_beside.py", &[], &[]),
     ("blueox_programs.py", &[], &[]),
+    ("rabbitmq_senders.py", &["rabbitmq-server", "amqp-publish"], &["rabbitmq-server", "amqp-tools"]),
 ];
 
 /// Runs every client.
@@ -63,20 +64,26 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// A virtual environment with what the scripts need; made again when that changes.
+/// A virtual environment with what the scripts need; made again when that changes. What names other things than it needs, or
+/// such as cannot be installed, is installed without them.
 fn environment(root: &Path, folder: &Path) -> Result<PathBuf> {
-    let requirements = folder.join("requirements.txt");
+    let lists = [("requirements.txt", None), ("requirements-alone.txt", Some("--no-deps"))];
+    let lists = lists.map(|(name, how)| (folder.join(name), how));
     let environment = root.join("target/clients-python");
     let python = environment.join("bin/python");
-    let wanted = std::fs::read_to_string(&requirements)?;
+    let texts =
+        lists.iter().map(|(list, _)| std::fs::read_to_string(list)).collect::<std::io::Result<Vec<_>>>()?;
+    let wanted = texts.concat();
     let complete = environment.join(".complete");
     if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
     needs::succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    needs::succeed(pip.arg(&requirements))?;
+    for (list, how) in lists {
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(how);
+        needs::succeed(pip.arg("--requirement").arg(&list))?;
+    }
     std::fs::write(complete, wanted)?;
     Ok(python)
 }

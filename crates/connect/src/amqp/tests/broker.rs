@@ -14,6 +14,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Exchange
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sawlog_sys::program::{self, Ending};
 use sawlog_sys::{Open, Sys, task};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long a broker may take to start, on a machine that has other things to do.
 const STARTING: Duration = Duration::from_secs(180);
@@ -70,7 +71,8 @@ impl Broker {
         let folder = self.folder.path().display();
         let settings = format!(
             "listeners.tcp.1 = 127.0.0.1:{}\nlisteners.ssl.1 = 127.0.0.1:{}\nssl_options.cacertfile = {folder}/ca.pem\n\
-             ssl_options.certfile = {folder}/cert.pem\nssl_options.keyfile = {folder}/key.pem\nlog.console = false\n",
+             ssl_options.certfile = {folder}/cert.pem\nssl_options.keyfile = {folder}/key.pem\nlog.console = false\n\
+             channel_max = 65535\n",
             self.ports[0], self.ports[1]
         );
         let (ca, certificate, key) = (ca.pem(), certificate.pem(), key.serialize_pem());
@@ -149,6 +151,23 @@ impl Broker {
     pub fn uri_with_tls(&self) -> (String, String) {
         let ca = self.folder.path().join("ca.pem").to_string_lossy().into_owned();
         (format!("amqps://guest:guest@localhost:{}/", self.ports[1]), ca)
+    }
+
+    /// What it answers to a client that says this, up to an `end`.
+    pub fn answers_to(&self, session: &[u8], end: &[u8]) -> Vec<u8> {
+        let runtime = task::runtime("session", 1).expect("a runtime");
+        let talk = async {
+            let address = ("127.0.0.1", self.port());
+            let mut stream = sawlog_sys::net::TcpStream::connect(address).await.expect("a connection");
+            stream.write_all(session).await.expect("it is sent");
+            let mut answers = Vec::new();
+            while !answers.ends_with(end) {
+                assert_ne!(stream.read_buf(&mut answers).await.expect("answers"), 0, "it ended: {answers:?}");
+            }
+            answers
+        };
+        let patience = Duration::from_secs(60);
+        runtime.block_on(async { tokio::time::timeout(patience, talk).await }).expect("an end in time")
     }
 
     /// A connection of a client library's own.

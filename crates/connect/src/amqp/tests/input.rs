@@ -91,6 +91,30 @@ fn logcollects_events_are_found_with_every_field() {
     assert_eq!((peer.waiting("lc"), node.errors("connection")), (0, 0));
 }
 
+/// All that logcollect 0.14.0 says in a session with these two events, as captured.
+const SESSION: &[u8] = include_bytes!("logcollect-session.bin");
+
+#[test]
+fn a_captured_session_of_logcollect_is_decoded() {
+    let Some(broker) = Broker::shared("amqp: a captured session") else { return };
+    let uri = broker.uri();
+    let mut node = Node::start(&[("uri", &uri), ("queue", "captured")]);
+    let peer = Peer::new(broker);
+    wait_until("it is bound", || peer.has("captured") && peer.reaches("logstash", "logstash.x"));
+    // It takes the greeting of an older version, and all up to the wish to close the connection.
+    let close_ok = [1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 0xce];
+    broker.answers_to(SESSION, &close_ok);
+    let events = |lines: &[String]| -> Vec<String> {
+        lines.iter().filter(|line| line.contains("@timestamp")).cloned().collect()
+    };
+    let lines = events(&node.wait_for(|lines| events(lines).len() >= 2));
+    node.stop();
+    // The same, but for blanks, and the version a text.
+    let compact = |event: &str| event.replace("\": ", "\":").replace(", \"", ",\"");
+    let wanted = LOGCOLLECT.map(|event| compact(event).replace("@version\":1", "@version\":\"1\"") + "\n");
+    assert_eq!(lines, wanted);
+}
+
 #[test]
 fn what_is_stored_and_not_acknowledged_is_recognised_after_a_crash() {
     let Some(broker) = Broker::shared("amqp: a crash between journal and acknowledgement") else { return };
