@@ -2,6 +2,8 @@
 //! seconds of seeded damage give. Each panics where something does not hold.
 
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use jiff::tz::TimeZone;
@@ -14,11 +16,12 @@ use sawlog_sys::sim::World;
 
 use crate::filter;
 use crate::format::{More, Parser, Settings};
+use crate::redis::resp;
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::zmtp::{Role, Session};
 use crate::shared::{msgpack, ruby_regex};
-use crate::{blueox, forward, gelf, http_in, logstash, redis_out, socket, syslog, tail};
+use crate::{blueox, forward, gelf, http_in, logstash, socket, syslog, tail};
 
 /// A decoder's function.
 pub type Target = fn(&[u8]);
@@ -120,6 +123,27 @@ pub fn blueox_stream(bytes: &[u8]) {
     stream(&blueox::PROTOCOL, bytes);
 }
 
+/// Answers of Redis, one behind the other: each takes some bytes, and its values no more than that, nor than they may.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn redis_answers(mut bytes: &[u8]) {
+    const MOST: usize = 4 << 10;
+    loop {
+        let before = bytes.len();
+        let read = pin!(resp::read(&mut bytes, MOST)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(read) = read else { panic!("it waits, though nothing more comes") };
+        let Ok(reply) = read else { return };
+        let values = match reply {
+            resp::Reply::List(items) => items,
+            one => vec![one],
+        };
+        let held = values.iter().map(|one| if let resp::Reply::Value(value) = one { value.len() } else { 0 });
+        let (held, taken) = (held.sum::<usize>(), before - bytes.len());
+        assert!(taken > 0 && held <= taken.min(MOST), "{held} bytes are held of {taken}");
+    }
+}
+
 /// A connection of ZeroMQ to a socket of a kind told by the first byte: cut anywhere it gives the same events and answers, and
 /// what is held is bounded.
 ///
@@ -177,14 +201,6 @@ fn stream(protocol: &Protocol, bytes: &[u8]) {
     assert_eq!(end, end_of_parts);
     let same = whole.iter().zip(&parts).all(|(a, b)| a.0 == b.0 && a.1.same(&b.1));
     assert!(whole.len() == parts.len() && same, "other events when cut at {cut}");
-}
-
-/// What a Redis may answer: as many answers are read as there are lines, and no more is held than one may have.
-///
-/// # Panics
-/// Where that does not hold.
-pub fn redis_answers(bytes: &[u8]) {
-    redis_out::fuzz_answers(bytes);
 }
 
 /// A database that should be Beaver's.
@@ -459,6 +475,12 @@ mod tests {
             ]
             .map(|text| text.as_bytes().to_vec())
             .to_vec(),
+            "redis_answer" => [
+                &b"+OK\r\n:7\r\n$5\r\nvalue\r\n$-1\r\n-ERR no\r\n"[..],
+                b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\n{}\r\n*0\r\n*-1\r\n",
+            ]
+            .map(<[u8]>::to_vec)
+            .to_vec(),
             "http_body" => [
                 &b"\x00[{\"a\":1},{\"b\":[\"x\"]}]"[..],
                 b"\x01{\"a\":1}\n{\"a\":2}\n",
@@ -483,7 +505,6 @@ mod tests {
             .to_vec(),
             "frame" => vec![frame_seed()],
             "payload" => sawlog_pipeline::fuzz::seeds(),
-            "redis_answer" => vec![b"+OK\r\n:17\r\n-ERR no such thing\r\n$3\r\nabc\r\n".to_vec()],
             "sincedb" => vec![include_bytes!("tail/tests/sincedb.db").to_vec()],
             "transcode" => [
                 &b"\x00\x93\xfa\x96\x7b one\nplain\n\x93"[..],

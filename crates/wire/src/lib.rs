@@ -18,7 +18,7 @@ pub mod http_in;
 pub mod http_out;
 pub mod logstash;
 pub mod null;
-pub mod redis_out;
+pub mod redis;
 pub mod s3;
 pub mod sample;
 pub mod shared;
@@ -62,7 +62,7 @@ pub const PROTOCOLS: &[&Protocol] = &[
     &s3::PROTOCOL,
     &socket_out::TCP,
     &socket_out::UDP,
-    &redis_out::PROTOCOL,
+    &redis::PROTOCOL,
     &null::PROTOCOL,
     &filter::grep::PROTOCOL,
     &filter::parser::PROTOCOL,

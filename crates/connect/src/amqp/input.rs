@@ -2,7 +2,6 @@
 //! of what is in a message.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -12,26 +11,21 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use sawlog_model::{Right, Tenant};
 use sawlog_pipeline::{ConfigError, Env, Input, Intake, Note, Options, Running};
+use sawlog_wire::shared::door;
 use sawlog_wire::shared::gather::Gather;
+use sawlog_wire::shared::messages::{Body, Reading, Settings};
 use sawlog_wire::shared::sources::Sources;
 use sawlog_wire::shared::tls::Connector;
-use tokio::sync::watch;
+use sawlog_wire::shared::worker::{SHORTEST, Sessions, Stopped, Workers};
 use tokio::task::JoinHandle;
 
 use super::client::{self, Client};
-use super::events::{Body, Reading, Settings};
 use super::marks::{Digest, Kept};
 use super::topology::{Exchange, Queue};
 use super::transport::Gate;
 
 /// A batch is closed when it has so many bytes of bodies.
 const BATCH_BYTES: usize = 4 << 20;
-
-/// How long the input may take to end once the node stops.
-const ENDING: Duration = Duration::from_secs(10);
-
-/// Shortest wait before it connects again.
-const SHORTEST: Duration = Duration::from_millis(100);
 
 /// How long the broker may take to answer at the end.
 const SETTLING: Duration = Duration::from_secs(2);
@@ -61,7 +55,7 @@ pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
         client: Client::read(options)?,
         queue: Queue::read(options, &exchange)?,
         exchange,
-        settings: Settings::read(options)?,
+        settings: Settings::read(options, "${routing_key}")?.rejecting(rejects(options)?),
         prefetch: options.number("prefetch").clamp(1, u64::from(u16::MAX)) as u16,
         exclusive: options.flag("exclusive"),
         longest_wait: options.duration("reconnect").max(SHORTEST),
@@ -70,21 +64,29 @@ pub(super) fn make(options: &Options) -> Result<Box<dyn Input>, ConfigError> {
     }))
 }
 
+/// Whether what is no event is given back to the broker, for the queue's dead letters.
+fn rejects(options: &Options) -> Result<bool, ConfigError> {
+    match options.text("malformed") {
+        "keep" | "" => Ok(false),
+        "reject" => Ok(true),
+        other => Err(ConfigError(format!("`malformed = {other}`: there are keep and reject"))),
+    }
+}
+
 impl Input for AmqpInput {
     fn start(self: Box<Self>, intake: Intake, env: Env) -> Result<Running, String> {
         let admitted = env.access.admit(self.credential.as_bytes(), Right::Ingest);
         let tenant = admitted.map_err(|_| "its `credential` may not send to any tenant".to_owned())?;
         let tls = self.client.connector(&env)?;
-        let (stop, stopped) = watch::channel(false);
-        let (alive, ended) = mpsc::channel::<()>();
+        let (workers, longest_wait) = (Workers::new(&env.runtime), self.longest_wait);
         let sources = Sources::new(intake.known_sources(), "amqp", env.sys.random.clone()).of(tenant);
         let name = format!("amqp:{}/{}", self.client.address, self.queue.name);
         let consumer = Consuming {
-            reading: Reading::new(self.settings.clone(), sources, env.limits),
+            reading: Reading::new("amqp", self.settings.clone(), sources, env.limits),
             kept: Kept::read(intake.note(&name)),
             noted: 0,
             gate: Gate::new(self.buffer),
-            stop: stopped,
+            stop: workers.stopped(),
             input: *self,
             name,
             tls,
@@ -92,16 +94,8 @@ impl Input for AmqpInput {
             intake,
             env: env.clone(),
         };
-        env.runtime.spawn(async move {
-            consumer.run().await;
-            drop(alive);
-        });
-        let join = move || {
-            stop.send_replace(true);
-            // Nobody sends: the channel closes when the connection has ended.
-            let _ = ended.recv_timeout(ENDING);
-        };
-        Ok(Running { address: None, join: Box::new(join) })
+        workers.start(consumer, longest_wait);
+        Ok(workers.running())
     }
 }
 
@@ -127,41 +121,30 @@ struct Consuming {
     /// Marks in the last note that was written.
     noted: usize,
     gate: Gate,
-    stop: watch::Receiver<bool>,
+    stop: Stopped,
 }
 
-impl Consuming {
-    /// Connects again and again until the node stops.
-    async fn run(mut self) {
-        let mut wait = SHORTEST;
-        loop {
-            let mut worked = false;
-            let Err(Fault(reason, words)) = self.session(&mut worked).await else { return };
-            self.intake.count_error(reason, &words);
-            wait = if worked { SHORTEST } else { (wait * 2).min(self.input.longest_wait) };
-            let mut stop = self.stop.clone();
-            let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await;
-            if stopped.is_ok() {
-                return;
-            }
-        }
-    }
-
-    /// One connection, until the node stops. `worked` becomes true when messages can come.
-    async fn session(&mut self, worked: &mut bool) -> Result<(), Fault> {
+impl Sessions for Consuming {
+    async fn session(&mut self, worked: &mut bool) -> Result<(), door::Fault> {
         self.gate.open();
         let mut stop = self.stop.clone();
         let connected = tokio::select! {
             connected = self.input.client.connect(self.tls.as_ref(), &self.gate, "sawlog") => connected,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
-        let connection = connected.map_err(|words| Fault("connection", words))?;
+        let connection = connected.map_err(|words| door::Fault("connection", words))?;
         let ended = self.consume(&connection, worked).await;
         self.gate.open();
         client::close(&connection).await;
-        ended
+        ended.map_err(|Fault(reason, words)| door::Fault(reason, words))
     }
 
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+}
+
+impl Consuming {
     async fn consume(&mut self, connection: &Connection, worked: &mut bool) -> Result<(), Fault> {
         let queue = &self.input.queue;
         let channel = self.input.exchange.declare(connection).await?;
@@ -224,12 +207,7 @@ impl Consuming {
         }
     }
 
-    async fn event(
-        &self,
-        consumer: &mut Consumer,
-        asked: &mut VecDeque<Asked>,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Event {
+    async fn event(&self, consumer: &mut Consumer, asked: &mut VecDeque<Asked>, stop: &mut Stopped) -> Event {
         tokio::select! {
             delivery = next(consumer, &self.gate) => Event::Delivery(Box::new(delivery)),
             queue = answer(asked) => Event::Answer(queue),

@@ -3,7 +3,6 @@
 
 mod address;
 mod client;
-mod events;
 mod input;
 mod marks;
 mod output;

@@ -14,6 +14,7 @@ pub mod inflate;
 pub(crate) mod lane;
 pub mod lines;
 pub mod logstash;
+pub mod messages;
 pub mod msgpack;
 pub mod placeholders;
 pub mod record;
@@ -26,4 +27,5 @@ pub(crate) mod web;
 #[cfg(test)]
 pub(crate) mod web_server;
 pub(crate) mod window;
+pub mod worker;
 pub mod zmtp;

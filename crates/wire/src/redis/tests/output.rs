@@ -8,7 +8,15 @@ use sawlog_sys::task;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Runtime;
 
-use super::*;
+use std::time::Duration;
+
+use sawlog_pipeline::{Output, OutputError};
+use std::sync::Arc;
+use tokio::io::{AsyncWriteExt, BufReader};
+
+use crate::redis::PROTOCOL;
+use crate::redis::output::make;
+use crate::shared::stream::Stream;
 use crate::testing::{env, options_of, rows};
 
 const PATIENCE: Duration = Duration::from_secs(30);

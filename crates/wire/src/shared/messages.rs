@@ -1,5 +1,5 @@
-//! Bodies of messages to rows: Logstash's events, of which what is none is kept as it came and marked. Knows nothing of
-//! brokers.
+//! Messages that a broker gives to rows: Logstash's events, of which what is none is kept as it came and marked. Knows nothing
+//! of brokers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,33 +7,32 @@ use std::sync::Arc;
 use sawlog_model::value::parse_json;
 use sawlog_model::{Context, Limits, Marks, Nanos, Value};
 use sawlog_pipeline::{ConfigError, Options};
-use sawlog_wire::shared::events::Events;
-use sawlog_wire::shared::gather::{Gather, NewRow, Place};
-use sawlog_wire::shared::logstash::{self, LocalTime};
-use sawlog_wire::shared::sources::Sources;
 
-/// What stands for the routing key in a tag.
-const ROUTING_KEY: &str = "${routing_key}";
+use super::events::Events;
+use super::gather::{Gather, NewRow, Place};
+use super::logstash::{self, LocalTime};
+use super::sources::Sources;
 
 /// Places that are remembered: a sender that makes up ever new hosts must not fill the memory.
 const PLACES: usize = 10_000;
 
-/// What the options say.
+/// What the options `tag`, `local_time` and `message_length_limit` say.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub struct Settings {
     tag: String,
+    /// What stands in the tag for the name of where a message was.
+    of: &'static str,
     local_time: Option<LocalTime>,
     longest: usize,
-    /// What is no event is given back to the broker, for the queue's dead letters.
-    pub rejects: bool,
+    rejects: bool,
 }
 
 impl Settings {
-    /// Reads them.
+    /// Reads them; `of` is what stands in the tag for the name of where a message was.
     ///
     /// # Errors
     /// [`ConfigError`] where they cannot be.
-    pub fn read(options: &Options) -> Result<Self, ConfigError> {
+    pub fn read(options: &Options, of: &'static str) -> Result<Self, ConfigError> {
         let zone = options.text("local_time");
         let no_zone = || {
             ConfigError(format!(
@@ -41,23 +40,26 @@ impl Settings {
             ))
         };
         let local_time = if zone.is_empty() { None } else { Some(LocalTime::new(zone).ok_or_else(no_zone)?) };
-        let rejects = match options.text("malformed") {
-            "keep" | "" => false,
-            "reject" => true,
-            other => return Err(ConfigError(format!("`malformed = {other}`: there are keep and reject"))),
-        };
         Ok(Settings {
             tag: options.text("tag").to_owned(),
             local_time,
+            of,
             longest: options.bytes("message_length_limit").max(1),
-            rejects,
+            rejects: false,
         })
+    }
+}
+
+impl Settings {
+    /// Whether what is no event is not kept, but told.
+    pub fn rejecting(self, rejects: bool) -> Self {
+        Settings { rejects, ..self }
     }
 }
 
 /// What a body is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Body {
+pub enum Body {
     /// Events.
     Events,
     /// Something else; it was kept.
@@ -67,7 +69,8 @@ pub(super) enum Body {
 }
 
 /// Reads bodies.
-pub(super) struct Reading {
+pub struct Reading {
+    kind: &'static str,
     settings: Settings,
     limits: Limits,
     events: Events,
@@ -76,14 +79,15 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub fn new(settings: Settings, sources: Sources, limits: Limits) -> Self {
-        Reading { settings, limits, events: Events::new(limits), sources, places: HashMap::new() }
+    /// A reader for an input of that type.
+    pub fn new(kind: &'static str, settings: Settings, sources: Sources, limits: Limits) -> Self {
+        Reading { kind, settings, limits, events: Events::new(limits), sources, places: HashMap::new() }
     }
 
-    /// Adds the rows of a message.
-    pub fn read(&mut self, routing_key: &str, body: &[u8], received: Nanos, gather: &mut Gather) -> Body {
+    /// Adds the rows of a message that was at a place of that name.
+    pub fn read(&mut self, name: &str, body: &[u8], received: Nanos, gather: &mut Gather) -> Body {
         let text = body.trim_ascii();
-        let tag = self.settings.tag.replace(ROUTING_KEY, routing_key);
+        let tag = self.settings.tag.replace(self.settings.of, name);
         let parsed = (body.len() <= self.settings.longest).then(|| parse_json(text, &self.limits));
         let events = match parsed {
             Some(Ok(Value::Map(entries))) => vec![entries],
@@ -131,7 +135,7 @@ impl Reading {
             self.places.clear();
         }
         let context = [("_tag", tag), ("_host", host)].into_iter().filter(|(_, text)| !text.is_empty());
-        let source = self.sources.get(&format!("amqp:{tag}@{host}"));
+        let source = self.sources.get(&format!("{}:{tag}@{host}", self.kind));
         let place = Place { source, context: Arc::new(Context::new(context)) };
         self.places.insert(key, place.clone());
         place
