@@ -29,7 +29,8 @@ cargo xtask test [--fast]     install what the tests need, run all tests, close 
                               (--fast: only the Rust tests)
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [SET…]      measure against the peers that are installed; prints Markdown
-                              (forward: only forwarding)";
+                              (forward: only forwarding; amqp: ten minutes of
+                              events from RabbitMQ)";
 
 fn main() -> ExitCode {
     match run() {
@@ -67,6 +68,9 @@ fn test(root: &Path, fast: bool) -> Result<bool> {
     tally.check("every tracked Rust file is formatted", fmt::run(root, true)?);
     if let Err(error) = needs::rabbitmq() {
         println!("no RabbitMQ, whose tests will say that they are skipped: {error:#}");
+    }
+    if let Err(error) = needs::debian(&["redis-server"], &["redis-server"]) {
+        println!("no Redis, whose tests will say that they are skipped: {error:#}");
     }
     rust_tests::run(root, data.as_deref(), &mut tally)?;
     if !fast {

@@ -18,8 +18,10 @@ PATIENCE = 90.0
 class Node:
     """Runs `sawlog run` with a configuration; `{folder}` in it stands for the node's folder."""
 
-    def __init__(self, binary, folder, config):
+    def __init__(self, binary, folder, config, before=()):
         self.binary = binary
+        # Words that come before its command, such as `taskset`.
+        self.before = list(before)
         self.folder = Path(folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
@@ -28,7 +30,7 @@ class Node:
 
     def start(self):
         """Starts it, also again after `stop`; its data stay."""
-        command = [self.binary, "run", "-c", self.folder / "sawlog.toml", "--http", "127.0.0.1:0", "--data", self.folder / "data"]
+        command = [*self.before, self.binary, "run", "-c", self.folder / "sawlog.toml", "--http", "127.0.0.1:0", "--data", self.folder / "data"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         for line in self.process.stdout:
             if line.startswith("sawlog ready"):

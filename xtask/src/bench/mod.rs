@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: sawlog beside its peers on the same real logs, in one run, as Markdown for docs/benchmarks.md.
 //! A peer that is not on the PATH is left out, loudly. Knows the peers only by their documented interfaces.
 
+mod amqp;
 mod forward;
 mod import;
 mod queries;
@@ -40,14 +41,17 @@ struct Bench {
     sets: Vec<(&'static str, &'static str)>,
 }
 
-/// Builds for release and measures the named sets (all without names), or, as `forward`, forwarding alone.
+/// Builds for release and measures the named sets (all without names), or, as `forward`, forwarding alone, or, as `amqp`, what
+/// comes from RabbitMQ.
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
-    let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
-    let forward_alone = names == ["forward"];
+    let (forward_alone, amqp_alone) = (names == ["forward"], names == ["amqp"]);
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--release", "--locked"]).current_dir(root);
     if forward_alone {
         build.args(["-p", "sawlog-agent"]);
+    }
+    if amqp_alone {
+        build.args(["-p", "sawlog"]);
     }
     needs::succeed(&mut build)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
@@ -57,6 +61,11 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         std::fs::remove_dir_all(&scratch)?;
     }
     std::fs::create_dir_all(&scratch)?;
+    if amqp_alone {
+        amqp::run(root, &sawlog, &scratch)?;
+        return Ok(true);
+    }
+    let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
     if forward_alone {
         forward::run(&Bench { sawlog, agent, logs, scratch, sets: Vec::new() })?;
         return Ok(true);

@@ -1,6 +1,6 @@
 //! Real clients send to real nodes, and what they sent is looked for record by record; and a server of theirs receives what a
-//! node follows. They come from PyPI, npm and Debian; their scripts stand in `crates/wire/clients/` and
-//! `crates/connect/clients/`, and each starts the nodes that it needs on free ports of the loopback.
+//! node follows. They come from PyPI, npm and Debian; their scripts stand in `crates/wire/clients/`, and each starts the nodes
+//! that it needs on free ports of the loopback.
 
 mod script;
 
@@ -66,7 +66,7 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
 
 /// A virtual environment with what the scripts need; made again when that changes. What names other things than it needs, or
 /// such as cannot be installed, is installed without them.
-fn environment(root: &Path, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(root: &Path, folder: &Path) -> Result<PathBuf> {
     let lists = [("requirements.txt", None), ("requirements-alone.txt", Some("--no-deps"))];
     let lists = lists.map(|(name, how)| (folder.join(name), how));
     let environment = root.join("target/clients-python");
