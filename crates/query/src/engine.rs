@@ -25,7 +25,7 @@ use crate::session::Session;
 use crate::sql;
 use crate::stream::StreamError;
 use crate::table::{self, Logs, OWN};
-use crate::{Answer, Bar, QueryError, Request, ValueCount};
+use crate::{Answer, Bar, QueryError, Request, ValueCount, Values};
 
 /// The columns of a search without pipes.
 pub(crate) const RECORD: [&str; 6] = ["_time", "_source", "_epoch", "_offset", "_line", "_fields"];
@@ -35,6 +35,10 @@ const LEVELS: [&str; 4] = ["level", "severity", "loglevel", "log.level"];
 
 /// Memory that is spared for each different key of a question that only counts.
 const BYTES_PER_KEY: usize = 4_096;
+
+/// Different values of a field from which on only those of the last rows are counted: people choose from values, and of so
+/// many each is rare. `top` counts them all.
+const MANY_VALUES: usize = 32_768;
 
 /// Most bars of a histogram.
 const MAX_BARS: usize = 20_000;
@@ -133,32 +137,29 @@ impl Engine {
         bars.finish()
     }
 
-    /// Most frequent values of a field among the rows of the query, the most frequent first. Pipes of the query are
-    /// left aside. Must be called within a tokio runtime.
+    /// Most frequent values of a field among the rows of the query, the most frequent first; where there are very many
+    /// different ones, among the last of these rows. Pipes of the query are left aside. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub async fn values(
-        &self,
-        request: Request,
-        field: &str,
-        limit: usize,
-    ) -> Result<Vec<ValueCount>, QueryError> {
+    pub async fn values(&self, request: Request, field: &str, limit: usize) -> Result<Values, QueryError> {
         let mut query = parse::parse(&request.query, request.now)?;
         let top: Arc<dyn Step> = Arc::new(Top { field: field.to_owned(), limit });
-        query.pipes = vec![top];
-        let batches: Vec<RecordBatch> = self.plan(&request, &query).await?.batches.try_collect().await?;
-        let mut found = Vec::new();
-        for batch in batches {
-            let values = cast(batch.column(0), &DataType::Utf8).map_err(failed)?;
-            let counts = batch.column(1).as_primitive::<Int64Type>();
-            let values = values.as_string::<i32>().iter().zip(counts.values());
-            found.extend(values.map(|(value, rows)| ValueCount {
-                value: value.unwrap_or_default().to_owned(),
-                rows: rows.unsigned_abs(),
-            }));
-        }
-        Ok(found)
+        let Some(counting) = top.counts(&self.setting(&request, &query)) else {
+            query.pipes = vec![top];
+            let batches: Vec<RecordBatch> = self.plan(&request, &query).await?.batches.try_collect().await?;
+            let values = value_counts(&batches)?;
+            return Ok(Values { rows: values.iter().map(|one| one.rows).sum(), values, complete: true });
+        };
+        let by: Vec<CountBy> = counting.by.iter().map(|(_, by)| by.clone()).collect();
+        let wanted = || scan_request(&request, &query, Vec::new(), Order::Any, None);
+        let (tally, complete) = match count::tally(&self.store, wanted(), by.clone(), MANY_VALUES).await? {
+            Some(tally) => (tally, true),
+            None => count::last(&self.store, wanted(), by, MANY_VALUES).await?,
+        };
+        let rows = tally.rows.values().sum();
+        let batch = count::batch(&counting, tally).map_err(failed)?;
+        Ok(Values { values: value_counts(&[batch])?, rows, complete })
     }
 
     fn session(&self) -> Result<&Session, QueryError> {
@@ -244,6 +245,21 @@ impl Engine {
             None => Ok(frame),
         }
     }
+}
+
+/// Values in the first column, their rows in the second.
+fn value_counts(batches: &[RecordBatch]) -> Result<Vec<ValueCount>, QueryError> {
+    let mut found = Vec::new();
+    for batch in batches {
+        let values = cast(batch.column(0), &DataType::Utf8).map_err(failed)?;
+        let counts = batch.column(1).as_primitive::<Int64Type>();
+        let values = values.as_string::<i32>().iter().zip(counts.values());
+        found.extend(values.map(|(value, rows)| ValueCount {
+            value: value.unwrap_or_default().to_owned(),
+            rows: rows.unsigned_abs(),
+        }));
+    }
+    Ok(found)
 }
 
 fn scan_request(

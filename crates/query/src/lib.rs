@@ -81,6 +81,17 @@ pub struct Bar {
     pub counts: Vec<(String, u64)>,
 }
 
+/// Values of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values {
+    /// The most frequent ones.
+    pub values: Vec<ValueCount>,
+    /// Rows among which they were counted.
+    pub rows: u64,
+    /// Whether these were all rows of the query.
+    pub complete: bool,
+}
+
 /// A value with its count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueCount {

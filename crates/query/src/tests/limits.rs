@@ -145,6 +145,18 @@ async fn a_histogram_has_a_bounded_number_of_bars() {
 }
 
 #[tokio::test]
+async fn of_very_many_values_those_of_the_last_rows_are_counted() {
+    let fixture = many_segments(5, 10_000);
+    let values = async |field: &str| fixture.engine.values(request("*"), field, 3).await.unwrap();
+    let ids = values("id").await;
+    // More than 32,768 different ones are met in the fourth segment from the end.
+    assert_eq!((ids.complete, ids.rows, ids.values.len()), (false, 40_000, 3));
+    assert!(ids.values.iter().all(|one| one.rows == 1 && !one.value.starts_with("0x")), "{ids:?}");
+    let numbers = values("n").await;
+    assert_eq!((numbers.complete, numbers.rows, numbers.values[0].rows), (true, 50_000, 5));
+}
+
+#[tokio::test]
 async fn errors_of_the_text_come_before_any_work() {
     let fixture = Fixture::new();
     assert!(matches!(

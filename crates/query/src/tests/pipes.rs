@@ -173,12 +173,16 @@ async fn hits_count_by_time_and_level() {
 async fn values_come_with_their_rows() {
     let fixture = Fixture::with(&access());
     let value = |value: &str, rows| ValueCount { value: value.into(), rows };
-    let hosts = fixture.engine.values(request("-host:c"), "host", 5).await.unwrap();
-    assert_eq!(hosts, [value("a", 3), value("b", 1)]);
-    assert_eq!(fixture.engine.values(request("*"), "host", 1).await.unwrap(), [value("a", 3)]);
-    assert_eq!(fixture.engine.values(request("*"), "_tag", 1).await.unwrap(), [value("app.t1", 5)]);
-    assert_eq!(fixture.engine.values(request("*"), "absent", 1).await.unwrap(), []);
-    let times = fixture.engine.values(request("ok"), "_time", 1).await.unwrap();
+    let values = async |query: &str, field: &str, limit| {
+        let found = fixture.engine.values(request(query), field, limit).await.unwrap();
+        assert!(found.complete);
+        found.values
+    };
+    assert_eq!(values("-host:c", "host", 5).await, [value("a", 3), value("b", 1)]);
+    assert_eq!(values("*", "host", 1).await, [value("a", 3)]);
+    assert_eq!(values("*", "_tag", 1).await, [value("app.t1", 5)]);
+    assert_eq!(values("*", "absent", 1).await, []);
+    let times = values("ok", "_time", 1).await;
     assert_eq!(times[0].rows, 1);
 }
 

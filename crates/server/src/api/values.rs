@@ -16,7 +16,7 @@ pub(crate) const ROUTE: Route = Route {
     methods: &[Method::Get, Method::Post],
     path: "/api/v1/values",
     needs: Some(Right::Read),
-    summary: "Lists the most frequent values of a field among the rows that a query keeps.",
+    summary: "Lists the most frequent values of a field among the rows that a query keeps; of a field of very many values, among the last of these rows (`complete` is then false, and `rows` says how many).",
     params: &[&FIELD, &QUERY, &START, &END, &LIMIT],
     takes: Takes::Params,
     gives: "application/json",
@@ -37,7 +37,9 @@ async fn values(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let limit = call.params.count("limit")?.unwrap_or(10).clamp(1, MOST) as usize;
     let request = request(&call)?;
     let _turn = shared.turn().await?;
-    let counts = shared.in_time(shared.node.engine.values(request, field, limit)).await??;
-    let values: Vec<_> = counts.iter().map(|one| json!({ "value": one.value, "rows": one.rows })).collect();
-    Ok(Json(json!({ "field": field, "values": values })).into_response())
+    let found = shared.in_time(shared.node.engine.values(request, field, limit)).await??;
+    let values: Vec<_> =
+        found.values.iter().map(|one| json!({ "value": one.value, "rows": one.rows })).collect();
+    let counted = json!({ "field": field, "values": values, "rows": found.rows, "complete": found.complete });
+    Ok(Json(counted).into_response())
 }

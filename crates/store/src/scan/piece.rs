@@ -105,6 +105,15 @@ impl Piece {
         pieces
     }
 
+    /// Time of its last row; of a group, none.
+    pub fn last_time(&self) -> Nanos {
+        match self {
+            Piece::Segment(handle) => handle.entry.last_time,
+            Piece::Memory(entry) => entry.last_time,
+            Piece::Group { .. } => Nanos::MIN,
+        }
+    }
+
     /// The key before which none of its rows comes; `None` where it can hold nothing.
     pub fn bound(&self, direction: Direction) -> Option<Key> {
         match self {
