@@ -65,8 +65,8 @@ export const NASTY = [
 ];
 
 /** Sends a body to the node and gives its answer. */
-export async function send(base, body, tag, type = "application/x-ndjson") {
-  const response = await fetch(`${base}/api/v1/ingest?tag=${tag}&host=web-1`, { method: "POST", headers: { "content-type": type }, body });
+export async function send(base, body, tag, type = "application/x-ndjson", host = "web-1") {
+  const response = await fetch(`${base}/api/v1/ingest?tag=${tag}&host=${host}`, { method: "POST", headers: { "content-type": type }, body });
   if (!response.ok) throw new Error(`ingest answered ${response.status}: ${await response.text()}`);
   return response.json();
 }

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
 import { NASTY, events, lines, request, send } from "./events.mjs";
+import { loggers } from "./loggers.mjs";
 import { check, equal, finish, launch, skip, step, until } from "./harness.mjs";
 
 const [base, out] = [process.argv[2]?.replace(/\/$/, ""), process.argv[3]];
@@ -476,6 +477,8 @@ for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme: "light" });
   });
 }
+
+await loggers({ base, tag: `${TAG}-alco`, page, send, lines, picture, settled, contrast });
 
 await step("a narrow screen holds it all", async () => {
   await page.setViewportSize({ width: 360, height: 740 });

@@ -27,23 +27,23 @@ export function useToken(token) {
 
 /**
  * @param {string} path @param {Record<string, string | number | undefined>} params @param {AbortSignal} [signal]
+ * @param {string} [body] JSON that is posted.
  * @returns {Promise<Response>}
  */
-async function ask(path, params, signal) {
+async function ask(path, params, signal, body) {
   const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== "");
   const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   const token = sessionStorage.getItem(TOKEN);
-  const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }) };
   let response;
   try {
-    response = await fetch(query ? `${path}?${query}` : path, { headers, signal, cache: "no-store" });
+    response = await fetch(query ? `${path}?${query}` : path, { method: body ? "POST" : "GET", body, headers, signal, cache: "no-store" });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Lost("The node does not answer.");
   }
   if (response.ok) return response;
-  const body = await response.json().catch(() => ({}));
-  throw new Refusal(response.status, body);
+  throw new Refusal(response.status, await response.json().catch(() => ({})));
 }
 
 /**
@@ -53,6 +53,9 @@ async function ask(path, params, signal) {
 export async function json(path, params = {}, signal) {
   return (await ask(`/api/v1/${path}`, params, signal)).json();
 }
+
+/** Changes something. @param {string} path @param {object} body @returns {Promise<any>} */
+export const post = async (path, body) => (await ask(`/api/v1/${path}`, {}, undefined, JSON.stringify(body))).json();
 
 /**
  * An answer of one JSON object a line, whole.

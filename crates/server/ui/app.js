@@ -14,7 +14,7 @@ import { List } from "./list.js";
 import { Live } from "./live.js";
 import { parts } from "./parts.js";
 import { panel } from "./record.js";
-import { address, level, rec, reads, source, text, time } from "./rows.js";
+import { address, ids, level, rec, reads, source, text, time } from "./rows.js";
 import * as states from "./state.js";
 import { table } from "./table.js";
 import { empty, noMatch, similar } from "./teach.js";
@@ -52,7 +52,7 @@ const fields = new Fields(id("fields"), {
   query: (q) => go({ q }),
   narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }),
   column,
-  values: async (field) => (await json("values", { ...finder.params, field, limit: 10 }, side.signal)).values,
+  values: (field) => json("values", { ...finder.params, field, limit: 10 }, side.signal),
 });
 const live = new Live({ take: came, left: say, open: (again) => again && search(), failed: (error) => failed(error) });
 
@@ -112,6 +112,12 @@ function shift(by) {
 function around(record) {
   const at = time(record);
   go({ q: `_source:${record._source}`, from: rfc(at - 30n * SECOND), to: rfc(at + 30n * SECOND), at: address(record), live: false });
+}
+
+/** Shows all lines with a record's value, wherever they are from. @param {string} field @param {string} value @param {import("./rows.js").Rec} record */
+function same(field, value, record) {
+  const at = time(record);
+  go({ q: narrow("", field, value, false), from: rfc(at - 3600n * SECOND), to: rfc(at + 3600n * SECOND), at: address(record), live: false });
 }
 
 // ---- Searching
@@ -297,7 +303,7 @@ function draw(index, row) {
     el("span", { class: "from" }, plain(source(record))),
     ...state.cols.map((name) => el("span", { class: "col" }, nodes(text(record[name]), marked, { oneLine: true }))),
     line,
-  ), open && panel(record, marked, state, { narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }), column, around, say, grown: () => list.show() }));
+  ), open && panel(record, marked, state, { narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }), column, around, same, say, grown: () => list.show() }));
 }
 
 /** Opens or closes a row. @param {number} index */
@@ -656,6 +662,9 @@ async function begin() {
   look();
   if (!waiting) await search();
   if (state.live) follows();
+  // Records lead to what belongs to them by the fields of shortcuts, too.
+  const { shortcuts } = await json("loggers").catch(() => ({ shortcuts: [] }));
+  for (const { default_field: field } of shortcuts) if (field) ids.add(field);
 }
 
 begin();

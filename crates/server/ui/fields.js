@@ -9,7 +9,7 @@ import { release, stance } from "./lang.js";
 import { levelClass } from "./rows.js";
 
 /** @typedef {{name: string, rows: number}} Field */
-/** @typedef {{value: string, rows: number}} Value */
+/** @typedef {{values: {value: string, rows: number}[], rows: number, complete: boolean}} Values Counted among so many rows, which are all or the last ones. */
 
 const FIRST = ["level", "severity", "service", "_tag", "_host", "host", "_path", "program", "status"];
 const HIDDEN = new Set(["_line", "_time", "_epoch", "_offset", "_received", "_fields", "_source", "_tenant"]);
@@ -22,15 +22,17 @@ export class Fields {
    * @param {(query: string) => void} how.query Searches for another query.
    * @param {(field: string, value: string, not: boolean) => void} how.narrow
    * @param {(field: string) => void} how.column
-   * @param {(field: string) => Promise<Value[]>} how.values
+   * @param {(field: string) => Promise<Values>} how.values
    */
   constructor(into, how) {
     this.how = how;
     /** @type {Field[]} */
     this.list = [];
     this.total = 0;
-    this.open = new Set(["level", "service"]);
-    /** @type {Map<string, Value[] | string>} */
+    // A logger's page names those whose values are wanted at once.
+    const named = new URLSearchParams(location.search).get("open")?.split(",").filter(Boolean) ?? [];
+    this.open = new Set(["level", "service", ...named]);
+    /** @type {Map<string, Values | string>} */
     this.values = new Map();
     this.version = 0;
     this.filter = el("input", { type: "search", placeholder: "Find a field", "aria-label": "Find a field", autocomplete: "off", spellcheck: false, oninput: () => this.draw() });
@@ -40,9 +42,10 @@ export class Fields {
 
   /** Other fields, other rows: open values are asked for anew. @param {Field[]} list */
   show(list) {
+    const first = [...FIRST, ...this.open];
     const rank = (/** @type {Field} */ field) => {
-      const at = FIRST.indexOf(field.name);
-      return at < 0 ? FIRST.length : at;
+      const at = first.indexOf(field.name);
+      return at < 0 ? first.length : at;
     };
     this.list = list.filter((field) => field.rows > 0 && !HIDDEN.has(field.name)).sort((a, b) => rank(a) - rank(b) || b.rows - a.rows || (a.name < b.name ? -1 : 1));
     this.draw();
@@ -110,13 +113,15 @@ export class Fields {
 
   /** @param {Field} field */
   valueList(field) {
-    const values = this.values.get(field.name);
-    if (values === undefined) return el("p", { class: "none" }, "…");
-    if (typeof values === "string") return el("p", { class: "none" }, values);
+    const found = this.values.get(field.name);
+    if (found === undefined) return el("p", { class: "none" }, "…");
+    if (typeof found === "string") return el("p", { class: "none" }, found);
+    const { values, rows: counted, complete } = found;
     if (!values.length) return el("p", { class: "none" }, "in none of these lines");
     const { q } = this.how.state();
-    const most = Math.max(this.total, ...values.map((one) => one.rows));
-    return el("ul", { role: "list" }, ...values.map(({ value, rows }) => {
+    const most = Math.max(complete ? this.total : counted, ...values.map((one) => one.rows));
+    const among = !complete && el("li", { class: "none", title: "It has very many values, so only those of the last lines are counted" }, `among the last ${count(counted)} lines`);
+    return el("ul", { role: "list" }, among, ...values.map(({ value, rows }) => {
       const taken = stance(q, field.name, value);
       const cls = field.name === "level" || field.name === "severity" ? levelClass(value) : "";
       const bar = el("i", { class: "bar", "aria-hidden": "true" });

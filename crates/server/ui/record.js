@@ -4,7 +4,7 @@
  */
 import { copy, el } from "./dom.js";
 import { stance } from "./lang.js";
-import { address, isEvent, text } from "./rows.js";
+import { address, isEvent, joins, text } from "./rows.js";
 import { nodes } from "./text.js";
 import { full, nanos, zone } from "./time.js";
 import { tree } from "./tree.js";
@@ -14,6 +14,7 @@ import { tree } from "./tree.js";
  * @property {(field: string, value: string, not: boolean) => void} narrow
  * @property {(field: string) => void} column
  * @property {(record: import("./rows.js").Rec) => void} around
+ * @property {(field: string, value: string, record: import("./rows.js").Rec) => void} same Shows all that has this value.
  * @property {(words: string) => void} say
  * @property {() => void} grown Called when what is shown has another height.
  */
@@ -34,6 +35,7 @@ export function panel(record, marks, state, ways) {
     el("pre", { class: "raw" }, nodes(line, marks)),
     el("p", { class: "links" },
       act("around it", "Show the lines around this one (x)", () => ways.around(record)),
+      ...joins(record).map(([name, value]) => act(`same ${name}`, `Show all lines with ${name} = ${value}, of all loggers and hosts`, () => ways.same(name, value, record))),
       act("copy line", "Copy the line (y)", () => put(line, "Line")),
       act("copy JSON", "Copy the record as JSON", () => put(JSON.stringify(record, null, 2), "Record")),
       act("copy link", "Copy the address of this view", () => put(location.href, "Link")),

@@ -283,6 +283,9 @@ pub(crate) fn routers(mut node: Node) -> (Router, Option<Router>) {
             };
             router = router.route("/", on(MethodFilter::GET, handler));
         }
+        if file.name == ui::LOGGERS {
+            router = router.route("/loggers/", on(MethodFilter::GET, handler));
+        }
     }
     let router = with_routes(router, &shared, all().enumerate(), false);
     let router = finished(router, shared.node.settings.hosts.clone());

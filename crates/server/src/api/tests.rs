@@ -384,6 +384,7 @@ async fn the_page_is_served_and_not_sent_twice() {
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
     let tag = response.headers()[header::ETAG].clone();
     assert!(body(response).await.contains("/ui/app.js"));
+    assert!(body(house.get("/loggers/").await).await.contains("/ui/loggers.js"));
     let again = Request::get("/").header(header::IF_NONE_MATCH, tag).body(Body::empty()).expect("a request");
     assert_eq!(house.send(again).await.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(
@@ -571,6 +572,7 @@ async fn hits_and_values_count() {
     let values = house.json("/api/v1/values?field=level&query=timeout&limit=5").await;
     assert_eq!(values["values"].as_array().expect("values").len(), 2);
     assert_eq!(values["values"][0]["rows"], 1);
+    assert_eq!((&values["rows"], &values["complete"]), (&Value::from(2), &Value::from(true)));
 }
 
 #[tokio::test]
@@ -785,9 +787,15 @@ async fn a_cursor_goes_through_all_rows_once() {
         house = house.with(n as u64 + 1, batch);
     }
     let (mut seen, mut ids) = (Vec::new(), std::collections::BTreeSet::new());
+    let mut pages: Vec<Value> = Vec::new();
     let mut next = Some("/api/grep/web/?level=info".to_owned());
     while let Some(path) = next {
         let answer = house.json(&path).await;
+        if let Some(before) = pages.last() {
+            let back = house.json(answer["previous"].as_str().expect("a page before")).await;
+            assert_eq!(back["results"], before["results"], "back again");
+        }
+        pages.push(answer.clone());
         for row in answer["results"].as_array().expect("a list") {
             seen.push(row["logline"].as_str().expect("text").to_owned());
             ids.insert(row["id"].as_i64().expect("a number"));
@@ -797,6 +805,13 @@ async fn a_cursor_goes_through_all_rows_once() {
     let wanted: Vec<String> = (0..250).map(|n| format!("n{n}")).collect();
     assert_eq!(seen, wanted);
     assert_eq!(ids.len(), 250, "ids tell rows apart");
+    assert_eq!(pages[0]["previous"], Value::Null);
+    // From a page in the middle, that is not one of those, to the first, which is then a shorter way.
+    let half = format!("/api/grep/web/?level=info&cursor={}.0", T0 + 20 * SECOND);
+    let half = house.json(&half).await;
+    let first = house.json(half["previous"].as_str().expect("a page before")).await;
+    assert_eq!(first["results"][0]["logline"], "n0");
+    assert_eq!(first["previous"], Value::Null);
 }
 
 #[tokio::test]
@@ -808,12 +823,14 @@ async fn bookmarks_of_alco_lead_to_the_page() {
     assert_eq!(
         house.leads(&format!("/grep/web/?{asked}")).await,
         "/?q=%28_tag%3Aapp%29+message%3A%22a+b%22+level%3Ain%28%22error%22%2C+%22info%22%29\
-         &from=2025-11-20T10%3A00%3A00Z&cols=level"
+         &from=2025-11-20T10%3A00%3A00Z&cols=level&open=level"
     );
     assert_eq!(
         house.leads("/grep/web/?start_ts=2025-11-20+10:00:00&search=a+b&context=y").await,
-        "/?q=%28_tag%3Aapp%29&from=2025-11-20T10%3A00%3A07Z&cols=level"
+        "/?q=%28_tag%3Aapp%29&from=2025-11-20T10%3A00%3A07Z&cols=level&open=level"
     );
+    let live = house.leads("/grep/web/?start_ts=2025-11-20+10:00:00&live=1").await;
+    assert!(live.ends_with("&cols=level&open=level&live=1"), "{live}");
     assert_eq!(house.leads("/grep/shortcut/bad/").await, "/grep/web/?level=error&search=a+b");
     assert_eq!(house.leads("/grep/shortcut/bad/x%26y/").await, "/grep/web/?search=a+b&level=x%26y");
     assert_eq!(house.text("/grep/shortcut/none/").await.0, StatusCode::NOT_FOUND);

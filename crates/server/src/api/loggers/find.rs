@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
 use axum::Json;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use futures::TryStreamExt;
 use sawlog_model::{Nanos, Right, TimeRange};
-use sawlog_query::Request;
 use serde_json::{Map, Value, json};
 
 use super::question::Question;
-use super::{JSON, logger_of};
+use super::{JSON, asked, counted, logger_of};
 use crate::api::{Call, Method, Route, Shared, Takes};
 use crate::error::ApiError;
 use crate::loggers::Logger;
@@ -38,7 +35,7 @@ pub(super) const START_TS: Param =
 pub(super) const END_TS: Param =
     Param { name: "end_ts", kind: Kind::Time, help: "First time that is not wanted any more." };
 const CURSOR: Param =
-    Param { name: "cursor", kind: Kind::Text, help: "What `next` of the answer before says." };
+    Param { name: "cursor", kind: Kind::Text, help: "What `next` or `previous` of another answer says." };
 
 /// Rows of an answer.
 const PAGE: usize = 100;
@@ -76,9 +73,13 @@ async fn find(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         range.start = range.start.max(cursor.time).min(range.end);
     }
     let rows = rows(&shared, &call, &question.search, range, skip + PAGE + 1).await?;
+    let previous = match cursor {
+        Some(cursor) => before(&shared, &call, &question.search, question.range, cursor).await?,
+        None => None,
+    };
     let page = page(&logger, &question, &rows, skip);
-    let next = page.next.map(|next| address(&call, next));
-    Ok(Json(json!({ "next": next, "previous": null, "results": page.results })).into_response())
+    let [next, previous] = [page.next, previous].map(|cursor| cursor.map(|cursor| address(&call, cursor)));
+    Ok(Json(json!({ "next": next, "previous": previous, "results": page.results })).into_response())
 }
 
 /// The first rows of a search by time.
@@ -89,18 +90,33 @@ pub(super) async fn rows(
     range: TimeRange,
     limit: usize,
 ) -> Result<Vec<Map<String, Value>>, ApiError> {
-    if range.start >= range.end {
-        return Ok(Vec::new());
+    asked(shared, call, format!("{search} | sort _time, _source, _epoch, _offset | limit {limit}"), range)
+        .await
+}
+
+/// Where the page before one begins that begins at a cursor; `None` where there is none.
+async fn before(
+    shared: &Arc<Shared>,
+    call: &Call,
+    search: &str,
+    range: TimeRange,
+    cursor: Cursor,
+) -> Result<Option<Cursor>, ApiError> {
+    let Cursor { time, skip } = cursor;
+    if skip >= PAGE {
+        return Ok(Some(Cursor { time, skip: skip - PAGE }));
     }
-    let query = format!("{search} | sort _time, _source, _epoch, _offset | limit {limit}");
-    let request = Request { tenant: call.tenant, query, range, limit: None, now: call.now };
-    let _turn = shared.turn().await?;
-    let answer = shared.in_time(shared.node.engine.search(request)).await??;
-    let batches: Vec<RecordBatch> = shared.in_time(answer.batches.try_collect()).await??;
-    let mut text = Vec::new();
-    batches.iter().for_each(|batch| sawlog_query::write_ndjson(batch, &mut text));
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    let earlier = TimeRange { start: range.start, end: time };
+    let query = format!("{search} | sort _time desc | limit {} | fields _time", PAGE - skip);
+    let times: Vec<Nanos> = asked(shared, call, query, earlier).await?.iter().map(time_of).collect();
+    let Some(first) = times.last().copied() else {
+        return Ok((skip > 0).then_some(Cursor { time, skip: 0 }));
+    };
+    // Of the rows of that time the page has the last ones.
+    let same = TimeRange { start: first, end: first + 1 };
+    let all = counted(&asked(shared, call, format!("{search} | stats count() as n"), same).await?);
+    let of_page = times.iter().filter(|time| **time == first).count();
+    Ok(Some(Cursor { time: first, skip: all.saturating_sub(of_page) }))
 }
 
 /// The time of a row.

@@ -8,13 +8,16 @@ mod question;
 
 use std::sync::Arc;
 
+use arrow::record_batch::RecordBatch;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use sawlog_model::Right;
+use futures::TryStreamExt;
+use sawlog_model::{Right, TimeRange};
+use sawlog_query::Request;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 pub(crate) use self::find::ROUTE as FIND;
 pub(crate) use self::pages::{INDEX, LOGGER, SHORTCUT, SHORTCUT_WITH_VALUE};
@@ -201,6 +204,31 @@ pub(super) fn parts(call: &Call, before: &str) -> Vec<String> {
             .unwrap_or_default()
     };
     rest.split('/').filter(|part| !part.is_empty()).map(decode).collect()
+}
+
+/// All rows that a query gives.
+async fn asked(
+    shared: &Arc<Shared>,
+    call: &Call,
+    query: String,
+    range: TimeRange,
+) -> Result<Vec<Map<String, Value>>, ApiError> {
+    if range.start >= range.end {
+        return Ok(Vec::new());
+    }
+    let request = Request { tenant: call.tenant, query, range, limit: None, now: call.now };
+    let _turn = shared.turn().await?;
+    let answer = shared.in_time(shared.node.engine.search(request)).await??;
+    let batches: Vec<RecordBatch> = shared.in_time(answer.batches.try_collect()).await??;
+    let mut text = Vec::new();
+    batches.iter().for_each(|batch| sawlog_query::write_ndjson(batch, &mut text));
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// What `stats count() as n` gave.
+fn counted(rows: &[Map<String, Value>]) -> usize {
+    rows.first().and_then(|row| row.get("n")?.as_u64()).unwrap_or(0) as usize
 }
 
 /// The logger whose name stands behind `before`.

@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use futures::TryStreamExt;
-use sawlog_model::time::{SECOND, rfc3339};
-use sawlog_model::{Nanos, Right, TimeRange};
-use sawlog_query::Request;
-use serde_json::Value;
-
 use super::find::{END_TS, SEARCH, START_TS, escape, rows, time_of};
 use super::question::Question;
-use super::{logger_of, no_such, parts};
+use super::{asked, counted, logger_of, no_such, parts};
 use crate::api::{Call, Method, Route, Shared, Takes};
 use crate::error::ApiError;
 use crate::loggers::{Book, Logger};
 use crate::params::ANY;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sawlog_model::time::{SECOND, rfc3339};
+use sawlog_model::{Nanos, Right, TimeRange};
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -99,7 +94,19 @@ async fn logger(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let text = |time: Nanos, open: Nanos| if time == open { String::new() } else { rfc3339(time) };
     let TimeRange { start, end } = question.range;
     let (from, until) = (text(start, i64::MIN), text(end, i64::MAX));
-    let pairs = [("q", &question.search), ("from", &from), ("to", &until), ("cols", &columns)];
+    // Values that the page offers at once.
+    let filtered: Vec<&str> =
+        logger.columns.iter().filter(|column| column.filtered).map(|column| &*column.name).collect();
+    let open = filtered.join(",");
+    let live = if call.params.flag("live") { "1" } else { "" }.to_owned();
+    let pairs = [
+        ("q", &question.search),
+        ("from", &from),
+        ("to", &until),
+        ("cols", &columns),
+        ("open", &open),
+        ("live", &live),
+    ];
     let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
     Ok(to(&format!("/?{}", query_of(given.map(|(name, value)| (name, value.as_str()))))))
 }
@@ -136,36 +143,29 @@ async fn index(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
 }
 
 /// Rows of the last five minutes.
-async fn count(shared: &Arc<Shared>, call: &Call, logger: &Logger) -> Result<u64, ApiError> {
+async fn count(shared: &Arc<Shared>, call: &Call, logger: &Logger) -> Result<usize, ApiError> {
     let search = Question::read(logger, &Default::default(), call.now)?.search;
-    let query = format!("{search} | stats count() as n");
     let range = TimeRange { start: call.now - LAST, end: i64::MAX };
-    let request = Request { tenant: call.tenant, query, range, limit: None, now: call.now };
-    let _turn = shared.turn().await?;
-    let answer = shared.in_time(shared.node.engine.search(request)).await??;
-    let batches: Vec<RecordBatch> = shared.in_time(answer.batches.try_collect()).await??;
-    let mut text = Vec::new();
-    batches.iter().for_each(|batch| sawlog_query::write_ndjson(batch, &mut text));
-    let row: Value = serde_json::from_slice(text.trim_ascii()).unwrap_or_default();
-    Ok(row["n"].as_u64().unwrap_or(0))
+    let rows = asked(shared, call, format!("{search} | stats count() as n"), range).await?;
+    Ok(counted(&rows))
 }
 
-fn page(book: &Book, counts: &[u64]) -> String {
+fn page(book: &Book, counts: &[usize]) -> String {
     let mut out = String::from(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Loggers - sawlog</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/ui/app.css\"></head>\
-         <body class=\"loggers\"><main><h1>Loggers</h1>",
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/ui/app.css\">\
+         <link rel=\"stylesheet\" href=\"/ui/loggers.css\"></head><body class=\"loggers\"><header id=\"bar\">\
+         <h1><a href=\"/\">sawlog</a></h1><span>Loggers</span><a href=\"/loggers/\">Change</a></header><main>",
     );
     if book.loggers.is_empty() {
-        out.push_str(
-            "<p>There are none yet. <code>sawlog logger set NAME --selector SEARCH</code> makes one.</p>",
-        );
+        out.push_str("<p class=\"none\">There are none yet: <a href=\"/loggers/\">make one</a>.</p>");
     }
     for (logger, count) in book.loggers.values().zip(counts) {
         out.push_str("<details open><summary>");
         escape(&logger.name, &mut out);
         out.push_str(&format!(
-            " <small>{count} in 5 minutes</small></summary><p><a href=\"/grep/{}/\">Current log tail</a></p><ul>",
+            " <small>{count} in 5 minutes</small></summary><p><a href=\"/grep/{0}/\">Current log tail</a> \
+             <a href=\"/grep/{0}/?live=1\">Live</a></p><ul>",
             logger.name
         ));
         for shortcut in book.shortcuts.values().filter(|shortcut| shortcut.logger == logger.name) {

@@ -9,8 +9,8 @@ use crate::params::Params;
 use crate::times;
 
 /// Parameters that are no columns.
-pub(super) const OWN: [&str; 9] =
-    ["search", "start_ts", "end_ts", "columns", "context", "page", "cursor", "format", "page_size"];
+pub(super) const OWN: [&str; 10] =
+    ["search", "start_ts", "end_ts", "columns", "context", "live", "page", "cursor", "format", "page_size"];
 
 const DAY: Nanos = 86_400 * SECOND;
 
