@@ -140,7 +140,8 @@ function literal(text) {
 export function marks(query) {
   const sources = [];
   for (const { not, field, value, kind } of terms(query)) {
-    if (not || (field && field !== "_line") || !value) continue;
+    // What is asked of the fields that rows show as their line is marked there.
+    if (not || (field && !["_line", "message", "msg", "log", "body"].includes(field)) || !value) continue;
     if (kind === "regex") {
       try {
         new RegExp(value, "gm");
