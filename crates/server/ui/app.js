@@ -108,16 +108,10 @@ function shift(by) {
   go({ from: rfc(chart.start + away), to: rfc(chart.end + away), live: false });
 }
 
-/** Shows the lines of the same source around one. @param {import("./rows.js").Rec} record */
-function around(record) {
+/** Shows lines around one: of its source, or of another query. @param {import("./rows.js").Rec} record @param {string} [q] @param {bigint} [seconds] */
+function around(record, q = `_source:${record._source}`, seconds = 30n) {
   const at = time(record);
-  go({ q: `_source:${record._source}`, from: rfc(at - 30n * SECOND), to: rfc(at + 30n * SECOND), at: address(record), live: false });
-}
-
-/** Shows all lines with a record's value, wherever they are from. @param {string} field @param {string} value @param {import("./rows.js").Rec} record */
-function same(field, value, record) {
-  const at = time(record);
-  go({ q: narrow("", field, value, false), from: rfc(at - 3600n * SECOND), to: rfc(at + 3600n * SECOND), at: address(record), live: false });
+  go({ q, from: rfc(at - seconds * SECOND), to: rfc(at + seconds * SECOND), at: address(record), live: false });
 }
 
 // ---- Searching
@@ -303,7 +297,7 @@ function draw(index, row) {
     el("span", { class: "from" }, plain(source(record))),
     ...state.cols.map((name) => el("span", { class: "col" }, nodes(text(record[name]), marked, { oneLine: true }))),
     line,
-  ), open && panel(record, marked, state, { narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }), column, around, same, say, grown: () => list.show() }));
+  ), open && panel(record, marked, state, { narrow: (field, value, not) => go({ q: narrow(state.q, field, value, not) }), column, around, same: (field, value, record) => around(record, narrow("", field, value, false), 3600n), say, grown: () => list.show() }));
 }
 
 /** Opens or closes a row. @param {number} index */
@@ -662,7 +656,6 @@ async function begin() {
   look();
   if (!waiting) await search();
   if (state.live) follows();
-  // Records lead to what belongs to them by the fields of shortcuts, too.
   const { shortcuts } = await json("loggers").catch(() => ({ shortcuts: [] }));
   for (const { default_field: field } of shortcuts) if (field) ids.add(field);
 }

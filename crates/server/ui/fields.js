@@ -29,9 +29,8 @@ export class Fields {
     /** @type {Field[]} */
     this.list = [];
     this.total = 0;
-    // A logger's page names those whose values are wanted at once.
-    const named = new URLSearchParams(location.search).get("open")?.split(",").filter(Boolean) ?? [];
-    this.open = new Set(["level", "service", ...named]);
+    // Loggers name fields whose values are wanted at once.
+    this.open = new Set(["level", "service", ...(new URLSearchParams(location.search).get("open") ?? "").split(",")]);
     /** @type {Map<string, Values | string>} */
     this.values = new Map();
     this.version = 0;
@@ -120,7 +119,7 @@ export class Fields {
     if (!values.length) return el("p", { class: "none" }, "in none of these lines");
     const { q } = this.how.state();
     const most = Math.max(complete ? this.total : counted, ...values.map((one) => one.rows));
-    const among = !complete && el("li", { class: "none", title: "It has very many values, so only those of the last lines are counted" }, `among the last ${count(counted)} lines`);
+    const among = !complete && el("li", { class: "none" }, `among the last ${count(counted)} lines`);
     return el("ul", { role: "list" }, among, ...values.map(({ value, rows }) => {
       const taken = stance(q, field.name, value);
       const cls = field.name === "level" || field.name === "severity" ? levelClass(value) : "";

@@ -35,7 +35,7 @@ export function panel(record, marks, state, ways) {
     el("pre", { class: "raw" }, nodes(line, marks)),
     el("p", { class: "links" },
       act("around it", "Show the lines around this one (x)", () => ways.around(record)),
-      ...joins(record).map(([name, value]) => act(`same ${name}`, `Show all lines with ${name} = ${value}, of all loggers and hosts`, () => ways.same(name, value, record))),
+      ...joins(record).map(([name, value]) => act(`same ${name}`, `Show all lines with ${name} = ${value}, of all hosts`, () => ways.same(name, text(value), record))),
       act("copy line", "Copy the line (y)", () => put(line, "Line")),
       act("copy JSON", "Copy the record as JSON", () => put(JSON.stringify(record, null, 2), "Record")),
       act("copy link", "Copy the address of this view", () => put(location.href, "Link")),

@@ -72,19 +72,12 @@ export function level(record) {
 /** The field that says in one word where a record is from, if it has one. @param {Rec} record */
 const sourceField = (record) => SOURCES.find((name) => record[name] !== undefined && record[name] !== "");
 
-/** Names of fields whose value is that of all that belongs together: a request, a trace, a session. */
-const ID = /(^|[._-])(id|uuid|guid|trace|request|session|correlation|transaction)$|[a-z](Id|ID|Uuid|UUID)$/;
-
-/** Fields that shortcuts of loggers are for. @type {Set<string>} */
+/** Fields that tell what belongs together: those of shortcuts, and such as are named so. @type {Set<string>} */
 export const ids = new Set();
+const ID = /(^|[._-])(id|uuid|trace|request|session|correlation|transaction)$|[a-z](Id|ID|Uuid|UUID)$/;
 
-/** What of a record tells what belongs together. @param {Rec} record @returns {[string, string][]} */
-export function joins(record) {
-  const whole = (/** @type {any} */ value) => (typeof value === "string" && /^\S{1,128}$/.test(value)) || typeof value === "number";
-  return Object.entries(record)
-    .filter(([name, value]) => !name.startsWith("_") && whole(value) && (ids.has(name) || ID.test(name)))
-    .map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)])).slice(0, 5);
-}
+/** @param {Rec} record */
+export const joins = (record) => Object.entries(record).filter(([name, value]) => (ids.has(name) || ID.test(name)) && typeof value !== "object" && /^\S{1,128}$/.test(value)).slice(0, 5);
 
 /** Where a record is from, in one word. @param {Rec} record */
 export function source(record) {
