@@ -40,17 +40,19 @@ pub(crate) async fn tally(
     Ok((all.rows.len() <= most).then_some(all))
 }
 
-/// Counts as [`tally`] does, what was written last first, until there are more than `most` keys; and whether that was all.
+/// Counts as [`tally`] does, what was written last first, until there are more than `most` keys or so many pieces were counted;
+/// and whether that was all.
 pub(crate) async fn last(
     store: &Store,
     request: ScanRequest,
     by: Vec<CountBy>,
     most: usize,
+    pieces: usize,
 ) -> Result<(Tally, bool), QueryError> {
     let store = store.clone();
     let scan = tokio::task::spawn_blocking(move || store.scan(&request)).await;
     let scans = vec![scan.map_err(failed)?.map_err(failed)?];
-    let mut counted = stream::each(scans, move |scan| scan.tally_last(&by, most)).await?;
+    let mut counted = stream::each(scans, move |scan| scan.tally_last(&by, most, pieces)).await?;
     Ok(counted.pop().unwrap_or_default())
 }
 

@@ -153,10 +153,16 @@ impl Engine {
         };
         let by: Vec<CountBy> = counting.by.iter().map(|(_, by)| by.clone()).collect();
         let wanted = || scan_request(&request, &query, Vec::new(), Order::Any, None);
-        let (tally, complete) = match count::tally(&self.store, wanted(), by.clone(), MANY_VALUES).await? {
-            Some(tally) => (tally, true),
-            None => count::last(&self.store, wanted(), by, MANY_VALUES).await?,
-        };
+        // The last rows tell at once whether nearly every row has a value of its own.
+        let (store, most) = (&self.store, MANY_VALUES);
+        let mut counted = count::last(store, wanted(), by.clone(), most, 1).await?;
+        if !counted.1 && counted.0.rows.len() <= most {
+            counted = match count::tally(store, wanted(), by.clone(), most).await? {
+                Some(tally) => (tally, true),
+                None => count::last(store, wanted(), by, most, usize::MAX).await?,
+            };
+        }
+        let (tally, complete) = counted;
         let rows = tally.rows.values().sum();
         let batch = count::batch(&counting, tally).map_err(failed)?;
         Ok(Values { values: value_counts(&[batch])?, rows, complete })

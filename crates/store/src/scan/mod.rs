@@ -124,17 +124,25 @@ impl Scan {
         Ok(None)
     }
 
-    /// Counts as [`Scan::tally`] does, what was written last first, until more than `most` different keys were met; and
-    /// whether that was all. It is for fields of which nearly every row has another value.
+    /// Counts as [`Scan::tally`] does, what was written last first, until more than `most` different keys were met, or so many
+    /// pieces (row groups, batches in memory) were counted; and whether that was all. It is for fields of which nearly every
+    /// row has another value.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn tally_last(mut self, by: &[CountBy], most: usize) -> Result<(Tally, bool), StoreError> {
+    pub fn tally_last(
+        mut self,
+        by: &[CountBy],
+        most: usize,
+        pieces: usize,
+    ) -> Result<(Tally, bool), StoreError> {
         let mut all = Tally::default();
         let Source::Any(any) = &self.source else { return Ok((all, false)) };
         let (wanted, counters) = (&self.wanted, &mut self.counters);
         lock(&any.queue).make_contiguous().sort_by_key(|piece| std::cmp::Reverse(piece.last_time()));
-        while !wanted.stop.requested() {
+        let mut counted = 0;
+        while !wanted.stop.requested() && counted < pieces {
+            counted += 1;
             let (tally, more) = any.with_next(wanted, |piece| piece.tally(by, wanted, counters).map(Some))?;
             if !more {
                 return Ok((all, true));
