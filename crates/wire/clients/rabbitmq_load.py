@@ -1,6 +1,6 @@
 """Events of logcollect's form at a steady rate through a real RabbitMQ into a node that has one core, while it is searched:
 rabbitmq_load.py BINARY FOLDER SECONDS RATE. Says as Markdown how far behind what can be found is, what it costs, and how long
-the values of a field of a million different ones take. RabbitMQ, the publisher and the searches have the other core."""
+the values of a field of a million different ones take."""
 
 import json
 import os
@@ -16,6 +16,8 @@ from pathlib import Path
 from node import Node, nanoseconds
 from rabbitmq import Broker, until
 
+# Programs that publish, each its part of the rate.
+PUBLISHERS = 4
 # Different values of `req_id`: each comes once before one comes again.
 DIFFERENT = 1_000_000
 CONFIG = """
@@ -54,8 +56,8 @@ def event(number):
     }
 
 
-def publish(host, seconds, rate):
-    """Publishes at the rate; says how many, and how far it was behind at worst."""
+def publish(host, seconds, rate, part_of):
+    """Publishes its part of the events at the rate; says how many, and how far it was behind at worst."""
     import pika
 
     connection = pika.BlockingConnection(pika.ConnectionParameters(host, heartbeat=0))
@@ -66,7 +68,7 @@ def publish(host, seconds, rate):
         due = min(int((time.monotonic() - began) * rate), seconds * rate)
         worst = max(worst, (due - number) / rate)
         while number < due:
-            channel.basic_publish("load", "logstash.shop", json.dumps(event(number)), persistent)
+            channel.basic_publish("load", "logstash.shop", json.dumps(event(number * PUBLISHERS + part_of)), persistent)
             number += 1
         connection.process_data_events(0)
         time.sleep(0.005)
@@ -125,7 +127,6 @@ class Searching(threading.Thread):
 
 
 def main(binary, folder, seconds, rate):
-    os.sched_setaffinity(0, {1})
     broker = Broker(folder / "broker")
     node = None
     try:
@@ -133,8 +134,10 @@ def main(binary, folder, seconds, rate):
         until("its queue is there", lambda: broker.waiting("load") is not None)
         before, searching = processor(node.process.pid), Searching(node)
         searching.start()
-        command = [sys.executable, __file__, "--publish", broker.host, str(seconds), str(rate)]
-        said = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        command = [sys.executable, __file__, "--publish", broker.host, str(seconds), str(rate // PUBLISHERS)]
+        publishers = [subprocess.Popen([*command, str(one)], stdout=subprocess.PIPE) for one in range(PUBLISHERS)]
+        each = [json.loads(publisher.communicate()[0]) for publisher in publishers]
+        said = {"published": sum(one["published"] for one in each), "behind": max(one["behind"] for one in each)}
         ended = time.monotonic()
         waiting = broker.waiting("load")
 
@@ -147,7 +150,7 @@ def main(binary, folder, seconds, rate):
         searching.join()
         cost = processor(node.process.pid) - before
         print(f"| {seconds} s of {rate} events a second, one core | |\n|---|---|")
-        print(f"| published; the publisher was behind by at most | {said['published']}; {said['behind']:.2f} s |")
+        print(f"| published; publishers were behind by at most | {said['published']}; {said['behind']:.2f} s |")
         print(f"| stored, each once | {stored()} |")
         print(f"| age of the newest row found: median, 99 %, most | {' / '.join(f'{part(searching.lags, share):.2f}' for share in (0.5, 0.99, 1))} s |")
         print(f"| waiting in RabbitMQ at the end; stored after | {waiting}; {after:.1f} s |")
@@ -173,6 +176,6 @@ def values(node):
 
 if __name__ == "__main__":
     if sys.argv[1] == "--publish":
-        publish(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        publish(sys.argv[2], *map(int, sys.argv[3:6]))
     else:
         main(sys.argv[1], Path(sys.argv[2]) / "rabbitmq-load", int(sys.argv[3]), int(sys.argv[4]))
