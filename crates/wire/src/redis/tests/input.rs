@@ -100,7 +100,7 @@ fn run(bench: &Bench, redis: &Redis, given: &[(&str, &[&str])]) -> Running {
     input.start(bench.pipeline.intake("redis"), bench.env.clone()).expect("it starts")
 }
 
-/// Rows once there are so many: what their source is called, the line, and whether it was no event.
+/// Rows once there are so many: what their source is called (3 is the tenant), the line, and whether it was no event.
 fn rows(bench: &Bench, count: usize) -> Vec<(String, String, bool)> {
     bench.output.wait_for(|lines| lines.len() >= count);
     let rows = bench.output.rows();
@@ -143,7 +143,7 @@ fn beavers_events_in_lists_become_rows() {
     assert_eq!(
         found,
         [
-            row("redis:beaver.b@", EVENTS[2], true),
+            row("redis@3:beaver.b@", EVENTS[2], true),
             row(
                 "redis:beaver.logstash:a@web01",
                 r#"{"env":["prod"],"tags":["tag1"],"@version":"1","@timestamp":"2026-11-20T23:24:37.281Z","host":"web01","file":"/a.log","message":"last é line","type":"mytype"}"#,
@@ -226,8 +226,8 @@ fn channels_are_listened_to_by_name_and_by_pattern() {
         redis.ask(&["PUBLISH", "other", EVENTS[0]]);
         redis.ask(&["PUBLISH", channel, EVENTS[2]]);
         let found = rows(&bench, 2);
-        assert_eq!(found[0].0, format!("redis:{channel}@web01"));
-        assert_eq!(found[1], (format!("redis:{channel}@"), EVENTS[2].to_owned(), true));
+        assert_eq!(found[0].0, format!("redis@3:{channel}@web01"));
+        assert_eq!(found[1], (format!("redis@3:{channel}@"), EVENTS[2].to_owned(), true));
         bench.env.stop.request();
         (running.join)();
         wait_until("it listens no more", || !subscribed());
