@@ -145,12 +145,12 @@ fn beavers_events_in_lists_become_rows() {
         [
             row("redis@3:beaver.b@", EVENTS[2], true),
             row(
-                "redis:beaver.logstash:a@web01",
+                "redis@3:beaver.logstash:a@web01",
                 r#"{"env":["prod"],"tags":["tag1"],"@version":"1","@timestamp":"2026-11-20T23:24:37.281Z","host":"web01","file":"/a.log","message":"last é line","type":"mytype"}"#,
                 false
             ),
             row(
-                "redis:beaver.logstash:a@web01",
+                "redis@3:beaver.logstash:a@web01",
                 r#"{"tags":["tag1"],"env":["prod"],"@timestamp":"2026-11-20T23:24:38.281Z","path":"/a.log","host":"web01","message":"of version 0","type":"mytype","@version":"1"}"#,
                 false
             ),
