@@ -15,6 +15,7 @@ use sawlog_sys::Open;
 use sawlog_sys::sim::World;
 
 use crate::filter;
+use crate::format::lognorm::{Memory, RuleBase};
 use crate::format::{More, Parser, Settings};
 use crate::redis::resp;
 use crate::shared::record::Accessor;
@@ -42,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frame", batch_frame),
     ("format", format_lines),
     ("template", templates),
+    ("lognorm", rule_bases),
     ("expression", expressions),
     ("strptime", time_formats),
     ("fluent_config", fluent_config),
@@ -280,6 +282,25 @@ pub fn batch_frame(bytes: &[u8]) {
     assert!(batch.iter().zip(again.iter()).all(|(a, b)| a.raw() == b.raw() && a.address() == b.address()));
 }
 
+/// A rule base of liblognorm, and behind a NUL a line for it: both give something in bounded time, and the line is of a rule
+/// where it has no rest.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn rule_bases(bytes: &[u8]) {
+    let (rules, line) = match bytes.iter().position(|byte| *byte == 0) {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &bytes[..0]),
+    };
+    let load = |name: &str| if name == "rules" { Ok(rules.to_vec()) } else { Err("not there".to_owned()) };
+    let Ok(base) = RuleBase::compile("rules", &load, LIMITS) else { return };
+    let mut memory = Memory::default();
+    let found = base.find(line, &mut memory).is_ok();
+    let made = base.normalize(line, &mut memory);
+    assert_eq!(made, base.normalize(line, &mut memory));
+    assert!(found || made.get("unparsed-data").is_some());
+}
+
 /// Record accessors, texts with `${…}` and regular expressions as a configuration has them, and a record that they are used
 /// on: what an accessor removed it no longer finds, and what is read from a row is what is read from its record.
 ///
@@ -513,6 +534,17 @@ mod tests {
                 b"\x01\x84\x31\xa4\x37\n\x81\n",
             ]
             .map(<[u8]>::to_vec)
+            .to_vec(),
+            "lognorm" => [
+                "version=2\ntype=@i:%..:ipv4%\nprefix=%d:date-rfc3164% \nrule=a,b:x %i:@i% %.:name-value-list%\nannotate=a:+f=\"1\"\n\0Nov 20 \
+                 23:25:54 x 1.2.3.4 a=b c=\"d\"",
+                "version=2\nrule=:%{\"name\":\"l\",\"type\":\"repeat\",\"parser\":{\"name\":\".\",\"type\":\"number\"},\"while\":{\"type\":\"literal\",\
+                 \"text\":\",\"}}%%{\"type\":\"alternative\",\"parser\":[{\"type\":\"json\",\"name\":\"j\"},{\"type\":\"rest\",\"name\":\"r\"}]}%\n\0\
+                 1,2,3{\"a\":[1]}",
+                "rule=t: %a:ipv6% [%b:char-to:\\x5d%] %c:iptables%\nrule=: %d:string-to:xy%xy%e:rest%\n\0 ::1 [x] IN=eth0 DF",
+                "version=2\nrule=:%c:cef%\nrule=:%c:checkpoint-lea%\nrule=:%c:cisco-interface-spec% %m:mac48%\n\0CEF:0|a|b|c|d|e|f| x=y z=\\=",
+            ]
+            .map(|text| text.as_bytes().to_vec())
             .to_vec(),
             "template" => [
                 "{\"a\":{\"b\":[1,{\"c\":null}]},\"d e\":\"x\"}\n$.a.b[1].c",

@@ -13,6 +13,7 @@ mod json;
 mod level;
 mod line;
 mod logfmt;
+pub mod lognorm;
 mod ltsv;
 mod mysql_slow;
 mod nginx_error;

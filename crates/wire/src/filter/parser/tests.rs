@@ -123,3 +123,65 @@ fn what_is_wrong_is_told() {
     let auto = sawlog_pipeline::config::options(&PROTOCOL, &[]).unwrap();
     assert!(made(&PROTOCOL, &auto).is_err_and(|error| error.contains("parse.type")));
 }
+
+#[test]
+fn lines_by_a_rule_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        let file = sawlog_sys::Sys::real().fs.open(&path, sawlog_sys::Open::New).unwrap();
+        file.write_at(text.as_bytes(), 0).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    file(
+        "more",
+        "version=2\nrule=kv:kv %.:name-value-list{\"separator\":\" \"}%\nrule=ssh:%date:date-rfc3164% sshd[%pid:number{\"format\":\"number\"}%]: %user:word% from \
+         %src:ipv4%\nrule=:%w:word% %m:json%\nannotate=ssh:+facility=\"auth\"\n",
+    );
+    let rules = file("rules", "version=2\ninclude=more\n");
+    let given = [("parse.type", &["lognorm"][..]), ("parse.rulebase", &[rules.as_str()])];
+    let batch = lines(
+        "t",
+        &["Nov 20 23:25:54 sshd[0123]: bob from 10.0.0.7", "kv a=1 b=\"x y\"", "w {\"a\":[1,null]} ", "none"],
+    );
+    let filtered = filter(&PROTOCOL, &given).apply(Arc::new(batch));
+    assert_eq!(
+        records(&filtered.batch),
+        [
+            r#"{"date":"Nov 20 23:25:54","user":"bob","src":"10.0.0.7","pid":123,"event.tags":["ssh"],"facility":"auth"}"#,
+            r#"{"a":"1","b":"x y","event.tags":["kv"]}"#,
+            r#"{"w":"w","m":{"a":[1,null]}}"#,
+        ]
+    );
+    let row = filtered.batch.row(0);
+    assert!(row.raw().starts_with(b"Nov 20 23:25:54 sshd"), "the line stays");
+    assert_eq!(records(&filtered.failed.unwrap().batch), [r#"{"message":"none"}"#]);
+    let timed = [&given[..], &[("parse.time_key", &["date"][..])]].concat();
+    let filtered = filter(&PROTOCOL, &timed)
+        .apply(Arc::new(lines("t", &["Nov 20 23:25:54 sshd[1]: bob from 10.0.0.7"])));
+    assert_eq!(
+        records(&filtered.batch)[0],
+        r#"{"user":"bob","src":"10.0.0.7","pid":1,"event.tags":["ssh"],"facility":"auth"}"#
+    );
+    let wrong = file("wrong", "version=2\nrule=:%x:wrod%\n");
+    let error = |path: &str| {
+        made(&PROTOCOL, &options(&[("parse.type", &["lognorm"]), ("parse.rulebase", &[path])])).err().unwrap()
+    };
+    assert!(
+        error(&wrong).contains(&format!("`parse.rulebase`: {wrong}:2:7: there is no type `wrod`")),
+        "{}",
+        error(&wrong)
+    );
+    assert!(error("").contains("is missing"));
+    let read = fluent(
+        &PROTOCOL,
+        "filter",
+        &format!("key_name message\n<parse>\n@type lognorm\nrulebase {rules}\n</parse>"),
+    )
+    .unwrap();
+    assert_eq!((read.text("parse.type"), read.text("parse.rulebase")), ("lognorm", rules.as_str()));
+}
+
+fn options(given: &[(&str, &[&str])]) -> sawlog_pipeline::Options {
+    crate::testing::options_of(&PROTOCOL, given)
+}

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sawlog_model::{Kind, Limits, Marks, NameId, Names, Nanos, Slot};
+use sawlog_model::{Kind, Limits, Marks, NameId, Names, Nanos, Slot, Value};
 
 use super::convert::{Ready, make};
 use super::expression::{Expression, Searcher};
@@ -13,6 +13,7 @@ use super::{Plan, Type};
 use crate::format::json::Json;
 use crate::format::line::{Format, Line, Out, Reading};
 use crate::format::logfmt::Logfmt;
+use crate::format::lognorm::{Found, Memory, RuleBase};
 use crate::format::zone::Clock;
 use crate::shared::{msgpack, ruby_regex};
 
@@ -28,6 +29,7 @@ enum Body {
     Tsv { keys: Vec<NameId> },
     Whole(NameId),
     Msgpack,
+    Lognorm(Memory),
 }
 
 /// A named group of an expression.
@@ -82,6 +84,7 @@ impl Configured {
             Type::Tsv { keys, .. } => Body::Tsv { keys: keys.iter().map(|key| names.intern(key)).collect() },
             Type::None { key } => Body::Whole(names.intern(key)),
             Type::Msgpack => Body::Msgpack,
+            Type::Lognorm(_) => Body::Lognorm(Memory::default()),
         };
         let clock = Clock::new(zone, reference).unwrap_or_else(|()| Clock::utc(reference));
         let types = &plan.conversions.types;
@@ -156,6 +159,7 @@ impl Configured {
                 Ok(())
             }
             (Body::Msgpack, _) => packed(text, out),
+            (Body::Lognorm(memory), Type::Lognorm(base)) => normalized(base, memory, line, out),
             _ => Err(Unmatched),
         }
     }
@@ -319,9 +323,49 @@ fn apache2(
     Ok(())
 }
 
+/// Notes the fields that a rule of a rule base finds.
+fn normalized(
+    base: &RuleBase,
+    memory: &mut Memory,
+    line: Line<'_>,
+    out: &mut Out<'_>,
+) -> Result<(), Unmatched> {
+    let found = base.find(line.bytes, memory).map_err(|_| Unmatched)?;
+    let before = out.slots.len();
+    let mut text = Vec::new();
+    found.each(|name, found| {
+        if out.slots.len() - before >= out.limits.fields {
+            return;
+        }
+        let Some(name) = out.name(name.as_bytes()) else { return };
+        let mut slot = Slot { start: 0, len: 0, name, kind: Kind::Text, layout: 0 };
+        match found {
+            Found::Part(range) => {
+                (slot.start, slot.len) = ((line.start + range.start) as u32, range.len() as u32);
+            }
+            Found::Made(Value::Str(value)) => make(&mut slot, Kind::Text, value.as_bytes(), out),
+            Found::Made(value) => {
+                let kind = match value {
+                    Value::Int(_) | Value::UInt(_) | Value::Float(_) => Kind::Number,
+                    Value::Bool(_) => Kind::Bool,
+                    Value::Nil => Kind::Null,
+                    _ => Kind::Json,
+                };
+                text.clear();
+                sawlog_model::value::render(&value, &mut text);
+                make(&mut slot, kind, &text, out);
+            }
+        }
+        out.slots.push(slot);
+    });
+    // Those of the line in its order, then what was made. Fields of a rule do not overlap: each begins where the one before ends.
+    out.slots[before..].sort_by_key(|slot| slot.start);
+    Ok(())
+}
+
 /// The entries of a MessagePack map, each as a value behind the lines.
 fn packed(text: &[u8], out: &mut Out<'_>) -> Result<(), Unmatched> {
-    use sawlog_model::{Value, value::render};
+    use sawlog_model::value::render;
     let (value, _) = msgpack::value(text, out.limits).map_err(|_| Unmatched)?;
     let Value::Map(entries) = value else { return Err(Unmatched) };
     let mut line = Vec::new();

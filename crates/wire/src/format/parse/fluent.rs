@@ -19,6 +19,7 @@ const SAME: &[(&str, &str)] = &[
     ("message_format", "parse.message_format"),
     ("rfc5424_time_format", "parse.rfc5424_time_format"),
     ("format_firstline", "parse.format_firstline"),
+    ("rulebase", "parse.rulebase"),
 ];
 const FLAGS: &[(&str, &str)] = &[
     ("keep_time_key", "parse.keep_time_key"),

@@ -30,6 +30,7 @@ pub use options::OPTIONS;
 
 pub(in crate::format) use fields::Configured;
 
+use super::lognorm::RuleBase;
 use convert::Conversions;
 use expression::Expression;
 use time::How;
@@ -110,6 +111,7 @@ enum Type {
         key: String,
     },
     Msgpack,
+    Lognorm(Box<RuleBase>),
 }
 
 /// How the lines of a source come together to texts.

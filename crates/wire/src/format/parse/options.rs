@@ -1,9 +1,12 @@
 //! The options of configured parsers, and making a [`Spec`] of them: everything is checked here. Knows nothing of texts.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use regex_automata::meta::Regex;
+use sawlog_model::Limits;
 use sawlog_pipeline::{ConfigError, Opt, OptKind, Options, opt};
+use sawlog_sys::Sys;
 
 use super::convert::{self, Conversions};
 use super::expression::Expression;
@@ -11,6 +14,7 @@ use super::fields::detects_structured;
 use super::strptime::Format;
 use super::time::How;
 use super::{Joins, Plan, Spec, Type, Unmatched};
+use crate::format::lognorm::RuleBase;
 use crate::format::zone::Clock;
 use crate::shared::ruby_regex;
 
@@ -20,8 +24,9 @@ pub const OPTIONS: &[Opt] = &[
         "parse.type",
         OptKind::Text,
         "auto",
-        "regexp, json, nginx, apache2, apache_error, syslog, ltsv, csv, tsv, multiline, none, msgpack, logfmt; auto: detected.",
+        "regexp, json, nginx, apache2, apache_error, syslog, ltsv, csv, tsv, multiline, none, msgpack, logfmt, lognorm; auto: detected.",
     ),
+    opt("parse.rulebase", OptKind::Text, "", "File with a rule base of liblognorm, for lognorm."),
     opt("parse.expression", OptKind::Text, "", "Expression with named groups, as /…/imx or without slashes."),
     opt("parse.time_key", OptKind::Text, "", "Field of the time; empty: that of the type, `time` for most."),
     opt("parse.time_type", OptKind::Text, "", "string, unixtime, float or mixed; empty: that of the type."),
@@ -211,6 +216,7 @@ fn kind(name: &str, options: &Options) -> Result<(&'static str, Type), ConfigErr
         }
         "none" => ("none", Type::None { key: options.text("parse.message_key").to_owned() }),
         "msgpack" => ("msgpack", Type::Msgpack),
+        "lognorm" => ("lognorm", Type::Lognorm(Box::new(rule_base(options.text("parse.rulebase"))?))),
         other => {
             let known = [
                 "auto",
@@ -227,11 +233,20 @@ fn kind(name: &str, options: &Options) -> Result<(&'static str, Type), ConfigErr
                 "none",
                 "msgpack",
                 "logfmt",
+                "lognorm",
             ];
             let near = sawlog_pipeline::config::suggestion(other, known.into_iter());
             return wrong("type", &format!("there is no parser `{other}`{near}"));
         }
     })
+}
+
+fn rule_base(path: &str) -> Result<RuleBase, ConfigError> {
+    if path.is_empty() {
+        return wrong("rulebase", "is missing: the file with the rules");
+    }
+    RuleBase::read(&Sys::real(), Path::new(path), Limits::default())
+        .or_else(|error| wrong("rulebase", &error.to_string()))
 }
 
 fn ltsv(options: &Options, cut: Vec<u8>) -> Result<Type, ConfigError> {
@@ -274,7 +289,7 @@ fn syslog(options: &Options) -> Result<Type, ConfigError> {
 fn time_key(name: &str, options: &Options) -> Option<String> {
     let fixed = matches!(name, "apache2" | "syslog");
     let given = Some(options.text("parse.time_key")).filter(|key| !key.is_empty() && !fixed);
-    let default = !matches!(name, "csv" | "tsv" | "none" | "msgpack");
+    let default = !matches!(name, "csv" | "tsv" | "none" | "msgpack" | "lognorm");
     given.or(default.then_some("time")).map(str::to_owned)
 }
 
