@@ -16,6 +16,7 @@ mod node;
 mod own_plugin;
 mod python;
 mod rust_tests;
+mod servers;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ fn test(root: &Path, fast: bool) -> Result<bool> {
     }
     if let Err(error) = needs::debian(&["redis-server"], &["redis-server"]) {
         println!("no Redis, whose tests will say that they are skipped: {error:#}");
+    }
+    if let Err(error) = needs::debian(&["lognormalizer"], &["liblognorm-utils"]) {
+        println!("no lognormalizer, beside which rule bases are tested: {error:#}");
     }
     rust_tests::run(root, data.as_deref(), &mut tally)?;
     if !fast {

@@ -28,6 +28,7 @@ pub mod stdout;
 pub mod syslog;
 pub mod tail;
 pub mod trial;
+pub mod webhdfs;
 
 #[cfg(test)]
 mod testing;
@@ -60,6 +61,7 @@ pub const PROTOCOLS: &[&Protocol] = &[
     &http_out::PROTOCOL,
     &elasticsearch::PROTOCOL,
     &s3::PROTOCOL,
+    &webhdfs::PROTOCOL,
     &socket_out::TCP,
     &socket_out::UDP,
     &redis::PROTOCOL,

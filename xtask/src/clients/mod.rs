@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::needs;
 use crate::node;
+use crate::servers;
 use crate::tally::Tally;
 
 /// Scripts in Python, and the programs of Debian that they run: names of programs and of packages.
@@ -24,6 +25,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
     ("beaver_beside.py", &[], &[]),
     ("blueox_programs.py", &[], &[]),
     ("rabbitmq_senders.py", &["rabbitmq-server", "amqp-publish"], &["rabbitmq-server", "amqp-tools"]),
+    ("dispatch.py", &[], &[]),
 ];
 
 /// Runs every client.
@@ -51,6 +53,10 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
             return Ok(());
         }
     };
+    let opensearch = servers::jars(root, "opensearch").unwrap_or_else(|error| {
+        println!("no OpenSearch: {error:#}");
+        PathBuf::new()
+    });
     for (name, programs, packages) in PYTHON {
         if let Err(error) = needs::debian(programs, packages) {
             // The script itself tells which of its checks cannot be made.
@@ -59,6 +65,7 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
         let mut script = Command::new(&python);
         script.arg(folder.join(name)).arg(node).arg(root.join("target/test-nodes"));
         script.env("PYTHONDONTWRITEBYTECODE", "1");
+        script.env("OPENSEARCH", &opensearch).env("WEED", python.with_file_name("weed"));
         script::run(&format!("clients in Python: {name}"), &mut script, tally)?;
     }
     Ok(())

@@ -117,6 +117,7 @@ impl Node {
             tls_timeout: options.duration("connect_timeout"),
             read_timeout: options.duration("request_timeout"),
             answer_most: ANSWER_MOST,
+            reuse: true,
             kept: Default::default(),
         };
         let headers = headers(login, packed, options.list("custom_headers"))?;

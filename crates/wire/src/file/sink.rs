@@ -10,7 +10,7 @@ use sawlog_sys::{Behind, File, Open, Sys};
 
 use super::NUMBER;
 use crate::shared::chunks::{Sink, Whole};
-use crate::shared::placeholders::{Key, Keys, Placeholders, shortened};
+use crate::shared::placeholders::{Key, Keys, Placeholders, part_of_path};
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 256 << 10;
@@ -54,16 +54,6 @@ pub(super) struct FileSink {
     relative: bool,
     /// Span of the chunk that the link leads to.
     latest: Mutex<Nanos>,
-}
-
-/// A part of a name as rows give it: no slashes, nothing that is a directory by itself, not too long.
-pub(super) fn clean(text: &str) -> String {
-    let plain = |letter: char| if letter == '/' || letter.is_control() { '_' } else { letter };
-    let mut out: String = text.chars().map(plain).collect();
-    if !out.is_empty() && out.bytes().all(|byte| byte == b'.') {
-        out = "_".repeat(out.len());
-    }
-    shortened(out, text)
 }
 
 impl FileSink {
@@ -254,7 +244,7 @@ fn relative(link: &Path, target: &Path) -> PathBuf {
 
 impl Sink for FileSink {
     fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String> {
-        let template = self.path.expand(keys, chunk.key, chunk.id.trim_start_matches('b'), clean);
+        let template = self.path.expand(keys, chunk.key, chunk.id.trim_start_matches('b'), part_of_path);
         let done =
             if self.append { self.add(chunk, Path::new(&template)) } else { self.name(chunk, &template) };
         done.map_err(|error| match error.kind() {
@@ -269,7 +259,7 @@ impl Sink for FileSink {
     }
 
     fn begun(&self, id: &str, key: &Key, path: &Path, keys: &Keys) {
-        let link = self.link.expand(keys, key, id.trim_start_matches('b'), clean);
+        let link = self.link.expand(keys, key, id.trim_start_matches('b'), part_of_path);
         if link.is_empty() {
             return;
         }

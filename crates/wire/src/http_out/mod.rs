@@ -109,6 +109,7 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
         tls_timeout: wait("ssl_timeout").unwrap_or(DEFAULT_TIMEOUT),
         read_timeout: wait("read_timeout").unwrap_or(DEFAULT_TIMEOUT),
         answer_most: ANSWER_MOST,
+        reuse: true,
         kept: Default::default(),
     };
     let output = HttpOutput {

@@ -72,6 +72,7 @@ impl Bucket {
             tls_timeout: options.duration("connect_timeout"),
             read_timeout: options.duration("request_timeout"),
             answer_most: ANSWER_MOST,
+            reuse: true,
             kept: Default::default(),
         };
         Ok(Bucket {

@@ -5,7 +5,7 @@ use sawlog_model::Nanos;
 use sawlog_pipeline::Options;
 
 use crate::shared::chunks::letters;
-use crate::shared::placeholders::{Key, Keys, Placeholders, shortened};
+use crate::shared::placeholders::{Key, Keys, Placeholders, part_of_path};
 use crate::shared::strftime::has_letters;
 
 /// Stands for the number in a template; cannot be in one.
@@ -19,16 +19,6 @@ pub(super) struct Name {
     /// Digits of the number, with zeros before it.
     digits: usize,
     numbered: bool,
-}
-
-/// What rows say, so that it is one part of a name.
-fn clean(text: &str) -> String {
-    let plain = |letter: char| if matches!(letter, '/' | '\\') || letter.is_control() { '_' } else { letter };
-    let mut part: String = text.chars().map(plain).collect();
-    if !part.is_empty() && part.bytes().all(|byte| byte == b'.') {
-        part = "_".repeat(part.len());
-    }
-    shortened(part, text)
 }
 
 impl Name {
@@ -83,8 +73,7 @@ impl Name {
 
     /// The name for a chunk, its number left open.
     pub fn template(&self, keys: &Keys, key: &Key, id: &str) -> String {
-        let clean = |text: &str| clean(text).replace(NUMBER, "_");
-        self.text.expand(keys, key, id, clean)
+        self.text.expand(keys, key, id, part_of_path)
     }
 
     /// One name.

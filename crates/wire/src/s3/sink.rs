@@ -1,65 +1,23 @@
 //! Whole chunks to objects, each to exactly one: an object says which chunk it is, so that one that was put before a crash is
 //! known again. Knows nothing of how chunks are made.
 
-use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use hyper::header::HeaderMap;
 use sawlog_pipeline::{Env, Options};
-use sawlog_sys::{Open, Sys};
+use sawlog_sys::Sys;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::bucket::{Bucket, CHUNK, Put, set};
 use super::name::Name;
-use crate::shared::chunks::{Sink, Whole};
+use crate::shared::chunks::{Sink, Whole, pack::Pack};
 use crate::shared::http_client::header;
 use crate::shared::placeholders::Keys;
 
-/// Bytes that are read at a time.
-const PIECE: usize = 256 << 10;
 /// Most numbers that are looked at for one chunk.
 const NUMBERS_MOST: u64 = 1 << 20;
-
-/// How objects are packed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Pack {
-    Gzip,
-    Zstd,
-    Text,
-    Json,
-}
-
-impl Pack {
-    pub fn named(name: &str) -> Result<Pack, String> {
-        Ok(match name {
-            "" | "gzip" => Pack::Gzip,
-            "zstd" => Pack::Zstd,
-            "text" | "txt" => Pack::Text,
-            "json" => Pack::Json,
-            other => return Err(format!("`store_as = {other}`: there are gzip, zstd, text and json")),
-        })
-    }
-
-    pub fn extension(self) -> &'static str {
-        match self {
-            Pack::Gzip => "gz",
-            Pack::Zstd => "zst",
-            Pack::Text => "txt",
-            Pack::Json => "json",
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Pack::Gzip => "application/x-gzip",
-            Pack::Zstd => "application/x-zst",
-            Pack::Text => "text/plain",
-            Pack::Json => "application/json",
-        }
-    }
-}
 
 /// The sink.
 pub(super) struct S3Sink {
@@ -78,9 +36,9 @@ pub(super) struct S3Sink {
     sys: Sys,
 }
 
-fn headers(options: &Options, pack: Pack) -> Result<HeaderMap, String> {
+fn headers(options: &Options, content_type: &str) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    set(&mut headers, "content-type", pack.content_type())?;
+    set(&mut headers, "content-type", content_type)?;
     for (option, name) in [
         ("acl", "x-amz-acl"),
         ("storage_class", "x-amz-storage-class"),
@@ -100,12 +58,18 @@ fn headers(options: &Options, pack: Pack) -> Result<HeaderMap, String> {
 }
 
 impl S3Sink {
-    pub fn new(options: &Options, env: &Env, bucket: Bucket, name: Name, pack: Pack) -> Result<Self, String> {
+    pub fn new(
+        options: &Options,
+        env: &Env,
+        bucket: Bucket,
+        name: Name,
+        (pack, content_type): (Pack, &str),
+    ) -> Result<Self, String> {
         Ok(S3Sink {
             bucket,
             name,
             pack,
-            headers: headers(options, pack)?,
+            headers: headers(options, content_type)?,
             check_object: options.flag("check_object"),
             overwrite: options.flag("overwrite"),
             check_bucket: options.flag("check_bucket"),
@@ -115,31 +79,6 @@ impl S3Sink {
             owner: format!("{}/{}", sawlog_sys::host_name(), env.name),
             sys: env.sys.clone(),
         })
-    }
-
-    /// A chunk as an object has it, and the sum of its bytes.
-    fn packed(&self, chunk: &Whole<'_>) -> std::io::Result<(Bytes, u64)> {
-        let file = self.sys.fs.open(&chunk.path, Open::Read)?;
-        let mut packer = match self.pack {
-            Pack::Gzip => {
-                Packer::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()))
-            }
-            Pack::Zstd => Packer::Zstd(zstd::stream::write::Encoder::new(Vec::new(), 0)?),
-            Pack::Text | Pack::Json => Packer::Plain(Vec::new()),
-        };
-        let (mut at, mut sum) = (0, xxhash_rust::xxh3::Xxh3::new());
-        let mut piece = vec![0; PIECE];
-        while at < chunk.len {
-            let wanted = usize::try_from(chunk.len - at).unwrap_or(PIECE).min(PIECE);
-            let read = file.read_at(&mut piece[..wanted], at)?;
-            if read == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            packer.write_all(&piece[..read])?;
-            sum.update(&piece[..read]);
-            at += read as u64;
-        }
-        Ok((packer.finish()?.into(), sum.digest()))
     }
 
     /// Puts an object under the first name that is free, unless it stands under one before.
@@ -191,35 +130,10 @@ impl Sink for S3Sink {
             self.prepared.store(true, Ordering::Relaxed);
         }
         let failed = |error: std::io::Error| format!("{}: {error}", chunk.path.display());
-        let (body, sum) = self.packed(chunk).map_err(failed)?;
+        let (body, sum) = self.pack.packed(&self.sys, chunk).map_err(failed)?;
         let mark = format!("{}-{:016x}-{sum:016x}", chunk.id, xxh3_64(self.owner.as_bytes()));
         let mut headers = self.headers.clone();
         set(&mut headers, CHUNK, &mark)?;
         self.store(&self.name.template(keys, chunk.key, chunk.id), &mark, &headers, &body)
-    }
-}
-
-/// Packs bytes in memory.
-enum Packer {
-    Gzip(flate2::write::GzEncoder<Vec<u8>>),
-    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
-    Plain(Vec<u8>),
-}
-
-impl Packer {
-    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Packer::Gzip(encoder) => encoder.write_all(bytes),
-            Packer::Zstd(encoder) => encoder.write_all(bytes),
-            Packer::Plain(out) => out.write_all(bytes),
-        }
-    }
-
-    fn finish(self) -> std::io::Result<Vec<u8>> {
-        match self {
-            Packer::Gzip(encoder) => encoder.finish(),
-            Packer::Zstd(encoder) => encoder.finish(),
-            Packer::Plain(out) => Ok(out),
-        }
     }
 }

@@ -129,6 +129,9 @@ pub(crate) struct Client {
     pub read_timeout: Duration,
     /// Longest answer that is read, bytes; the connection of a longer one is given up.
     pub answer_most: usize,
+    /// Whether a connection is used again. A request over one that was just closed is sent once more, which is only for what may
+    /// come twice.
+    pub reuse: bool,
     /// The connection of the request before.
     pub kept: Mutex<Option<Kept>>,
 }
@@ -153,8 +156,12 @@ impl Client {
         body: Bytes,
     ) -> Result<Answered, Failure> {
         let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
-        let reused =
-            self.kept.lock().await.take().filter(|(to, sender)| *to == authority && !sender.is_closed());
+        let reused = self
+            .kept
+            .lock()
+            .await
+            .take()
+            .filter(|(to, sender)| *to == authority && !sender.is_closed() && self.reuse);
         if let Some((_, sender)) = reused {
             match self.exchange(sender, &authority, self.build(&method, uri, &headers, &body)?).await {
                 // A server may close a connection that was idle, just as it is used again.

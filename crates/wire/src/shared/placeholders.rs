@@ -198,6 +198,16 @@ pub fn shortened(mut part: String, whole: &str) -> String {
     part
 }
 
+/// A part of a path as rows give it: no slashes, nothing that is a directory by itself, not too long.
+pub fn part_of_path(text: &str) -> String {
+    let plain = |letter: char| if letter == '/' || letter.is_control() { '_' } else { letter };
+    let mut out: String = text.chars().map(plain).collect();
+    if !out.is_empty() && out.bytes().all(|byte| byte == b'.') {
+        out = "_".repeat(out.len());
+    }
+    shortened(out, text)
+}
+
 /// A part of a tag; from its end where the number is negative, nothing where there is none.
 fn tag_part(tag: &str, index: i64) -> &str {
     let count = tag.split('.').count() as i64;

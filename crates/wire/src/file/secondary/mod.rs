@@ -12,9 +12,9 @@ use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
 use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, opt};
 use sawlog_sys::{Open, Sys};
 
-use super::sink::clean;
 use crate::shared::held::{AtOnce, HandOn};
 use crate::shared::msgpack;
+use crate::shared::placeholders::part_of_path;
 use crate::shared::placeholders::{Keys, Placeholders};
 use crate::shared::record::{Accessor, write_msgpack};
 
@@ -91,7 +91,7 @@ impl SecondaryFile {
         let id = format!("{:016x}", self.sys.random.id() as u64);
         let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
         for row in batch.iter() {
-            let path = self.path.expand(&self.keys, &keys.key(row), &id, clean);
+            let path = self.path.expand(&self.keys, &keys.key(row), &id, part_of_path);
             let place = parts.iter().position(|(have, _)| *have == path);
             let place = place.unwrap_or_else(|| {
                 parts.push((path, Vec::new()));

@@ -3,6 +3,7 @@
 //! doubles one. Knows nothing of what a whole chunk becomes: that is a [`Sink`]'s.
 
 mod output;
+pub(crate) mod pack;
 mod state;
 #[cfg(test)]
 mod tests;

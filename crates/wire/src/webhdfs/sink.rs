@@ -1,0 +1,84 @@
+//! Whole chunks to files, each to exactly one place: where the end of a file was is noted before something is added to it, and
+//! what was begun is cut off before it is added again. Knows nothing of how chunks are made.
+
+use bytes::Bytes;
+use sawlog_sys::{Open, Sys};
+
+use super::files::Files;
+use crate::shared::chunks::{Sink, Whole, pack::Pack};
+use crate::shared::placeholders::{Keys, Placeholders, part_of_path};
+
+/// The sink.
+pub(super) struct HdfsSink {
+    pack: Pack,
+    path: Placeholders,
+    append: bool,
+    files: Files,
+    sys: Sys,
+}
+
+impl HdfsSink {
+    pub fn new(
+        pack: &str,
+        path: Placeholders,
+        append: bool,
+        files: Files,
+        sys: &Sys,
+    ) -> Result<Self, String> {
+        let pack =
+            Pack::named(pack).ok_or_else(|| format!("`compress = {pack}`: there are text, gzip and zstd"))?;
+        Ok(HdfsSink { pack, path, append, files, sys: sys.clone() })
+    }
+
+    /// Adds a chunk to the end of a file.
+    fn add(&self, chunk: &Whole<'_>, path: &str, body: Bytes) -> Result<(), String> {
+        let there = self.files.len(path)?;
+        let note = chunk.beside("at");
+        let noted = self.read_note(&note)?;
+        match (noted, there) {
+            // It was begun before; the answer, or this process, was lost.
+            (Some(at), Some(len)) if len == at + body.len() as u64 => return Ok(()),
+            (Some(at), Some(len)) if len >= at => {
+                if !self.files.truncate(path, at)? {
+                    return Err(format!("{path}: what was begun is being cut off"));
+                }
+            }
+            (_, there) => self.write_note(&note, there.unwrap_or(0))?,
+        }
+        match there {
+            None => self.files.create(path, body),
+            Some(_) => self.files.append(path, body),
+        }
+    }
+
+    fn read_note(&self, note: &std::path::Path) -> Result<Option<u64>, String> {
+        match self.sys.fs.read(note) {
+            Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", note.display())),
+        }
+    }
+
+    fn write_note(&self, note: &std::path::Path, at: u64) -> Result<(), String> {
+        let written = || -> std::io::Result<()> {
+            let file = self.sys.fs.open(note, Open::Create)?;
+            file.set_len(0)?;
+            file.write_at(format!("{at}\n").as_bytes(), 0)?;
+            file.sync()?;
+            self.sys.fs.sync_dir(note.parent().unwrap_or(note))
+        };
+        written().map_err(|error| format!("{}: {error}", note.display()))
+    }
+}
+
+impl Sink for HdfsSink {
+    fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", chunk.path.display());
+        let (body, _) = self.pack.packed(&self.sys, chunk).map_err(failed)?;
+        let path = self.path.expand(keys, chunk.key, chunk.id, part_of_path);
+        if self.append {
+            return self.add(chunk, &path, body);
+        }
+        self.files.create(&path, body)
+    }
+}
