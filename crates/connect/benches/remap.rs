@@ -71,6 +71,7 @@ fn filter(sys: &Sys, name: &str, option: &str, value: &str) -> Box<dyn Filter> {
     let env = Env {
         name: name.into(),
         sys: sys.clone(),
+        dir: std::path::PathBuf::new(),
         runtime: runtime.handle().clone(),
         limits: Limits::default(),
         stop: Stop::default(),
