@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::Tenant;
+use crate::{Over, Tenant};
 
 /// One body of events as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,9 @@ pub enum IngestError {
     /// It is too large, as it came or decompressed: less is to be sent at once.
     #[error("{0}")]
     TooLarge(String),
+    /// Its tenant is at a limit: it is to be sent again after a while.
+    #[error("{0}")]
+    Limited(Over),
     /// Not now: it is to be sent again later.
     #[error("{0}")]
     Later(String),

@@ -1,12 +1,13 @@
 //! Where inputs deliver.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sawlog_model::{Access, Batch, KnownSource, Limits, Position, Source, SourceId};
+use sawlog_model::{Access, Batch, KnownSource, Limits, Over, Position, Source, SourceId, Tenant};
 use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Stop};
 use tokio::sync::oneshot;
@@ -78,6 +79,20 @@ pub enum DeliveryError {
     /// An output refuses.
     #[error("{0}")]
     Output(String),
+    /// The tenant is at a limit, and the input does not wait.
+    #[error("{0}")]
+    Limited(Over),
+}
+
+/// What becomes of rows of a tenant that is at a limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Excess {
+    /// They wait, and with them their sender, who is not read from.
+    Wait,
+    /// The sender is told.
+    Refuse,
+    /// They are dropped and counted, since nobody can be told and waiting would be at others' cost.
+    Drop,
 }
 
 /// The entrance of the pipeline; cheap to clone. It also counts: protocols count nothing by hand but errors.
@@ -86,7 +101,11 @@ pub struct Intake {
     core: Arc<Core>,
     counters: Arc<Counters>,
     label: Arc<str>,
+    excess: Excess,
 }
+
+/// Longest that a tenant's limit is waited for before it is asked again.
+const LIMIT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Longest that a pipeline without late journaling asks an output that says "later", and the shortest and longest wait
 /// between.
@@ -98,12 +117,57 @@ const FULL_RETRY: Duration = Duration::from_millis(20);
 
 impl Intake {
     pub(crate) fn new(core: Arc<Core>, counters: Arc<Counters>) -> Self {
-        Intake { core, counters, label: Arc::default() }
+        Intake { core, counters, label: Arc::default(), excess: Excess::Wait }
     }
 
     /// The same for an input whose rows go to the steps of that label.
     pub fn labelled(&self, label: &str) -> Intake {
         Intake { label: label.into(), ..self.clone() }
+    }
+
+    /// The same for an input that can tell its sender: rows of a tenant that is at a limit are not waited for, but refused with
+    /// [`DeliveryError::Limited`].
+    pub fn refusing(&self) -> Intake {
+        Intake { excess: Excess::Refuse, ..self.clone() }
+    }
+
+    /// The same for an input whose senders do not wait and share it: rows of a tenant that is at a limit are dropped and counted
+    /// as `limited`.
+    pub fn dropping(&self) -> Intake {
+        Intake { excess: Excess::Drop, ..self.clone() }
+    }
+
+    /// Asks whether a tenant may bring these rows.
+    fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
+        self.core.options.meter.as_ref().map_or(Ok(()), |meter| meter.bring(tenant, records, bytes))
+    }
+
+    /// Lets only those items pass whose tenants may bring them now; waits where this input does.
+    async fn metered(&self, items: &mut Vec<Item>) -> Result<(), DeliveryError> {
+        if self.core.options.meter.is_none() {
+            return Ok(());
+        }
+        let mut brought: BTreeMap<Tenant, (u64, u64)> = BTreeMap::new();
+        for batch in items.iter().map(|item| &item.batch) {
+            let (records, bytes) = brought.entry(batch.tenant).or_default();
+            *records += batch.rows.len() as u64;
+            *bytes += batch.raw_len();
+        }
+        for (tenant, (records, bytes)) in brought {
+            while let Err(over) = self.bring(tenant, records, bytes) {
+                match self.excess {
+                    Excess::Wait if lock(&self.core.inbox).closed => return Err(DeliveryError::Stopping),
+                    Excess::Wait => tokio::time::sleep(over.wait.min(LIMIT_AGAIN)).await,
+                    Excess::Refuse => return Err(DeliveryError::Limited(over)),
+                    Excess::Drop => {
+                        self.count_errors("limited", records, &over.reason);
+                        items.retain(|item| item.batch.tenant != tenant);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Delivers rows of a file that can be read again from its committed position. Blocks while the pipeline is behind.
@@ -130,6 +194,13 @@ impl Intake {
             only: None,
             encoded: None,
         };
+        let (records, bytes) = (item.batch.rows.len() as u64, item.batch.raw_len());
+        while let Err(over) = self.bring(item.batch.tenant, records, bytes) {
+            if lock(&self.core.inbox).closed {
+                return Err(DeliveryError::Stopping);
+            }
+            task::sleep(over.wait.min(LIMIT_AGAIN));
+        }
         let passage = self.core.straight.enter();
         let taker = match &passage {
             Some(_) => self.offer_straight(&mut item, &position)?,
@@ -345,7 +416,8 @@ impl Intake {
         Item { batch: Arc::new(batch), position, late: None, label, key, only: None, encoded: None }
     }
 
-    async fn submit_items(&self, items: Vec<Item>, note: Option<Note>) -> Result<(), DeliveryError> {
+    async fn submit_items(&self, mut items: Vec<Item>, note: Option<Note>) -> Result<(), DeliveryError> {
+        self.metered(&mut items).await?;
         if items.is_empty() && note.is_none() {
             return Ok(());
         }

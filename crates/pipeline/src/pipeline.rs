@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
-use sawlog_model::{NodeStatus, PartStatus};
+use sawlog_model::{Meter, NodeStatus, PartStatus};
 use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Thread};
 use tokio::sync::Semaphore;
@@ -45,6 +45,8 @@ pub struct PipelineOptions {
     /// Is told, in a sentence, what somebody who runs the node should know: rows that go to no output, an output that was
     /// taken away with rows waiting for it.
     pub tell: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Counts what tenants bring, and bounds it. `None`: nobody does.
+    pub meter: Option<Arc<dyn Meter>>,
 }
 
 impl Default for PipelineOptions {
@@ -58,6 +60,7 @@ impl Default for PipelineOptions {
             trim_bytes: 16 << 20,
             dead: None,
             tell: Arc::new(|_| {}),
+            meter: None,
         }
     }
 }

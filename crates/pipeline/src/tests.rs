@@ -14,6 +14,7 @@ use crate::testing::{Collect, copy_dir};
 use crate::{DeadLetters, DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
 mod letters;
+mod limits;
 mod once;
 mod random;
 mod reloads;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sawlog_model::IngestError;
+use sawlog_model::{IngestError, Over};
 use sawlog_query::QueryError;
 use sawlog_store::StoreError;
 use serde::Serialize;
@@ -25,11 +25,14 @@ pub(crate) struct ApiError {
     pub(crate) end: Option<usize>,
     /// What the caller can do.
     pub(crate) remedy: String,
+    /// Seconds after which it is worth to ask again.
+    #[serde(skip)]
+    pub(crate) wait: Option<u64>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>, remedy: impl Into<String>) -> Self {
-        ApiError { status, error: error.into(), start: None, end: None, remedy: remedy.into() }
+        ApiError { status, error: error.into(), start: None, end: None, remedy: remedy.into(), wait: None }
     }
 
     /// A request that is wrong as it is.
@@ -39,20 +42,28 @@ impl ApiError {
 
     /// A request that may succeed later.
     pub(crate) fn later(error: impl Into<String>) -> Self {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error, "Try again in a few seconds.")
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error, "Try again in a few seconds.");
+        ApiError { wait: Some(5), ..error }
+    }
+
+    /// A request of a tenant that is at a limit.
+    pub(crate) fn limited(over: Over) -> Self {
+        let wait = over.wait.as_secs_f64().ceil().max(1.0) as u64;
+        let remedy = format!("Try again in {wait} s, or have the limit changed: GET /api/v1/usage shows it.");
+        ApiError { wait: Some(wait), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, over.reason, remedy) }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status;
+        let (status, wait) = (self.status, self.wait);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sawlog\""));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -67,6 +78,7 @@ impl From<QueryError> for ApiError {
                 start: Some(start),
                 end: Some(end),
                 remedy: "Change the marked part, or put it in quotes to search for it as text.".into(),
+                wait: None,
             },
             QueryError::Budget(message) => ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -120,6 +132,7 @@ impl From<IngestError> for ApiError {
             IngestError::TooLarge(_) => {
                 ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text, "Send fewer events in one request.")
             }
+            IngestError::Limited(over) => ApiError::limited(over),
             IngestError::Later(_) => ApiError::later(text),
             IngestError::Failed(_) => ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

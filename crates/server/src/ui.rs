@@ -19,6 +19,9 @@ macro_rules! files {
 /// Every file of the page.
 pub(crate) const FILES: &[File] = files![
     "index.html",
+    "admin.css",
+    "admin.html",
+    "admin.js",
     "app.css",
     "app.js",
     "api.js",
@@ -98,5 +101,7 @@ fn fnv(bytes: &[u8]) -> u64 {
 /// Bytes of all files of the page at `/`.
 #[cfg(test)]
 pub(crate) fn weight() -> usize {
-    FILES.iter().filter(|file| !file.name.starts_with("loggers.")).map(|file| file.bytes.len()).sum()
+    let others = ["loggers.", "admin."];
+    let ours = FILES.iter().filter(|file| !others.iter().any(|other| file.name.starts_with(other)));
+    ours.map(|file| file.bytes.len()).sum()
 }

@@ -6,6 +6,7 @@ import path from "node:path";
 import { NASTY, events, lines, request, send } from "./events.mjs";
 import { loggers } from "./loggers.mjs";
 import { check, equal, finish, launch, skip, step, until } from "./harness.mjs";
+import { tenants } from "./tenants.mjs";
 
 const [base, out] = [process.argv[2]?.replace(/\/$/, ""), process.argv[3]];
 if (!base) {
@@ -514,6 +515,8 @@ await step("the page is light, says nothing to others and complains of nothing",
   equal(foreign.length, 0, `requests elsewhere: ${foreign.slice(0, 3)}`);
   equal(noise.length, 0, `complaints: ${noise.slice(0, 3).join(" | ")}`);
 });
+
+await step("tenants are made on their page, with tokens, limits and what they did", () => tenants(browser, base, out));
 
 await browser.close();
 finish();

@@ -25,6 +25,22 @@ export function useToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
+/** For whom an administrator of the node asks; "" for nobody else. */
+let tenant = "";
+
+/** @param {string} name */
+export function useTenant(name) {
+  tenant = name;
+}
+
+/** What every request bears. @returns {Record<string, string>} */
+function shown() {
+  const token = sessionStorage.getItem(TOKEN);
+  /** @type {Record<string, string>} */
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  return tenant ? { ...headers, "X-Sawlog-Tenant": tenant } : headers;
+}
+
 /**
  * @param {string} path @param {Record<string, string | number | undefined>} params @param {AbortSignal} [signal]
  * @param {string} [body] JSON that is posted.
@@ -33,8 +49,7 @@ export function useToken(token) {
 async function ask(path, params, signal, body) {
   const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== "");
   const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  const token = sessionStorage.getItem(TOKEN);
-  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }) };
+  const headers = { ...shown(), ...(body && { "Content-Type": "application/json" }) };
   let response;
   try {
     response = await fetch(query ? `${path}?${query}` : path, { method: body ? "POST" : "GET", body, headers, signal, cache: "no-store" });

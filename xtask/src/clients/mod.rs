@@ -20,6 +20,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
     ("gelf_senders.py", &[], &[]),
     ("logstash_senders.py", &[], &[]),
     ("syslog_senders.py", &["logger", "rsyslogd"], &["bsdutils", "rsyslog", "rsyslog-gnutls"]),
+    ("tenant_senders.py", &["logger", "rsyslogd", "curl"], &["bsdutils", "rsyslog", "curl"]),
     ("flosculus_beside.py", &[], &[]),
     ("beaver_ini.py", &["redis-server"], &["redis-server"]),
     ("beaver_beside.py", &[], &[]),

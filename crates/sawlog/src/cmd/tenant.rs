@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Error, Result};
 use clap::{Args, Subcommand};
+use sawlog_pipeline::config::bytes;
 use sawlog_server::Tenancy;
 use sawlog_sys::Sys;
 use serde_json::Value;
@@ -39,6 +40,36 @@ enum Does {
         #[command(flatten)]
         data: DataArg,
     },
+    /// Bound what a tenant may bring, hold and ask; what is not given stays, 0 takes a limit away
+    Limit {
+        /// Its name
+        name: String,
+        /// Bytes of lines a second, such as 1MiB
+        #[arg(long, value_name = "BYTES")]
+        bytes_per_second: Option<String>,
+        /// Records a second
+        #[arg(long, value_name = "N")]
+        records_per_second: Option<u64>,
+        /// Bytes on disk above which nothing more is taken, such as 10GiB
+        #[arg(long, value_name = "BYTES")]
+        stored_bytes: Option<String>,
+        /// Questions at once
+        #[arg(long, value_name = "N")]
+        queries: Option<u64>,
+        /// Seconds that a question may take
+        #[arg(long, value_name = "N")]
+        query_seconds: Option<u64>,
+        #[command(flatten)]
+        data: DataArg,
+    },
+    /// Show what tenants brought and asked by day
+    Usage {
+        /// So many days with today
+        #[arg(long, default_value = "7")]
+        days: u64,
+        #[command(flatten)]
+        data: DataArg,
+    },
     /// Take a tenant away with its tokens; nobody reaches its data from then on
     Remove {
         /// Its name
@@ -53,6 +84,34 @@ impl TenantCommand {
         match self.does {
             Does::Add { name, title, data } => add(&name, &title, &data),
             Does::List { json, data } => list(json, &data),
+            Does::Limit {
+                name,
+                bytes_per_second,
+                records_per_second,
+                stored_bytes,
+                queries,
+                query_seconds,
+                data,
+            } => {
+                let size = |text: Option<String>| {
+                    let read = |text: String| {
+                        bytes(&text).with_context(|| format!("`{text}` is no size; write 10GiB"))
+                    };
+                    text.map(read).transpose()
+                };
+                let given = [
+                    ("bytes_per_second", size(bytes_per_second)?),
+                    ("records_per_second", records_per_second),
+                    ("stored_bytes", size(stored_bytes)?),
+                    ("queries", queries),
+                    ("query_seconds", query_seconds),
+                ];
+                let given = given.into_iter().filter_map(|(limit, most)| Some((limit, most?.to_string())));
+                let asked: Vec<_> = std::iter::once(("name", name)).chain(given).collect();
+                let node = reach::need_running(&Sys::real(), &data.data)?;
+                node.post("/api/v1/tenants/limit", &asked).map(drop)
+            }
+            Does::Usage { days, data } => usage(days, &data),
             Does::Remove { name, data } => {
                 let node = reach::need_running(&Sys::real(), &data.data)?;
                 node.post("/api/v1/tenants/remove", &[("name", name)]).map(drop)
@@ -94,6 +153,24 @@ fn list(as_json: bool, data: &DataArg) -> Result<()> {
     for tenant in said["tenants"].as_array().into_iter().flatten() {
         let text = |key: &str| terminal::visible(tenant[key].as_str().unwrap_or_default());
         writeln!(out, "{:24} {:>6} tokens  {}", text("name"), tenant["tokens"], text("title"))?;
+    }
+    Ok(())
+}
+
+fn usage(days: u64, data: &DataArg) -> Result<()> {
+    let node = reach::need_running(&Sys::real(), &data.data)?;
+    let said = json(node.get("/api/v1/usage", &[("days", days.to_string())])?)?;
+    let mut out = std::io::stdout().lock();
+    for tenant in said["tenants"].as_array().into_iter().flatten() {
+        let name = terminal::visible(tenant["name"].as_str().unwrap_or_default());
+        for day in tenant["days"].as_array().into_iter().flatten() {
+            let date = day["day"].as_str().unwrap_or_default();
+            writeln!(
+                out,
+                "{date}  {name:24} {:>12} records {:>15} bytes {:>10} limited {:>8} queries",
+                day["records"], day["bytes"], day["limited"], day["queries"]
+            )?;
+        }
     }
     Ok(())
 }

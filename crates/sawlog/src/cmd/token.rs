@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use sawlog_pipeline::config::duration;
+use sawlog_pipeline::config::{bytes, duration};
 use sawlog_server::{NewToken, Role};
 use sawlog_sys::Sys;
 
@@ -62,6 +62,19 @@ enum Does {
         #[command(flatten)]
         whose: Whose,
     },
+    /// Bound what may be sent with a token over HTTP; what is not given or 0 is not limited
+    Limit {
+        /// The id, as the list has it
+        id: String,
+        /// Bytes of lines a second, such as 1MiB
+        #[arg(long, value_name = "BYTES")]
+        bytes_per_second: Option<String>,
+        /// Records a second
+        #[arg(long, value_name = "N")]
+        records_per_second: Option<u64>,
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// Take a token away; it is worth nothing from then on
     Remove {
         /// The id, as the list has it
@@ -86,6 +99,14 @@ impl TokenCommand {
             Does::Rotate { id, keep, whose } => {
                 let asked = [("id", id), ("keep", keep.unwrap_or_default())];
                 print(&json(node(&whose)?.post("/api/v1/tokens/rotate", &asked)?)?["token"])
+            }
+            Does::Limit { id, bytes_per_second, records_per_second, whose } => {
+                let size =
+                    |text: &String| bytes(text).with_context(|| format!("`{text}` is no size; write 1MiB"));
+                let bytes = bytes_per_second.as_ref().map(size).transpose()?.unwrap_or(0).to_string();
+                let records = records_per_second.unwrap_or(0).to_string();
+                let asked = [("id", id), ("bytes_per_second", bytes), ("records_per_second", records)];
+                node(&whose)?.post("/api/v1/tokens/limit", &asked).map(drop)
             }
             Does::Remove { id, whose } => {
                 node(&whose)?.post("/api/v1/tokens/remove", &[("id", id)]).map(drop)

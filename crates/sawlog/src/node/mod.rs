@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use sawlog_journal::Journal;
+use sawlog_model::Meter;
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
@@ -117,7 +118,8 @@ impl Node {
         let signals = io.block_on(async { task::Signals::listen() });
         let tell = Arc::new(|words: &str| eprintln!("sawlog: {words}"));
         let dead = wiring::dead_letters(&sys, &data.join("dead"), &config)?;
-        let options = PipelineOptions { tell, dead, ..PipelineOptions::default() };
+        let meter = Some(Arc::new(tenancy.clone()) as Arc<dyn Meter>);
+        let options = PipelineOptions { tell, dead, meter, ..PipelineOptions::default() };
         let board = config.settings.get("status").cloned();
         let meniscus_at = settings::meniscus(&config);
         let kit =
@@ -132,7 +134,7 @@ impl Node {
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
         let (handle, reload) = (query.handle(), &running);
-        let owner = tenancy.owner_token();
+        let (owner, counts) = (tenancy.owner_token(), tenancy.clone());
         let side = http::Side {
             env: &env,
             store: &store,
@@ -162,7 +164,7 @@ impl Node {
         let serving = io.spawn(sawlog_server::serve(listener, router, stopping));
         reach::announce(&sys, &data, &format!("http://{address}"), &owner)?;
 
-        let tending = tend(&store, &pipeline, &env.stop)?;
+        let tending = tend(&store, &pipeline, counts, &env.stop)?;
         if let Some(at) = board {
             let board =
                 io.block_on(sawlog_wire::board::start(&at, pipeline.status(), env!("CARGO_PKG_VERSION")));
@@ -251,14 +253,15 @@ fn with_store(mut config: Config) -> Config {
 }
 
 /// One thread that tends the store and the journal, ten seconds apart, until the node stops.
-fn tend(store: &Store, pipeline: &Pipeline, stop: &Stop) -> Result<Thread<()>> {
+fn tend(store: &Store, pipeline: &Pipeline, tenancy: Tenancy, stop: &Stop) -> Result<Thread<()>> {
     let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
     let work = move || {
         let mut said = String::new();
         while !stop.wait(TEND_EVERY) {
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
-            match tended.and(trimmed) {
+            let counted = tenancy.tend(|tenant| store.stats_of(tenant).stored_bytes);
+            match tended.and(trimmed).and(counted) {
                 Ok(()) => said.clear(),
                 // A full disk stays full for a while: its error is told once, not every ten seconds.
                 Err(words) if words == said => {}
@@ -268,6 +271,8 @@ fn tend(store: &Store, pipeline: &Pipeline, stop: &Stop) -> Result<Thread<()>> {
                 }
             }
         }
+        // A day's counts go on where they were. What cannot be written now is told by the next node.
+        let _ = tenancy.tend(|tenant| store.stats_of(tenant).stored_bytes);
     };
     Ok(task::spawn("tend", work)?)
 }

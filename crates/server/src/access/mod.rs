@@ -1,17 +1,21 @@
 //! Who may do what: tenants and tokens, in one file of the data directory. In reading order: this file (asking and changing),
 //! `table` (what is kept), `token` (what is given out). Knows nothing of HTTP.
 
+mod meter;
 mod table;
 #[cfg(test)]
 mod tests;
 mod token;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use sawlog_model::{Access, AccessError, Nanos, Right, Tenant};
+use sawlog_model::{Access, AccessError, Meter, Nanos, Over, Right, Tenant};
 use sawlog_sys::{Open, Sys};
 
+use self::meter::Meters;
+pub(crate) use self::meter::{Limits, Turn, Usage};
 use self::table::Previous;
 pub use self::table::Role;
 pub(crate) use self::table::{Entry, Meniscus, OWNER, Producer, Table, Token};
@@ -31,6 +35,7 @@ struct Inner {
     data: PathBuf,
     file: Kept,
     table: RwLock<Table>,
+    meters: Meters,
     /// What the commands of who owns the data directory show.
     owner: OnceLock<Digested>,
 }
@@ -52,13 +57,17 @@ impl Tenancy {
     pub fn open(sys: &Sys, data: &Path) -> Result<Tenancy, String> {
         let file = Kept::new(sys, data, FILE);
         let table = RwLock::new(file.read("without tenants and tokens")?);
-        Ok(Tenancy(Arc::new(Inner {
+        let meters = Meters::open(sys, data)?;
+        let tenancy = Tenancy(Arc::new(Inner {
             sys: sys.clone(),
             data: data.to_owned(),
             file,
             table,
+            meters,
             owner: OnceLock::new(),
-        })))
+        }));
+        tenancy.limit();
+        Ok(tenancy)
     }
 
     /// All there is now.
@@ -72,6 +81,88 @@ impl Tenancy {
 
     fn now(&self) -> Nanos {
         self.0.sys.clock.now()
+    }
+
+    /// Lets the limits of the table hold.
+    fn limit(&self) {
+        let table = self.read();
+        for (number, entry) in &table.tenants {
+            self.0.meters.limit(Tenant(*number), entry.limits);
+        }
+        let tokens = table.tokens.iter().filter(|(_, token)| token.limits != Limits::default());
+        self.0.meters.limit_tokens(tokens.map(|(id, token)| (id.clone(), token.limits)).collect());
+    }
+
+    /// Sets limits of a tenant.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub(crate) fn set_limits(
+        &self,
+        name: &str,
+        set: impl FnOnce(&mut Limits) -> Result<(), String>,
+    ) -> Result<(), ChangeError> {
+        self.change(|table| {
+            let tenant = table.tenant(name).ok_or_else(|| format!("there is no tenant {name:?}"))?;
+            set(&mut table.entry(tenant).limits)
+        })?;
+        self.limit();
+        Ok(())
+    }
+
+    /// Sets what may be sent with a token: bytes and records a second.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub(crate) fn limit_token(&self, tenant: Tenant, id: &str, rates: (u64, u64)) -> Result<(), ChangeError> {
+        let (bytes_per_second, records_per_second) = rates;
+        self.change(|table| {
+            table.token(id, tenant)?.limits =
+                Limits { bytes_per_second, records_per_second, ..Limits::default() };
+            Ok(())
+        })?;
+        self.limit();
+        Ok(())
+    }
+
+    /// Whether whoever shows this credential may send now.
+    ///
+    /// # Errors
+    /// [`Over`].
+    pub(crate) fn may_bring(&self, credential: &[u8]) -> Result<(), Over> {
+        token::id_of(credential).map_or(Ok(()), |id| self.0.meters.may_bring(id))
+    }
+
+    /// Takes what was sent from the rates of a credential.
+    pub(crate) fn brought_by(&self, credential: &[u8], records: u64, bytes: u64) {
+        if let Some(id) = token::id_of(credential) {
+            self.0.meters.brought_by(id, records, bytes);
+        }
+    }
+
+    /// The turn of a question of a tenant.
+    pub(crate) fn turn(&self, tenant: Tenant) -> Option<Turn> {
+        self.0.meters.turn(tenant)
+    }
+
+    /// What tenants did in the last days, the latest first: by number.
+    pub(crate) fn usage(&self, days: u64) -> Result<Vec<(String, BTreeMap<u32, Usage>)>, String> {
+        self.0.meters.days(days)
+    }
+
+    /// Puts the counts of the day on disk, and takes note of what each tenant with a limit of it holds there, as `stored` says; to be
+    /// called now and then.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn tend(&self, stored: impl Fn(Tenant) -> u64) -> Result<(), String> {
+        let limited: Vec<u32> = {
+            let table = self.read();
+            let limited = table.tenants.iter().filter(|(_, entry)| entry.limits.stored_bytes > 0);
+            limited.map(|(number, _)| *number).collect()
+        };
+        limited.into_iter().map(Tenant).for_each(|tenant| self.0.meters.stored(tenant, stored(tenant)));
+        self.0.meters.save()
     }
 
     /// Changes what there is; it is on stable storage when this returns, else nothing has changed.
@@ -150,7 +241,16 @@ impl Tenancy {
         let made = Made { token: token::make(&id, random), id };
         let NewToken { name, role, expires } = new;
         let digest = Digested::of(made.token.as_bytes()).hex();
-        let kept = Token { tenant: tenant.0, name, role, digest, created: now, expires, previous: None };
+        let kept = Token {
+            tenant: tenant.0,
+            name,
+            role,
+            digest,
+            created: now,
+            expires,
+            limits: Limits::default(),
+            previous: None,
+        };
         table.add_token(made.id.clone(), kept)?;
         Ok(made)
     }
@@ -220,6 +320,12 @@ pub struct NewToken {
     pub role: Role,
     /// From when on it is worth nothing; `None` for never.
     pub expires: Option<Nanos>,
+}
+
+impl Meter for Tenancy {
+    fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
+        self.0.meters.bring(tenant, records, bytes)
+    }
 }
 
 impl Access for Tenancy {

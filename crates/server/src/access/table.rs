@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sawlog_model::{Nanos, Right, Tenant};
 use serde::{Deserialize, Serialize};
 
+use super::meter::Limits;
 use super::token::{Digested, same};
 
 /// The name of the tenant that owns the node; it is always there.
@@ -73,9 +74,16 @@ pub(crate) struct Entry {
     pub(crate) title: String,
     #[serde(default)]
     pub(crate) created: Nanos,
+    /// What it may bring, hold and ask.
+    #[serde(default, skip_serializing_if = "is_unlimited")]
+    pub(crate) limits: Limits,
     /// What Meniscus's API keeps of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) meniscus: Option<Meniscus>,
+}
+
+fn is_unlimited(limits: &Limits) -> bool {
+    *limits == Limits::default()
 }
 
 /// What Meniscus's API keeps of a tenant. Its tokens stand here as they are, since that API gives them back; they allow nothing
@@ -141,6 +149,9 @@ pub(crate) struct Token {
     /// From when on it is worth nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<Nanos>,
+    /// What may be sent with it.
+    #[serde(default, skip_serializing_if = "is_unlimited")]
+    pub(crate) limits: Limits,
     /// The one that it took the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Previous>,
@@ -231,7 +242,8 @@ impl Table {
         }
         self.asks = true;
         self.last += 1;
-        let entry = Entry { name: name.to_owned(), title: title.to_owned(), created: now, meniscus: None };
+        let entry =
+            Entry { name: name.to_owned(), title: title.to_owned(), created: now, ..Entry::default() };
         self.tenants.insert(self.last, entry);
         Ok(Tenant(self.last))
     }

@@ -9,6 +9,7 @@ use sawlog_model::{Delivery, Right};
 use serde_json::json;
 
 use crate::api::{Call, Method, Route, Shared, Takes};
+use crate::door;
 use crate::error::ApiError;
 use crate::params::{Kind, Param, essence};
 
@@ -44,7 +45,10 @@ async fn ingest(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         idempotency_key: text(&call.headers, "idempotency-key"),
         body: call.body,
     };
+    let (credential, tenancy) = (door::credential(&call.headers), &shared.node.tenancy);
+    tenancy.may_bring(&credential).map_err(ApiError::limited)?;
     let accepted = shared.node.ingest.ingest(delivery).await?;
+    tenancy.brought_by(&credential, accepted.records, accepted.bytes);
     Ok(Json(json!({ "records": accepted.records, "bytes": accepted.bytes })).into_response())
 }
 

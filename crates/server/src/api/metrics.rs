@@ -10,7 +10,7 @@ use sawlog_model::{Metrics, Right};
 use sawlog_store::Stats;
 
 use crate::api::status::resident_bytes;
-use crate::api::{Call, Method, Route, Shared, Takes, all};
+use crate::api::{Call, Method, Route, Shared, Takes, all, tenants};
 use crate::counters::{CLASSES, RouteCounters};
 use crate::error::ApiError;
 
@@ -29,10 +29,12 @@ async fn metrics(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> 
     let mut page = Metrics::default();
     if !call.whole {
         store(&mut page, &shared.node.store.stats_of(call.tenant));
+        tenants::metrics(&mut page, &shared, Some(call.tenant));
         return Ok(page_of(page));
     }
     page.parts(&shared.node.status.parts());
     store(&mut page, &shared.node.store.stats());
+    tenants::metrics(&mut page, &shared, None);
     requests(&mut page, &shared);
     page.family("sawlog_uptime_seconds", "gauge", "Seconds since the node came up.");
     page.sample("", &[], call.now.saturating_sub(shared.started) / SECOND);

@@ -39,9 +39,10 @@ use axum::routing::{MethodFilter, on};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use sawlog_model::{Nanos, Right, Tenant};
+use sawlog_model::{Nanos, Over, Right, Tenant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access::Turn;
 use crate::counters::RouteCounters;
 use crate::door;
 use crate::error::ApiError;
@@ -76,9 +77,12 @@ pub(crate) const ROUTES: &[&Route] = &[
     &tenants::LIST,
     &tenants::ADD,
     &tenants::REMOVE,
+    &tenants::LIMIT,
+    &tenants::USAGE,
     &tenants::TOKENS,
     &tenants::ADD_TOKEN,
     &tenants::ROTATE_TOKEN,
+    &tenants::LIMIT_TOKEN,
     &tenants::REMOVE_TOKEN,
     &status::ROUTE,
     &flush::ROUTE,
@@ -245,12 +249,14 @@ pub(crate) struct Timed {
     shared: Arc<Shared>,
     route: usize,
     began: Duration,
+    /// The tenant's turn, of a question.
+    turn: Option<Turn>,
 }
 
 impl Timed {
     fn begin(shared: &Arc<Shared>, route: usize) -> Self {
         shared.counters[route].running.fetch_add(1, Ordering::Relaxed);
-        Timed { shared: shared.clone(), route, began: shared.node.sys.clock.monotonic() }
+        Timed { shared: shared.clone(), route, began: shared.node.sys.clock.monotonic(), turn: None }
     }
 
     /// Time since the request came.
@@ -365,12 +371,44 @@ async fn dispatch(
 ) -> Response {
     let timed = Timed::begin(shared, index);
     let answer = match enter(shared, route, open, request, timed).await {
-        Ok(call) => (route.handle)(shared.clone(), call).await,
+        Ok(call) => match call.timed.turn.as_ref().and_then(|turn| turn.most) {
+            Some(most) if route.gives != LIVE => bounded(most, (route.handle)(shared.clone(), call)).await,
+            _ => (route.handle)(shared.clone(), call).await,
+        },
         Err(refusal) => Err(refusal),
     };
     let response = answer.unwrap_or_else(IntoResponse::into_response);
     shared.counters[index].answered(response.status().as_u16());
     response
+}
+
+/// Type of an answer that goes on for as long as somebody listens.
+pub(crate) const LIVE: &str = "text/event-stream";
+
+/// An answer of a tenant whose questions may take only so long; one that began is broken off.
+async fn bounded(
+    most: Duration,
+    answer: BoxFuture<'static, Result<Response, ApiError>>,
+) -> Result<Response, ApiError> {
+    let end = tokio::time::Instant::now() + most;
+    let words = format!("The tenant's questions may take {} s (query_seconds).", most.as_secs());
+    let late = || ApiError::new(StatusCode::GATEWAY_TIMEOUT, words.clone(), "Ask for a shorter time.");
+    let response = tokio::time::timeout_at(end, answer).await.map_err(|_| late())??;
+    let (head, body) = response.into_parts();
+    let broken = futures::stream::once(async move {
+        tokio::time::sleep_until(end).await;
+        Err(axum::Error::new(std::io::Error::other(words)))
+    });
+    // The end of the time is looked at beside each piece, and stops with the answer.
+    let pieces =
+        futures::stream::unfold((body.into_data_stream(), Box::pin(broken)), async |(mut body, mut end)| {
+            tokio::select! {
+                biased;
+                piece = body.next() => Some((piece?, (body, end))),
+                Some(over) = end.next() => Some((over, (body, end))),
+            }
+        });
+    Ok(Response::from_parts(head, Body::from_stream(pieces)))
 }
 
 /// Checks where the request comes from, its right and its parameters, in this order, and reads its body.
@@ -383,10 +421,18 @@ async fn enter(
 ) -> Result<Call, ApiError> {
     let (head, body) = request.into_parts();
     door::check_origin(&head.headers)?;
+    let mut timed = timed;
     let (tenant, whole) = match route.needs {
         Some(right) if !open => door::admit(&*shared.node.access, &head.headers, right)?,
         _ => (Tenant::DEFAULT, false),
     };
+    if route.needs == Some(Right::Read) {
+        let turn = shared.node.tenancy.turn(tenant).ok_or_else(|| {
+            let reason = "the tenant asks as many questions at once as it may (queries)".to_owned();
+            ApiError::limited(Over { reason, wait: Duration::from_secs(1) })
+        })?;
+        timed.turn = Some(turn);
+    }
     let mut params = Params::of_uri(&head.uri);
     let mut body = read_body(shared, &head.headers, body).await?;
     if route.takes == Takes::Params {

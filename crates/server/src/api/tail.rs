@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt, stream};
 use sawlog_model::{Batch, Predicate, Right, RowRef, Tenant};
 use serde_json::json;
 
-use crate::api::{Call, Method, QUERY, Route, Shared, Takes, Timed};
+use crate::api::{Call, LIVE, Method, QUERY, Route, Shared, Takes, Timed};
 use crate::contract::{LiveEvent, LiveStream};
 use crate::error::ApiError;
 use crate::params::{Kind, Param};
@@ -24,7 +24,7 @@ pub(crate) const ROUTE: Route = Route {
               the record as data. An event `lag` counts records or batches that were left out.",
     params: &[&QUERY, &TAG, &RATE],
     takes: Takes::Params,
-    gives: "text/event-stream",
+    gives: LIVE,
     handle: |shared, call| Box::pin(tail(shared, call)),
 };
 

@@ -82,6 +82,10 @@ impl Ingest for Taker {
             b"bad" => Err(IngestError::Malformed("line 1 is no JSON".into())),
             b"odd" => Err(IngestError::Unsupported("no such encoding".into())),
             b"bomb" => Err(IngestError::TooLarge("too much".into())),
+            b"much" => {
+                let wait = Duration::from_millis(2_100);
+                Err(IngestError::Limited(sawlog_model::Over { reason: "too much at once".into(), wait }))
+            }
             b"busy" => Err(IngestError::Later("stopping".into())),
             b"full" => Err(IngestError::Failed("disk full".into())),
             body => Ok(Accepted { records: 1, invalid: 0, bytes: body.len() as u64, position: 1 }),

@@ -41,7 +41,7 @@ impl HttpIngest {
     pub fn new(intake: Intake, env: Env) -> Self {
         let sources = Sources::new(intake.known_sources(), "http", env.sys.random.clone());
         let window = Window::new(&intake.known_keys());
-        HttpIngest { intake, env, sources, window }
+        HttpIngest { intake: intake.refusing(), env, sources, window }
     }
 
     /// Decodes and delivers a body; it is on stable storage then.
@@ -56,6 +56,7 @@ impl HttpIngest {
                 IngestError::Malformed(_) => "malformed",
                 IngestError::Unsupported(_) => "unsupported",
                 IngestError::TooLarge(_) => "too_large",
+                IngestError::Limited(_) => "limited",
                 IngestError::Later(_) | IngestError::Failed(_) => "delivery",
             };
             self.intake.count_error(reason, &error.to_string());
@@ -90,6 +91,7 @@ impl HttpIngest {
         let failed = |error: DeliveryError| match error {
             DeliveryError::Stopping | DeliveryError::Output(_) => IngestError::Later(error.to_string()),
             DeliveryError::Journal(_) => IngestError::Failed(error.to_string()),
+            DeliveryError::Limited(over) => IngestError::Limited(over),
         };
         self.sources.record(std::iter::once(&batch.source), &self.intake).await.map_err(failed)?;
         self.intake.submit_keyed(vec![(batch, key)]).await.map_err(failed)?;

@@ -113,6 +113,7 @@ fn refused(error: IngestError) -> Refused {
     let status = match error {
         IngestError::Malformed(_) | IngestError::Unsupported(_) => StatusCode::BAD_REQUEST,
         IngestError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        IngestError::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
         IngestError::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
         IngestError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };

@@ -3,6 +3,7 @@
 
 mod session;
 mod tokens;
+mod usage;
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use serde_json::{Value, json};
 
 pub(crate) use self::session::{LOGIN, LOGOUT, SESSION};
 pub(crate) use self::tokens::{
-    ADD as ADD_TOKEN, LIST as TOKENS, REMOVE as REMOVE_TOKEN, ROTATE as ROTATE_TOKEN,
+    ADD as ADD_TOKEN, LIMIT as LIMIT_TOKEN, LIST as TOKENS, REMOVE as REMOVE_TOKEN, ROTATE as ROTATE_TOKEN,
 };
+pub(crate) use self::usage::{LIMIT, USAGE, metrics};
 use crate::access::{Entry, Made, OWNER, Table, Tenancy};
 use crate::api::{Call, Method, Route, Shared, Takes};
 use crate::error::ApiError;

@@ -47,6 +47,17 @@ pub(crate) const ROTATE: Route = Route {
     handle: |shared, call| Box::pin(rotate(shared, call)),
 };
 
+pub(crate) const LIMIT: Route = Route {
+    methods: &[Method::Post],
+    path: "/api/v1/tokens/limit",
+    needs: Some(Right::Admin),
+    summary: "Sets what may be sent with a token over HTTP; what is not given or 0 is not limited.",
+    params: &[&ID, &super::usage::BYTES, &super::usage::RECORDS],
+    takes: Takes::Params,
+    gives: JSON,
+    handle: |shared, call| Box::pin(limit(shared, call)),
+};
+
 pub(crate) const REMOVE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/tokens/remove",
@@ -84,6 +95,8 @@ fn shown(id: &str, token: &Token) -> Value {
         "name": token.name,
         "role": token.role.name(),
         "created": rfc3339(token.created),
+        "bytes_per_second": token.limits.bytes_per_second,
+        "records_per_second": token.limits.records_per_second,
         "expires": token.expires.map(rfc3339),
         "previous_until": token.previous.as_ref().map(|previous| rfc3339(previous.until)),
     })
@@ -108,6 +121,14 @@ async fn rotate(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let keep = call.params.duration("keep")?.unwrap_or(0);
     let made = changing(&shared, move |tenancy| tenancy.rotate(tenant, &id, keep)).await?;
     Ok(Json(json!({ "id": made.id, "token": made.token })).into_response())
+}
+
+async fn limit(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
+    let (id, tenant) = (needed(&call, "id")?, call.tenant);
+    let rate = |name: &str| call.params.count(name).map(Option::unwrap_or_default);
+    let rates = (rate("bytes_per_second")?, rate("records_per_second")?);
+    changing(&shared, move |tenancy| tenancy.limit_token(tenant, &id, rates)).await?;
+    Ok(list(&shared, tenant))
 }
 
 async fn remove(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {

@@ -191,3 +191,72 @@ async fn the_first_tenant_gives_a_first_token() {
     let said = house.asked("POST", "/api/v1/tenants/add?name=acme", "").await.expect("made");
     assert!(said["first_token"].as_str().is_some_and(|token| token.starts_with("sawlog_")));
 }
+
+#[tokio::test]
+async fn limits_are_set_shown_and_hold() {
+    let house = tenants();
+    let (node, reader) = (token(&house, "default", Role::Admin), token(&house, "acme", Role::Read));
+    let path = "/api/v1/tenants/limit?name=acme&records_per_second=10&queries=1&query_seconds=1";
+    let said = house.asked("POST", path, &node).await.expect("set");
+    let acme = |said: &Value| {
+        said["tenants"].as_array().and_then(|all| all.iter().find(|one| one["name"] == "acme").cloned())
+    };
+    let wanted = serde_json::json!({ "records_per_second": 10, "queries": 1, "query_seconds": 1 });
+    assert_eq!(acme(&said).expect("it is listed")["limits"], wanted);
+    house.asked("POST", "/api/v1/tenants/limit?name=acme&records_per_second=0", &node).await.expect("set");
+    let number = house.tenancy.tenant("acme").expect("there is one");
+    use sawlog_model::Meter;
+    house.tenancy.bring(number, 500, 70_000).expect("no limit of rate any more");
+    let said = house.asked("GET", "/api/v1/usage", &reader).await.expect("its own");
+    assert_eq!(said["tenants"].as_array().map(Vec::len), Some(1));
+    let today = &acme(&said).expect("it is listed")["days"][0];
+    assert_eq!((&today["records"], &today["bytes"]), (&500.into(), &70_000.into()));
+    let page = Request::get("/metrics").header(header::AUTHORIZATION, format!("Bearer {reader}"));
+    let page = body(house.send(page.body(Body::empty()).expect("a request")).await).await;
+    assert!(page.contains("sawlog_tenant_records_today{tenant=\"acme\"} 500"), "{page}");
+
+    // One question at a time: a live tail is one, for as long as somebody listens.
+    let tail = Request::get("/api/v1/tail").header(header::AUTHORIZATION, format!("Bearer {reader}"));
+    let open = house.send(tail.body(Body::empty()).expect("a request")).await;
+    assert_eq!(open.status(), StatusCode::OK);
+    let asked = Request::get("/api/v1/fields").header(header::AUTHORIZATION, format!("Bearer {reader}"));
+    let refused = house.send(asked.body(Body::empty()).expect("a request")).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    assert!(body(refused).await.contains("(queries)"));
+    assert!(house.asked("GET", "/api/v1/fields", &node).await.is_ok(), "others may ask");
+    drop(open);
+    assert!(house.asked("GET", "/api/v1/fields", &reader).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_body_of_a_tenant_at_its_limit_is_told_when_to_come_again() {
+    let house = tenants();
+    let sender = token(&house, "acme", Role::Ingest);
+    let sent = Request::post("/api/v1/ingest").header(header::AUTHORIZATION, format!("Bearer {sender}"));
+    let response = house.send(sent.body(Body::from("much")).expect("a request")).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "3");
+    assert!(body(response).await.contains("too much"));
+}
+
+#[tokio::test]
+async fn a_token_has_rates_of_its_own() {
+    let house = tenants();
+    let (admin, sender, other) = (
+        token(&house, "acme", Role::Admin),
+        token(&house, "acme", Role::Ingest),
+        token(&house, "acme", Role::Ingest),
+    );
+    let id = sender.split('_').nth(1).expect("an id");
+    let listed =
+        house.asked("POST", &format!("/api/v1/tokens/limit?id={id}&bytes_per_second=1"), &admin).await;
+    let listed = listed.expect("set");
+    let ours = listed["tokens"].as_array().and_then(|all| all.iter().find(|one| one["id"] == id));
+    assert_eq!(ours.expect("it is listed")["bytes_per_second"], 1);
+    for (token, wanted) in [(&sender, 200), (&sender, 429), (&other, 200)] {
+        let sent = Request::post("/api/v1/ingest").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let response = house.send(sent.body(Body::from("five hundred")).expect("a request")).await;
+        assert_eq!(response.status().as_u16(), wanted);
+    }
+}

@@ -149,7 +149,7 @@ async fn deliver(mut waiting: mpsc::Receiver<Queued>, mut reading: Box<dyn Readi
 
 /// Delivers rows. Where that fails nobody can be told, since their senders do not wait; it is counted.
 async fn hand_over(gather: &mut Gather, count: u64, shared: &Shared) {
-    if let Err(Fault(reason, what)) = shared.deliver(gather).await {
+    if let Err(Fault(reason, what)) = shared.deliver_by(&shared.intake.dropping(), gather).await {
         shared.intake.count_errors(reason, count.max(1), &what);
     }
 }

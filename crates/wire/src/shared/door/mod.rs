@@ -193,8 +193,13 @@ impl Shared {
     /// # Errors
     /// [`Fault`] where they could not be stored.
     pub async fn deliver(&self, gather: &mut Gather) -> Result<(), Fault> {
+        self.deliver_by(&self.intake, gather).await
+    }
+
+    /// The same by an entrance of another kind.
+    async fn deliver_by(&self, intake: &Intake, gather: &mut Gather) -> Result<(), Fault> {
         let batches = gather.take(self.tenant);
-        self.intake.submit(batches).await.map_err(|error| Fault::new("delivery", error))
+        intake.submit(batches).await.map_err(|error| Fault::new("delivery", error))
     }
 
     /// Counts why a connection ended.

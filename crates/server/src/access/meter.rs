@@ -1,0 +1,449 @@
+//! Limits of tenants, and what each brought and asked, by day. Counts stand in memory and go to a file of their day now and then
+//! (`usage/2026-11-21.json`), so that a crash loses the counts of a minute and no more. Knows nothing of HTTP.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use sawlog_model::time::{SECOND, rfc3339};
+use sawlog_model::{Nanos, Over, Tenant};
+use sawlog_sys::Sys;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::kept::Kept;
+
+/// What a tenant may bring, hold and ask; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of lines a second.
+    #[serde(skip_serializing_if = "is_none")]
+    pub bytes_per_second: u64,
+    /// Records a second.
+    #[serde(skip_serializing_if = "is_none")]
+    pub records_per_second: u64,
+    /// Bytes on disk; above it nothing more is taken until some are gone.
+    #[serde(skip_serializing_if = "is_none")]
+    pub stored_bytes: u64,
+    /// Questions that are answered at once.
+    #[serde(skip_serializing_if = "is_none")]
+    pub queries: u64,
+    /// Seconds that one question may take.
+    #[serde(skip_serializing_if = "is_none")]
+    pub query_seconds: u64,
+}
+
+fn is_none(limit: &u64) -> bool {
+    *limit == 0
+}
+
+impl Limits {
+    /// Every limit by its name.
+    pub(crate) fn each(&mut self) -> [(&'static str, &mut u64); 5] {
+        [
+            ("bytes_per_second", &mut self.bytes_per_second),
+            ("records_per_second", &mut self.records_per_second),
+            ("stored_bytes", &mut self.stored_bytes),
+            ("queries", &mut self.queries),
+            ("query_seconds", &mut self.query_seconds),
+        ]
+    }
+}
+
+/// What a tenant did in a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Records that were taken.
+    pub records: u64,
+    /// Bytes of their lines.
+    pub bytes: u64,
+    /// Records that were refused or put off since it was at a limit.
+    pub limited: u64,
+    /// Questions that were answered.
+    pub queries: u64,
+    /// Time that they took, milliseconds.
+    pub query_millis: u64,
+}
+
+/// How long a burst above the rate may be, seconds.
+const BURST: f64 = 2.0;
+
+/// What is left of a rate.
+#[derive(Default)]
+struct Bucket {
+    level: f64,
+    filled: Option<Duration>,
+}
+
+impl Bucket {
+    /// Adds what has come since the last time; how long until there is something, where there is nothing.
+    fn fill(&mut self, rate: u64, now: Duration) -> Result<(), Duration> {
+        if rate == 0 {
+            *self = Bucket::default();
+            return Ok(());
+        }
+        let rate = rate as f64;
+        self.level = match self.filled {
+            None => rate * BURST,
+            Some(filled) => (self.level + rate * now.saturating_sub(filled).as_secs_f64()).min(rate * BURST),
+        };
+        self.filled = Some(now);
+        if self.level > 0.0 {
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((1.0 - self.level) / rate))
+    }
+
+    /// Takes out; it may go below nothing, so that what is larger than a burst passes at all.
+    fn take(&mut self, count: u64) {
+        if self.filled.is_some() {
+            self.level -= count as f64;
+        }
+    }
+}
+
+/// One tenant's.
+struct Gauge {
+    limits: RwLock<Limits>,
+    rates: Mutex<(Bucket, Bucket)>,
+    stored: AtomicU64,
+    asking: Arc<Semaphore>,
+    usage: Mutex<Usage>,
+}
+
+/// Questions at once where there is no limit of its own.
+const MANY: u32 = 1 << 20;
+
+impl Gauge {
+    fn new(limits: Limits, usage: Usage) -> Self {
+        let gauge = Gauge {
+            limits: RwLock::default(),
+            rates: Mutex::default(),
+            stored: AtomicU64::new(0),
+            asking: Arc::new(Semaphore::new(MANY as usize)),
+            usage: Mutex::new(usage),
+        };
+        gauge.set(limits);
+        gauge
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Takes from the rates of `who`, a tenant or a token.
+    fn bring(&self, who: &str, records: u64, bytes: u64, now: Duration) -> Result<(), Over> {
+        let limits = self.limits();
+        let over = |reason: String, wait| Err(Over { reason, wait });
+        let stored = self.stored.load(Ordering::Relaxed);
+        if limits.stored_bytes > 0 && stored >= limits.stored_bytes {
+            let most = limits.stored_bytes;
+            let words =
+                format!("the tenant holds {stored} bytes on disk, and may hold {most} (stored_bytes)");
+            return over(words, Duration::from_secs(10));
+        }
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of_bytes, of_records) = &mut *rates;
+        if let Err(wait) = of_bytes.fill(limits.bytes_per_second, now) {
+            let most = limits.bytes_per_second;
+            return over(format!("the {who} may send {most} bytes a second (bytes_per_second)"), wait);
+        }
+        if let Err(wait) = of_records.fill(limits.records_per_second, now) {
+            let most = limits.records_per_second;
+            return over(format!("the {who} may send {most} records a second (records_per_second)"), wait);
+        }
+        of_bytes.take(bytes);
+        of_records.take(records);
+        Ok(())
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Usage)) {
+        count(&mut self.usage.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Days' files, by tenant's number.
+type Day = BTreeMap<u32, Usage>;
+
+/// All tenants'.
+pub(super) struct Meters {
+    sys: Sys,
+    dir: PathBuf,
+    gauges: RwLock<HashMap<Tenant, Arc<Gauge>>>,
+    /// Of tokens that have limits of their own, by id.
+    tokens: RwLock<HashMap<String, Arc<Gauge>>>,
+    /// The day that is counted.
+    today: Mutex<String>,
+}
+
+fn day_of(now: Nanos) -> String {
+    rfc3339(now)[..10].to_owned()
+}
+
+impl Meters {
+    /// Goes on with the counts of the day.
+    ///
+    /// # Errors
+    /// In words, where its file cannot be read.
+    pub(super) fn open(sys: &Sys, data: &Path) -> Result<Meters, String> {
+        let (dir, today) = (data.join("usage"), day_of(sys.clock.now()));
+        let meters = Meters {
+            sys: sys.clone(),
+            dir,
+            gauges: RwLock::default(),
+            tokens: RwLock::default(),
+            today: Mutex::new(today.clone()),
+        };
+        let gauges = meters
+            .read(&today)?
+            .into_iter()
+            .map(|(number, usage)| (Tenant(number), Arc::new(Gauge::new(Limits::default(), usage))));
+        *meters.gauges.write().unwrap_or_else(PoisonError::into_inner) = gauges.collect();
+        Ok(meters)
+    }
+
+    fn file(&self, day: &str) -> Kept {
+        Kept::new(&self.sys, &self.dir, &format!("{day}.json"))
+    }
+
+    fn read(&self, day: &str) -> Result<Day, String> {
+        self.file(day).read("with that day's counts at nothing")
+    }
+
+    fn gauge(&self, tenant: Tenant) -> Arc<Gauge> {
+        if let Some(gauge) = self.gauges.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
+            return gauge.clone();
+        }
+        let mut gauges = self.gauges.write().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Gauge::new(Limits::default(), Usage::default()));
+        gauges.entry(tenant).or_insert_with(new).clone()
+    }
+
+    pub(super) fn limit(&self, tenant: Tenant, limits: Limits) {
+        self.gauge(tenant).set(limits);
+    }
+
+    /// Lets the limits of tokens hold, those of others no more.
+    pub(super) fn limit_tokens(&self, limits: HashMap<String, Limits>) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|id, gauge| limits.get(id).map(|limits| gauge.set(*limits)).is_some());
+        for (id, limits) in limits {
+            tokens.entry(id).or_insert_with(|| Arc::new(Gauge::new(limits, Usage::default())));
+        }
+    }
+
+    /// Asks whether somebody who shows a token may send. What was sent is taken from its rates afterwards, by
+    /// [`Meters::brought_by`], since only then it is known.
+    pub(super) fn may_bring(&self, token: &str) -> Result<(), Over> {
+        let gauge = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        gauge.map_or(Ok(()), |gauge| gauge.bring("token", 0, 0, self.sys.clock.monotonic()))
+    }
+
+    pub(super) fn brought_by(&self, token: &str, records: u64, bytes: u64) {
+        let gauge = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        // It was let in: that it is over now is for the next one.
+        let _ = gauge.map(|gauge| gauge.bring("token", records, bytes, self.sys.clock.monotonic()));
+    }
+
+    pub(super) fn stored(&self, tenant: Tenant, bytes: u64) {
+        self.gauge(tenant).stored.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
+        let gauge = self.gauge(tenant);
+        let brought = gauge.bring("tenant", records, bytes, self.sys.clock.monotonic());
+        gauge.count(|usage| match &brought {
+            Ok(()) => {
+                usage.records += records;
+                usage.bytes += bytes;
+            }
+            Err(_) => usage.limited += records,
+        });
+        brought
+    }
+
+    /// The turn of a question; `None` where the tenant asks too many at once already.
+    pub(super) fn turn(&self, tenant: Tenant) -> Option<Turn> {
+        let gauge = self.gauge(tenant);
+        // Of a semaphore that is large enough for everybody, so many permits that its limit of questions fills it.
+        let most = u32::try_from(gauge.limits().queries).unwrap_or(u32::MAX);
+        let share = if most == 0 { 1 } else { (MANY / most).max(1) };
+        let permit = gauge.asking.clone().try_acquire_many_owned(share).ok()?;
+        let seconds = gauge.limits().query_seconds;
+        Some(Turn {
+            gauge,
+            sys: self.sys.clone(),
+            began: self.sys.clock.monotonic(),
+            most: (seconds > 0).then(|| Duration::from_secs(seconds)),
+            _permit: permit,
+        })
+    }
+
+    /// Puts the counts on disk; those of a day that is over for the last time. To be called once a minute or so.
+    ///
+    /// # Errors
+    /// In words; the counts are then kept in memory.
+    pub(super) fn save(&self) -> Result<(), String> {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = self.counted();
+        if !counted.is_empty() {
+            self.sys
+                .fs
+                .create_dir_all(&self.dir)
+                .map_err(|error| format!("{}: {error}", self.dir.display()))?;
+            self.file(&today).write(&counted)?;
+        }
+        let now = day_of(self.sys.clock.now());
+        if now != *today {
+            *today = now;
+            let gauges = self.gauges.read().unwrap_or_else(PoisonError::into_inner);
+            gauges.values().for_each(|gauge| gauge.count(|usage| *usage = Usage::default()));
+        }
+        Ok(())
+    }
+
+    /// What every tenant did so far today; those that did nothing are left out.
+    pub(super) fn counted(&self) -> Day {
+        let gauges = self.gauges.read().unwrap_or_else(PoisonError::into_inner);
+        let usage = |gauge: &Gauge| *gauge.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = gauges.iter().map(|(tenant, gauge)| (tenant.0, usage(gauge)));
+        all.filter(|(_, usage)| *usage != Usage::default()).collect()
+    }
+
+    /// The counts of the last days, the latest first.
+    ///
+    /// # Errors
+    /// In words, where a file cannot be read.
+    pub(super) fn days(&self, count: u64) -> Result<Vec<(String, Day)>, String> {
+        let today = self.today.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut days = vec![(today.clone(), self.counted())];
+        let now = self.sys.clock.now();
+        for ago in 1..count.min(400) {
+            let day = day_of(now - ago as Nanos * 86_400 * SECOND);
+            if day == today {
+                continue;
+            }
+            let counts = self.read(&day)?;
+            if !counts.is_empty() {
+                days.push((day, counts));
+            }
+        }
+        Ok(days)
+    }
+}
+
+/// A question that is being answered; counted when it is dropped.
+pub(crate) struct Turn {
+    gauge: Arc<Gauge>,
+    sys: Sys,
+    began: Duration,
+    /// How long it may take.
+    pub(crate) most: Option<Duration>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let took = self.sys.clock.monotonic().saturating_sub(self.began).as_millis() as u64;
+        self.gauge.count(|usage| {
+            usage.queries += 1;
+            usage.query_millis += took;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_lets_a_burst_pass_and_then_its_share() {
+        let gauge = Gauge::new(Limits { records_per_second: 10, ..Limits::default() }, Usage::default());
+        let at = Duration::from_millis;
+        assert_eq!(gauge.bring("tenant", 20, 0, at(0)), Ok(()), "a burst of two seconds");
+        let over = gauge.bring("tenant", 1, 0, at(0)).expect_err("over");
+        assert!(over.reason.contains("10 records a second") && over.wait <= at(101), "{over:?}");
+        assert_eq!(gauge.bring("tenant", 11, 0, at(150)), Ok(()), "on credit, since something is there");
+        assert!(gauge.bring("tenant", 1, 0, at(1_000)).is_err(), "which is to be paid first");
+        assert_eq!(gauge.bring("tenant", 1, 0, at(1_300)), Ok(()));
+        gauge.set(Limits { bytes_per_second: 5, ..Limits::default() });
+        assert_eq!(gauge.bring("tenant", 1_000, 1_000, at(1_300)), Ok(()));
+        let over = gauge.bring("tenant", 1, 1, at(1_300)).expect_err("over");
+        assert!(over.reason.contains("bytes_per_second") && over.wait > at(190_000), "{over:?}");
+        gauge.set(Limits::default());
+        assert_eq!(gauge.bring("tenant", u64::MAX / 2, 1, at(1_300)), Ok(()), "no limit");
+    }
+
+    #[test]
+    fn a_token_may_have_rates_of_its_own() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let meters = Meters::open(&Sys::real(), dir.path()).expect("none yet");
+        let limits = Limits { bytes_per_second: 10, ..Limits::default() };
+        meters.limit_tokens(HashMap::from([("a".to_owned(), limits)]));
+        meters.brought_by("a", 1, 10_000);
+        let over = meters.may_bring("a").expect_err("over");
+        assert!(
+            over.reason.contains("the token may send 10 bytes") && over.wait > Duration::from_secs(100),
+            "{over:?}"
+        );
+        assert_eq!(meters.may_bring("b"), Ok(()), "another token");
+        meters.limit_tokens(HashMap::new());
+        assert_eq!(meters.may_bring("a"), Ok(()), "it has none any more");
+    }
+
+    #[test]
+    fn what_is_stored_is_bounded() {
+        let gauge = Gauge::new(Limits { stored_bytes: 100, ..Limits::default() }, Usage::default());
+        assert_eq!(gauge.bring("tenant", 1, 1, Duration::ZERO), Ok(()));
+        gauge.stored.store(100, Ordering::Relaxed);
+        assert!(
+            gauge
+                .bring("tenant", 1, 1, Duration::ZERO)
+                .is_err_and(|over| over.reason.contains("stored_bytes"))
+        );
+    }
+
+    #[test]
+    fn questions_at_once_are_bounded_by_tenant() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let meters = Meters::open(&Sys::real(), dir.path()).expect("none yet");
+        meters.limit(Tenant(1), Limits { queries: 2, query_seconds: 3, ..Limits::default() });
+        let two = [meters.turn(Tenant(1)), meters.turn(Tenant(1))];
+        assert!(two.iter().flatten().all(|turn| turn.most == Some(Duration::from_secs(3))));
+        assert!(two.iter().flatten().count() == 2 && meters.turn(Tenant(1)).is_none());
+        assert!(meters.turn(Tenant(2)).is_some_and(|turn| turn.most.is_none()));
+        drop(two);
+        assert!(meters.turn(Tenant(1)).is_some());
+        assert_eq!(meters.counted()[&1].queries, 3);
+    }
+
+    #[test]
+    fn counts_are_there_after_a_restart() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sys = Sys::real();
+        let meters = Meters::open(&sys, dir.path()).expect("none yet");
+        meters.bring(Tenant(7), 3, 300).expect("no limit");
+        meters.save().expect("saved");
+        let again = Meters::open(&sys, dir.path()).expect("it is read");
+        again.bring(Tenant(7), 1, 10).expect("no limit");
+        let days = again.days(30).expect("they are read");
+        assert_eq!((days.len(), days[0].1[&7].records, days[0].1[&7].bytes), (1, 4, 310));
+        let before = day_of(sys.clock.now() - 86_400 * SECOND);
+        again
+            .file(&before)
+            .write(&Day::from([(7, Usage { records: 9, ..Usage::default() })]))
+            .expect("written");
+        assert_eq!(
+            again.days(2).expect("read")[1],
+            (before, Day::from([(7, Usage { records: 9, ..Usage::default() })]))
+        );
+    }
+}
