@@ -136,6 +136,7 @@ pub struct Step {
 }
 
 /// What a step does.
+#[expect(clippy::large_enum_variant, reason = "a configuration holds few of them, and none is copied often")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Rows go on as the filter makes them.

@@ -170,8 +170,8 @@ impl Gauge {
     }
 }
 
-/// Days' files, by tenant's number.
-type Day = BTreeMap<u32, Usage>;
+/// What tenants did in a day, by their numbers, as its file has it.
+pub(crate) type Day = BTreeMap<u32, Usage>;
 
 /// All tenants'.
 pub(super) struct Meters {
@@ -275,7 +275,7 @@ impl Meters {
         let gauge = self.gauge(tenant);
         // Of a semaphore that is large enough for everybody, so many permits that its limit of questions fills it.
         let most = u32::try_from(gauge.limits().queries).unwrap_or(u32::MAX);
-        let share = if most == 0 { 1 } else { (MANY / most).max(1) };
+        let share = MANY.checked_div(most).unwrap_or(1).max(1);
         let permit = gauge.asking.clone().try_acquire_many_owned(share).ok()?;
         let seconds = gauge.limits().query_seconds;
         Some(Turn {

@@ -7,7 +7,6 @@ mod table;
 mod tests;
 mod token;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -15,7 +14,7 @@ use sawlog_model::{Access, AccessError, Meter, Nanos, Over, Right, Tenant};
 use sawlog_sys::{Open, Sys};
 
 use self::meter::Meters;
-pub(crate) use self::meter::{Limits, Turn, Usage};
+pub(crate) use self::meter::{Day, Limits, Turn, Usage};
 use self::table::Previous;
 pub use self::table::Role;
 pub(crate) use self::table::{Entry, Meniscus, OWNER, Producer, Table, Token};
@@ -146,7 +145,7 @@ impl Tenancy {
     }
 
     /// What tenants did in the last days, the latest first: by number.
-    pub(crate) fn usage(&self, days: u64) -> Result<Vec<(String, BTreeMap<u32, Usage>)>, String> {
+    pub(crate) fn usage(&self, days: u64) -> Result<Vec<(String, Day)>, String> {
         self.0.meters.days(days)
     }
 

@@ -103,11 +103,14 @@ async fn limit(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     usage(shared, Call { params: Default::default(), ..call }).await
 }
 
+/// Name and help of a family of samples, and what of a tenant's counts it is.
+type Family = (&'static str, &'static str, fn(&Usage) -> u64);
+
 /// What tenants did today, for `/metrics`: all, or one.
 pub(crate) fn metrics(page: &mut Metrics, shared: &Shared, only: Option<Tenant>) {
     let (counted, table) = (shared.node.tenancy.usage(1), shared.node.tenancy.table());
     let Some((_, counts)) = counted.ok().and_then(|days| days.into_iter().next()) else { return };
-    let families: [(&'static str, &str, fn(&Usage) -> u64); 4] = [
+    let families: [Family; 4] = [
         ("sawlog_tenant_records_today", "Records that a tenant brought today, UTC.", |usage| usage.records),
         ("sawlog_tenant_bytes_today", "Bytes of their lines.", |usage| usage.bytes),
         ("sawlog_tenant_limited_today", "Records that were put off or refused at a limit.", |usage| {
