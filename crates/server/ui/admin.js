@@ -3,7 +3,7 @@
  * The page of tenants: who shares this node, with which tokens, what each did and may. Everything on it is also in the API
  * and on the command line.
  */
-import { Refusal, json, post, useTenant, useToken } from "./api.js";
+import { Refusal, also, json, post, useToken } from "./api.js";
 import { copy, el, id, put } from "./dom.js";
 import { bytes, count } from "./format.js";
 
@@ -19,6 +19,9 @@ const LIMITS = /** @type {const} */ ({
   queries: "Questions at once",
   query_seconds: "Seconds a question",
 });
+
+/** Names the tenant for which an administrator of the node asks. */
+const TENANT = "X-Sawlog-Tenant";
 
 /** Who looks at the page. @type {{tenant: string, role: string, asks: boolean}} */
 let session = { tenant: "default", role: "admin", asks: false };
@@ -154,7 +157,7 @@ function showTokens(tokens, usage, owns) {
 
 /** Shows everything as it is now. */
 async function show() {
-  useTenant("");
+  delete also[TENANT];
   try {
     session = await json("session");
   } catch (error) {
@@ -167,7 +170,7 @@ async function show() {
   const owns = session.tenant === "default" && session.role === "admin";
   const [{ tenants }, { tenants: usages }] = await Promise.all([json("tenants"), json("usage", { days: 30 })]);
   if (!tenants.some((/** @type {Tenant} */ one) => one.name === chosen)) chosen = session.tenant;
-  if (owns && session.asks) useTenant(chosen);
+  if (owns && session.asks) also[TENANT] = chosen;
   const { tokens } = await json("tokens");
   showTenants(tenants, usages, owns);
   showTokens(tokens, usages.find((/** @type {Usage} */ one) => one.name === chosen), owns);

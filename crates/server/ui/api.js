@@ -25,21 +25,8 @@ export function useToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-/** For whom an administrator of the node asks; "" for nobody else. */
-let tenant = "";
-
-/** @param {string} name */
-export function useTenant(name) {
-  tenant = name;
-}
-
-/** What every request bears. @returns {Record<string, string>} */
-function shown() {
-  const token = sessionStorage.getItem(TOKEN);
-  /** @type {Record<string, string>} */
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  return tenant ? { ...headers, "X-Sawlog-Tenant": tenant } : headers;
-}
+/** Headers that every request bears. @type {Record<string, string>} */
+export const also = {};
 
 /**
  * @param {string} path @param {Record<string, string | number | undefined>} params @param {AbortSignal} [signal]
@@ -49,7 +36,8 @@ function shown() {
 async function ask(path, params, signal, body) {
   const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== "");
   const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  const headers = { ...shown(), ...(body && { "Content-Type": "application/json" }) };
+  const token = sessionStorage.getItem(TOKEN);
+  const headers = { ...also, ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }) };
   let response;
   try {
     response = await fetch(query ? `${path}?${query}` : path, { method: body ? "POST" : "GET", body, headers, signal, cache: "no-store" });
