@@ -17,7 +17,6 @@ export class Refusal extends Error {
   }
 }
 
-/** The node does not answer. */
 export class Lost extends Error {}
 
 /** @param {string} token */
@@ -25,7 +24,7 @@ export function useToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-/** Headers that every request bears. @type {Record<string, string>} */
+/** Sent along. @type {Record<string, string>} */
 export const also = {};
 
 /**
