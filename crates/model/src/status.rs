@@ -22,6 +22,9 @@ pub struct PartStatus {
     pub records_per_second: f64,
     /// Bytes likewise.
     pub bytes_per_second: f64,
+    /// Records among these of a sender that is told nothing, or for a receiver that says nothing, where another one would be or
+    /// would: what was under way when such a connection broke is lost.
+    pub best_effort: u64,
     /// What could not be taken or parsed, by reason.
     pub errors: Vec<(String, u64)>,
     /// The last error in words.
@@ -57,6 +60,9 @@ impl PartStatus {
             ("errors", Value::Map(errors.collect())),
             ("last_error", self.last_error.clone().map_or(Value::Nil, Value::Str)),
         ];
+        if self.best_effort > 0 {
+            pairs.push(("best_effort", number(self.best_effort)));
+        }
         if self.role == "output" {
             pairs.push(("queue_bytes", number(self.queue_bytes)));
             pairs.push(("lag_seconds", Value::Float(self.lag_seconds)));
@@ -110,6 +116,8 @@ impl Metrics {
             parts,
             |part| part.bytes,
         );
+        let help = "Records of senders that are told nothing, or for receivers that say nothing, where others would be or would.";
+        self.each("sawlog_part_best_effort_records_total", "counter", help, parts, |part| part.best_effort);
         self.family("sawlog_part_errors_total", "counter", "What could not be taken or parsed, by reason.");
         for part in parts {
             for (reason, count) in &part.errors {

@@ -53,7 +53,12 @@ pub struct Config {
 impl Config {
     /// Adds an output that gets all rows, and leaves them to those after it.
     pub fn push_output(&mut self, section: Section) {
-        let output = OutputSection { section, secondary: None, queue: QueueOptions::default() };
+        self.push_queued(section, QueueOptions::default());
+    }
+
+    /// As [`Config::push_output`], with this queue before it.
+    pub fn push_queued(&mut self, section: Section, queue: QueueOptions) {
+        let output = OutputSection { section, secondary: None, queue };
         let action = Action::Send { to: Target::Output(output), last: false };
         self.steps.push(Step { label: String::new(), tags: TagPattern::all(), action });
     }

@@ -14,6 +14,7 @@ pub(crate) struct Counters {
     name: String,
     records: AtomicU64,
     bytes: AtomicU64,
+    best_effort: AtomicU64,
     waiting: AtomicBool,
     errors: Mutex<Errors>,
 }
@@ -31,6 +32,7 @@ impl Counters {
             name: name.to_owned(),
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            best_effort: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
             errors: Mutex::default(),
         }
@@ -43,6 +45,10 @@ impl Counters {
     pub(crate) fn passed(&self, batch: &Batch) {
         self.records.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(batch.raw_len(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn best_effort(&self, records: u64) {
+        self.best_effort.fetch_add(records, Ordering::Relaxed);
     }
 
     pub(crate) fn error(&self, reason: &'static str, detail: &str) {
@@ -76,6 +82,7 @@ impl Counters {
             state,
             records: self.records.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            best_effort: self.best_effort.load(Ordering::Relaxed),
             errors: errors.by_reason.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
             last_error: errors.last.clone(),
             ..PartStatus::default()

@@ -450,6 +450,11 @@ impl Intake {
         self.core.taps.subscribe(TagPattern::all())
     }
 
+    /// Counts records, of those submitted, of a sender that is told nothing, where others of this input are.
+    pub fn count_best_effort(&self, records: u64) {
+        self.counters.best_effort(records);
+    }
+
     /// Counts something that went wrong with what a peer or file gave; `reason` is one of few fixed words (it becomes a
     /// label of `/metrics`), `detail` the last one's words.
     pub fn count_error(&self, reason: &'static str, detail: &str) {

@@ -82,6 +82,10 @@ pub trait Output: Send + Sync {
     fn keeps_positions(&self) -> bool {
         true
     }
+    /// Of the records that it took, those that it gave to a receiver that acknowledges nothing, where others would.
+    fn best_effort(&self) -> u64 {
+        0
+    }
     /// For an output that goes on trying by itself after it has taken a batch: how it fails at that now. When that is too
     /// often or too long by the configuration, [`Output::forget`] is called.
     fn failing(&self) -> Option<Failing> {

@@ -27,6 +27,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
     ("blueox_programs.py", &[], &[]),
     ("rabbitmq_senders.py", &["rabbitmq-server", "amqp-publish"], &["rabbitmq-server", "amqp-tools"]),
     ("dispatch.py", &[], &[]),
+    ("blueox_machines.py", &["ip", "nsenter"], &["iproute2", "util-linux"]),
 ];
 
 /// Runs every client.

@@ -14,6 +14,7 @@ impl Lane {
     pub(crate) fn status(&self, stopped: bool) -> PartStatus {
         let mut status = self.counters.status(stopped);
         let (from, to) = self.waits();
+        status.best_effort = self.output.best_effort();
         status.queue_bytes = to.0.saturating_sub(from.0);
         if from < to
             && let Some(received) = self.received_from(from)

@@ -99,7 +99,8 @@ fn print_table(parts: &[Value], out: &mut impl Write) -> Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 12] = std::array::from_fn(width);
     let last_errors = std::iter::once(None).chain(parts.iter().map(|part| part["last_error"].as_str()));
-    for (row, error) in rows.iter().zip(last_errors) {
+    let best_efforts = std::iter::once(None).chain(parts.iter().map(|part| part["best_effort"].as_u64()));
+    for ((row, error), best_effort) in rows.iter().zip(last_errors).zip(best_efforts) {
         let cells = row.iter().zip(widths).enumerate().map(|(column, (text, width))| match column {
             0..=2 => format!("{text:width$}"),
             _ => format!("{text:>width$}"),
@@ -107,6 +108,13 @@ fn print_table(parts: &[Value], out: &mut impl Write) -> Result<()> {
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
         if let Some(error) = error {
             writeln!(out, "        last error: {}", terminal::visible(error))?;
+        }
+        if let Some(records) = best_effort {
+            let records = terminal::count(records);
+            writeln!(
+                out,
+                "        best effort: {records} records, which the other side does not acknowledge"
+            )?;
         }
     }
     Ok(())
@@ -125,6 +133,9 @@ fn print_plain(parts: &[Value], out: &mut impl Write) -> Result<()> {
         line.push(format!("errors={}", errors(part)));
         if part["role"] == "output" {
             line.extend(OF_OUTPUTS.map(|key| format!("{key}={}", part[key])));
+        }
+        if !part["best_effort"].is_null() {
+            line.push(format!("best_effort={}", part["best_effort"]));
         }
         if !part["last_error"].is_null() {
             line.push(format!("last_error={}", word("last_error")));

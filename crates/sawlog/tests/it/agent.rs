@@ -3,24 +3,33 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::node::Node;
+use crate::node::{Node, other_build, port};
 
 /// A running agent.
 pub struct Agent {
     child: Child,
     /// Port of its forward input, 0 where it has none.
     pub forward: u16,
+    ready: String,
 }
 
 /// The agent's binary: cargo builds it beside ours when the workspace is built; alone, this builds it.
 pub fn program() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_sawlog")).with_file_name("sawlog-agent");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "sawlog-agent"]).stdin(Stdio::null());
-    assert!(build.status().expect("cargo runs").success());
-    path
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        if let Some(path) = other_build("sawlog-agent") {
+            return path;
+        }
+        let path = Path::new(env!("CARGO_BIN_EXE_sawlog")).with_file_name("sawlog-agent");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "sawlog-agent"]).stdin(Stdio::null());
+        assert!(build.status().expect("cargo runs").success());
+        path
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 impl Agent {
@@ -31,14 +40,23 @@ impl Agent {
         std::fs::write(&file, config).unwrap();
         let mut command = Command::new(program());
         command.arg("run").arg("-c").arg(&file).arg("--data").arg(data.join("data"));
+        Agent::launch(command)
+    }
+
+    /// An agent by this command; returns when it says that it is ready.
+    pub fn launch(mut command: Command) -> Agent {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the agent starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("sawlog-agent ready"), "{line}");
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("forward="));
-        let forward = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(0);
-        Agent { child, forward }
+        let forward = port(&line, "forward").unwrap_or(0);
+        Agent { child, forward, ready: line }
+    }
+
+    /// Port of its input of that name.
+    pub fn port(&self, name: &str) -> u16 {
+        port(&self.ready, name).unwrap_or_else(|| panic!("no {name} in {}", self.ready))
     }
 
     /// An agent that takes forward and passes it on to a port.

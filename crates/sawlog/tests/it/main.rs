@@ -4,6 +4,7 @@
 //! - `live`: a node with a followed file, a forward sender and HTTP
 //! - `crash`: kill -9 again and again, and nothing is lost or doubled
 //! - `agent`: the leaf node in front of a node
+//! - `fleet`: local nodes of BlueOx in front of a central one
 //! - `events`: application events, from the Rust library to the terminal
 //! - `examples`: the scripts of docs/examples
 //! - `maps`: values and types, everywhere
@@ -23,6 +24,7 @@ mod commands;
 mod crash;
 mod events;
 mod examples;
+mod fleet;
 mod forward;
 mod hostile;
 mod live;

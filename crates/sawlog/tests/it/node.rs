@@ -7,9 +7,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// Binaries of another build, such as `target/release`, in the place of those that were built with the tests.
+pub fn other_build(name: &str) -> Option<PathBuf> {
+    std::env::var_os("SAWLOG_BINARIES").map(|folder| Path::new(&folder).join(name))
+}
+
+/// The binary's path.
+pub fn program() -> PathBuf {
+    other_build("sawlog").unwrap_or_else(|| env!("CARGO_BIN_EXE_sawlog").into())
+}
+
 /// The binary.
 pub fn sawlog() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sawlog"));
+    let mut command = Command::new(program());
     command.stdin(Stdio::null()).env("NO_COLOR", "1");
     command
 }
@@ -25,6 +35,12 @@ pub fn succeed(command: &mut Command) -> Vec<u8> {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} ended with {}: {errors}", output.status);
     output.stdout
+}
+
+/// Port of the input of that name, in the line by which a node says that it is ready.
+pub fn port(ready: &str, name: &str) -> Option<u16> {
+    let address = ready.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+    address.rsplit(':').next()?.parse().ok()
 }
 
 /// A running node.
@@ -51,7 +67,13 @@ impl Node {
         if !arguments.contains(&"--forward") {
             command.args(["--forward", "127.0.0.1:0"]);
         }
-        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("sawlog starts");
+        command.args(arguments);
+        Node::launch(command, data)
+    }
+
+    /// Starts a node over `data` by this command.
+    pub fn launch(command: &mut Command, data: &Path) -> Node {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("sawlog starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         while !line.starts_with("sawlog ready") {
@@ -62,13 +84,18 @@ impl Node {
             );
         }
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        let ready = line.trim_end().to_owned();
         let word =
-            |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).expect("an address");
-        let http = word("http=").to_owned();
-        let forward = word("forward=").rsplit(':').next().expect("a port").parse().expect("a port");
-        let status = line.split_whitespace().find_map(|word| word.strip_prefix("status=")).map(str::to_owned);
-        Node { child, http, forward, data: data.to_owned(), status, ready }
+            |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+        let http = word("http=").expect("an address");
+        let forward = port(&line, "forward").unwrap_or(0);
+        Node {
+            child,
+            http,
+            forward,
+            data: data.to_owned(),
+            status: word("status="),
+            ready: line.trim_end().to_owned(),
+        }
     }
 
     /// Its process id.
@@ -80,6 +107,11 @@ impl Node {
     pub fn kill(mut self) {
         self.child.kill().expect("the node still runs");
         self.child.wait().expect("it ends");
+    }
+
+    /// Port of its input of that name.
+    pub fn port(&self, name: &str) -> u16 {
+        port(&self.ready, name).unwrap_or_else(|| panic!("no {name} in {}", self.ready))
     }
 
     /// Whether it still runs.

@@ -56,7 +56,7 @@ async fn pump(mut pipe: Pipe<Stream>, peer: &Peer, shared: &Shared) -> Result<()
         let read = take_all(&mut pipe, &mut events, peer, shared, &mut gather);
         if !gather.is_empty() {
             charge.set(pipe.buffer.len() + pipe.session.held() + gather.weight()).await.map_err(busy)?;
-            shared.deliver(&mut gather).await?;
+            deliver(&mut gather, shared).await?;
         }
         read?;
         pipe.answer().await?;
@@ -73,11 +73,19 @@ async fn pump(mut pipe: Pipe<Stream>, peer: &Peer, shared: &Shared) -> Result<()
         if let Some(end) = end {
             take_all(&mut pipe, &mut events, peer, shared, &mut gather)?;
             if !gather.is_empty() {
-                shared.deliver(&mut gather).await?;
+                deliver(&mut gather, shared).await?;
             }
             return end;
         }
     }
+}
+
+/// Makes rows durable; their sender is told nothing, as another sawlog would be.
+async fn deliver(gather: &mut Gather, shared: &Shared) -> Result<(), Fault> {
+    let records = gather.rows();
+    shared.deliver(gather).await?;
+    shared.intake.count_best_effort(records as u64);
+    Ok(())
 }
 
 /// Makes rows of all whole messages; what is no event is counted and left out.

@@ -54,7 +54,7 @@ const OWN: &[Opt] = &[
         name: "compress",
         kind: OptKind::Text,
         default: "text",
-        help: "Output: `zstd` or `gzip` to another sawlog; `text` for none.",
+        help: "Output: `lz4`, `zstd` or `gzip` to another sawlog; `text` for none.",
     },
     Opt {
         name: "queue",

@@ -67,6 +67,12 @@ fn ask(node: &Listening, pipe: &mut Pipe<TcpStream>, request: &[u8]) -> Value {
     msgpack::value(&message.frames[1], &Limits::default()).expect("msgpack").0
 }
 
+/// Records that the node took from senders who are told nothing.
+fn best_effort(node: &Listening) -> u64 {
+    let parts = node.pipeline.status().parts();
+    parts.iter().filter(|part| part.role == "input").map(|part| part.best_effort).sum()
+}
+
 fn command(name: &str) -> Vec<u8> {
     let mut out = Vec::new();
     msgpack::write(&Value::Map(vec![(Value::Str("cmd".into()), Value::Str(name.into()))]), &mut out);
@@ -110,6 +116,7 @@ fn events_become_rows_with_types_and_times() {
         rows[2].2
     );
     assert!(node.errors().is_empty(), "{:?}", node.errors());
+    assert_eq!(best_effort(&node), 3, "its client is told nothing");
 }
 
 #[test]
@@ -292,7 +299,7 @@ const EVENTS: &[&str] = &[
 
 #[test]
 fn two_nodes_know_each_other_and_double_nothing() {
-    for given in [vec![], vec![("compress", "zstd")]] {
+    for given in [vec![], vec![("compress", "zstd")], vec![("compress", "lz4")], vec![("compress", "gzip")]] {
         let (node, _) = node(&[]);
         let (output, _runtime) = output(node.address, &given);
         give(&*output, rows("request", EVENTS), 0);
@@ -307,6 +314,7 @@ fn two_nodes_know_each_other_and_double_nothing() {
         give(&*output, more, 10);
         assert_eq!(node.rows(1), ["request | new=1"]);
         assert!(node.errors().is_empty(), "{:?}", node.errors());
+        assert_eq!((output.best_effort(), best_effort(&node)), (0, 0), "all were acknowledged");
     }
 }
 
@@ -327,6 +335,7 @@ fn an_original_gets_frames() {
         give(&*output, rows("app.x", &[r#"{"a":1}"#]), at + 10);
         let row = node.rows(1).remove(0);
         assert!(row.starts_with("app.x | id=5a1c") && row.contains(" body.a=1"), "{row}");
+        assert_eq!(output.best_effort(), 3);
     }
 }
 

@@ -63,6 +63,11 @@ impl Gather {
         self.weight
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.open.iter().map(|open| open.rows.len()).sum()
+    }
+
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()

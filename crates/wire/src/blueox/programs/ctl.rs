@@ -8,7 +8,7 @@ use sawlog_sys::{Sys, task};
 
 use super::flags::{self, Flag};
 use super::json::{self, Layout};
-use super::{Failure, failed, link, usage, variable};
+use super::{Failure, failed, link, usage};
 use crate::shared::record::plain_text;
 
 const FLAGS: &[Flag] = &[
@@ -27,8 +27,7 @@ const HEAD: &str = "oxctl [options] [status | shutdown | forward HOST[:PORT]]";
 pub(super) fn run(arguments: &[String], sys: &Sys) -> Result<u8, Failure> {
     let Some(given) = flags::read(HEAD, arguments, FLAGS)? else { return Ok(0) };
     let words: Vec<&str> = given.rest.iter().map(String::as_str).collect();
-    let host = given.get("host").map(str::to_owned).or_else(|| variable("BLUEOX_CLIENT_HOST"));
-    let address = link::with_port(&host.unwrap_or_else(|| "127.0.0.1".to_owned()), 3513);
+    let address = link::control(&given);
     let to;
     let request: &[(&str, &str)] = match words.as_slice() {
         [] | ["status"] => &[("cmd", "STATUS")],

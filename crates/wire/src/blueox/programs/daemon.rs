@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sawlog_pipeline::config::Config;
+use sawlog_pipeline::config::{self, Config, QueueOptions};
 use sawlog_pipeline::{Protocol, wiring};
 use sawlog_sys::Sys;
 
@@ -40,6 +40,12 @@ const FLAGS: &[Flag] = &[
     Flag { short: NONE, long: "data", value: "DIR", help: "directory of the queue (./sawlog-data)" },
     Flag {
         short: NONE,
+        long: "queue-limit",
+        value: "SIZE",
+        help: "most that waits on disk for the node it forwards to, such as 1GiB; above it clients wait (8GiB)",
+    },
+    Flag {
+        short: NONE,
         long: "http",
         value: "ADDR",
         help: "as `sawlog ox oxd`: page and API (127.0.0.1:7514)",
@@ -47,7 +53,7 @@ const FLAGS: &[Flag] = &[
     Flag {
         short: NONE,
         long: "compress",
-        value: "text|gzip|zstd",
+        value: "text|lz4|gzip|zstd",
         help: "to another sawlog: compress what is forwarded (zstd)",
     },
 ];
@@ -58,6 +64,7 @@ const HEAD: &str = "oxd [options]: collects events, writes and forwards them";
 pub struct Daemon {
     given: Given,
     range: Option<String>,
+    queue_limit: Option<u64>,
 }
 
 /// The file in the directory of the data that a running node is re-pointed by.
@@ -84,7 +91,12 @@ impl Daemon {
                 return Err(usage("--rotate-hours: a day must be a multiple of it"));
             }
         }
-        Ok(Some(Daemon { given, range }))
+        let limit = given.get("queue-limit").map(|text| {
+            config::bytes(text)
+                .ok_or_else(|| usage(format!("--queue-limit: `{text}` is no size, such as 1GiB")))
+        });
+        let queue_limit = limit.transpose()?;
+        Ok(Some(Daemon { given, range, queue_limit }))
     }
 
     /// The directory of the data, where it is named.
@@ -124,7 +136,8 @@ impl Daemon {
         if let Some(to) = pointed.as_deref().or(self.given.get("forward")) {
             let compress = self.given.get("compress").unwrap_or("zstd").to_owned();
             let options = [("to", vec![link::with_port(to, 3514)]), ("compress", vec![compress])];
-            config.push_output(wiring::section(named("blueox")?, &options)?);
+            let queue = QueueOptions { limit: self.queue_limit, ..QueueOptions::default() };
+            config.push_queued(wiring::section(named("blueox")?, &options)?, queue);
         }
         if config.outputs().is_empty() {
             // Nothing is kept; the stream shows what comes.

@@ -39,17 +39,33 @@ pub(super) enum Packing {
     Gzip,
 }
 
+impl Packing {
+    /// How names of such files end.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Packing::Plain => "",
+            Packing::Bzip2 => ".bz2",
+            Packing::Gzip => ".gz",
+        }
+    }
+
+    /// What is in bytes that are compressed so.
+    pub fn unpacked<'a>(self, bytes: Box<dyn Read + 'a>) -> Box<dyn Read + 'a> {
+        match self {
+            Packing::Plain => bytes,
+            Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(bytes)),
+            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
+        }
+    }
+}
+
 impl LogFile {
     /// What a path says; `None` where it is no file of events.
     pub fn read(path: &Path) -> Option<LogFile> {
         let name = path.file_name()?.to_str()?;
-        let (name, packing) = match name.strip_suffix(".bz2") {
-            Some(name) => (name, Packing::Bzip2),
-            None => match name.strip_suffix(".gz") {
-                Some(name) => (name, Packing::Gzip),
-                None => (name, Packing::Plain),
-            },
-        };
+        let packings = [Packing::Bzip2, Packing::Gzip, Packing::Plain].into_iter();
+        let (name, packing) =
+            packings.filter_map(|packing| Some((name.strip_suffix(packing.ending())?, packing))).next()?;
         let name = name.strip_suffix(".log")?;
         // The date is the first part that is one: a host behind it may have dashes, and so may the type before it.
         let dated = |at: usize| {
@@ -136,12 +152,7 @@ pub(super) fn plain(sys: &Sys, path: &Path) -> io::Result<Box<dyn Read>> {
 
 /// The bytes of a file's events.
 pub(super) fn unpacked(sys: &Sys, file: &LogFile) -> io::Result<Box<dyn Read>> {
-    let bytes = plain(sys, &file.path)?;
-    Ok(match file.packing {
-        Packing::Plain => bytes,
-        Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(bytes)),
-        Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
-    })
+    Ok(file.packing.unpacked(plain(sys, &file.path)?))
 }
 
 /// Maps of msgpack one behind the other.

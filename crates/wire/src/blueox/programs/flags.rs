@@ -15,6 +15,22 @@ pub(super) struct Flag {
 /// No short form.
 pub(super) const NONE: char = '\0';
 
+/// Which events are read, for programs that read them.
+pub(super) const TYPE_NAME: Flag = Flag {
+    short: 'n',
+    long: "type-name",
+    value: "TYPE",
+    help: "only this type; TYPE* for all that begin so",
+};
+
+/// Whose stream is read, for programs that read one.
+pub(super) const HOST: Flag = Flag {
+    short: 'H',
+    long: "host",
+    value: "HOST[:PORT]",
+    help: "the live stream of this node (its control port, 3513; BLUEOX_CLIENT_HOST, else 127.0.0.1)",
+};
+
 /// What was given.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Given {

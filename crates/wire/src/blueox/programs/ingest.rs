@@ -1,6 +1,7 @@
 //! `oxingest`: lines of its input, or of files that it follows, as events `{"data": line}`. Knows nothing of what is in lines.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use sawlog_model::Value;
@@ -20,7 +21,7 @@ const FLAGS: &[Flag] = &[
         short: 'F',
         long: "file",
         value: "[TYPE:]PATH",
-        help: "follow this file; may be given several times",
+        help: "follow this file; may be given several times (TYPE: oxingest.NAME)",
     },
 ];
 
@@ -70,8 +71,15 @@ fn named(text: &str, kind: Option<&str>) -> Result<(String, String), Failure> {
             Ok((kind.to_owned(), path.to_owned()))
         }
         (None, Some(kind)) => Ok((kind.to_owned(), text.to_owned())),
-        _ => Err(usage(format!("--file {text}: a TYPE is needed, before it as TYPE:PATH or as argument"))),
+        (None, None) => Ok((inferred(text), text.to_owned())),
+        _ => Err(usage(format!("--file {text}: it is [TYPE:]PATH"))),
     }
+}
+
+/// The type of a file's lines where none is given: `oxingest.syslog` for `/var/log/syslog`.
+fn inferred(path: &str) -> String {
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    format!("oxingest.{}", name.split('.').next().unwrap_or_default())
 }
 
 /// Follows files by `tail`, as the original does.

@@ -6,8 +6,10 @@ use sawlog_model::{Limits, Value};
 use sawlog_sys::net::TcpStream;
 use tokio::time::timeout;
 
+use super::flags::Given;
+use super::variable;
 use crate::shared::msgpack;
-use crate::shared::zmtp::{Pipe, Ready, Role, Session};
+use crate::shared::zmtp::{Pipe, Ready, Role, Session, Version};
 
 /// How long an answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +27,34 @@ pub(in crate::blueox) fn with_port(host: &str, port: u16) -> String {
 pub(super) fn other_port(address: &str, port: u16) -> String {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     format!("{host}:{port}")
+}
+
+/// The control port that is meant: of `--host`, else of the environment, else of this machine.
+pub(super) fn control(given: &Given) -> String {
+    let host = given.get("host").map(str::to_owned).or_else(|| variable("BLUEOX_CLIENT_HOST"));
+    with_port(&host.unwrap_or_else(|| "127.0.0.1".to_owned()), 3513)
+}
+
+/// Where the stream of the node with this control port is.
+pub(super) async fn stream_of(control: &str) -> Result<String, String> {
+    let answer = ask(control, &[("cmd", "SOCK_STREAM")]).await?;
+    let port = match answer.get("port") {
+        Some(Value::Int(port)) => u16::try_from(*port).ok(),
+        _ => None,
+    };
+    port.map(|port| other_port(control, port)).ok_or_else(|| format!("{control}: it has no stream"))
+}
+
+/// A connection to a stream that shows what this pattern fits, at least.
+pub(super) async fn subscribe(stream: &str, pattern: &str) -> Result<Pipe<TcpStream>, String> {
+    let (mut pipe, ready) = connect(stream, Role::Sub).await?;
+    // One of ZMTP 1 is sent everything, and is told nothing.
+    if ready.version != Version::V1 {
+        let prefix = pattern.strip_suffix('*').unwrap_or(pattern);
+        let subscription = [b"\x01", prefix.as_bytes()].concat();
+        pipe.send(&[&subscription]).await.map_err(|error| format!("{stream}: {error}"))?;
+    }
+    Ok(pipe)
 }
 
 /// A connection after its handshake.

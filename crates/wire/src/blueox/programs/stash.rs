@@ -15,25 +15,14 @@ use sawlog_sys::{Sys, task};
 use tokio::time::timeout;
 
 use super::flags::{self, Flag, NONE};
-use super::{Failure, dates, failed, files, link, usage, variable};
+use super::{Failure, dates, failed, files, link, usage};
 use crate::shared::msgpack;
 use crate::shared::record::write_plain;
-use crate::shared::zmtp::{Role, Version};
 
 const FLAGS: &[Flag] = &[
     Flag { short: 'v', long: "verbose", value: "", help: "say what is sent" },
-    Flag {
-        short: 'n',
-        long: "type-name",
-        value: "TYPE",
-        help: "only this type; TYPE* for all that begin so",
-    },
-    Flag {
-        short: 'H',
-        long: "host",
-        value: "HOST[:PORT]",
-        help: "the live stream of this node (its control port, 3513)",
-    },
+    flags::TYPE_NAME,
+    flags::HOST,
     Flag { short: 'l', long: "log-path", value: "DIR", help: "has no effect, as in the original" },
     Flag {
         short: 'e',
@@ -92,9 +81,11 @@ pub(super) fn run(arguments: &[String], _sys: &Sys) -> Result<u8, Failure> {
     };
     let runtime = task::runtime("oxstash", 1)?;
     if given.has("host") || io::stdin().is_terminal() {
-        let host = given.get("host").map(str::to_owned).or_else(|| variable("BLUEOX_CLIENT_HOST"));
-        let address = link::with_port(&host.unwrap_or_else(|| "127.0.0.1".to_owned()), 3513);
-        return runtime.block_on(live(&address, given.get("type-name").unwrap_or_default(), &target));
+        return runtime.block_on(live(
+            &link::control(&given),
+            given.get("type-name").unwrap_or_default(),
+            &target,
+        ));
     }
     if given.has("type-name") {
         return Err(usage("Can't specify a name from stdin"));
@@ -114,17 +105,9 @@ pub(super) fn run(arguments: &[String], _sys: &Sys) -> Result<u8, Failure> {
 async fn live(address: &str, pattern: &str, target: &Target) -> Result<u8, Failure> {
     let mut waiting = Vec::new();
     loop {
-        let answer = link::ask(address, &[("cmd", "SOCK_STREAM")]).await;
-        let answer = answer.map_err(|_| failed("Failed to connect to server"))?;
-        let Some(Value::Int(port)) = answer.get("port") else {
-            return Err(failed("Failed to connect to server: it has no stream"));
-        };
-        let stream = link::other_port(address, u16::try_from(*port).unwrap_or_default());
-        let (mut pipe, ready) = link::connect(&stream, Role::Sub).await.map_err(failed)?;
-        if ready.version != Version::V1 {
-            let prefix = pattern.strip_suffix('*').unwrap_or(pattern);
-            pipe.send(&[&[b"\x01", prefix.as_bytes()].concat()]).await.map_err(failed)?;
-        }
+        let stream = link::stream_of(address).await;
+        let stream = stream.map_err(|error| failed(format!("Failed to connect to server: {error}")))?;
+        let mut pipe = link::subscribe(&stream, pattern).await.map_err(failed)?;
         let mut silent = Duration::ZERO;
         // In silence the node is asked again: it may have started anew, with its stream on another port.
         while silent < link::PATIENCE {

@@ -239,9 +239,19 @@ fn oxd_is_what_its_options_say() {
         outputs("-c 0.0.0.0 -t localhost:99 --stream-range 35010 35020"),
         (own("0.0.0.0:3514"), own("localhost:99"), own("35010-35020"), vec![own("null")])
     );
-    for wrong in
-        ["--rotate-hours 13", "--rotate-hours=0", "--stream-range 1 2", "--no-such", "x", "--log-path"]
-    {
+    let forward = config("--forward=master:3514 --queue-limit=1MiB --compress lz4");
+    let output = forward.outputs()[0];
+    assert_eq!((output.section.options.text("to"), output.queue.limit), ("master:3514", Some(1 << 20)));
+    assert_eq!(output.section.options.text("compress"), "lz4");
+    for wrong in [
+        "--rotate-hours 13",
+        "--rotate-hours=0",
+        "--stream-range 1 2",
+        "--no-such",
+        "x",
+        "--log-path",
+        "--queue-limit=x",
+    ] {
         assert!(matches!(daemon(wrong), Err(Failure::Usage(_))), "{wrong}");
     }
 }

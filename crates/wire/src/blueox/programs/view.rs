@@ -12,24 +12,13 @@ use tokio::time::{sleep, timeout};
 
 use super::flags::{self, Flag, Given, NONE};
 use super::json::{self, Layout};
-use super::{Failure, dates, failed, files, link, usage, variable};
+use super::{Failure, dates, failed, files, link, usage};
 use crate::shared::msgpack;
-use crate::shared::zmtp::{Role, Version};
 
 const FLAGS: &[Flag] = &[
     Flag { short: 'v', long: "verbose", value: "", help: "say more on standard error; may be given twice" },
-    Flag {
-        short: 'n',
-        long: "type-name",
-        value: "TYPE",
-        help: "only this type; TYPE* for all that begin so",
-    },
-    Flag {
-        short: 'H',
-        long: "host",
-        value: "HOST[:PORT]",
-        help: "the live stream of this node (its control port, 3513)",
-    },
+    flags::TYPE_NAME,
+    flags::HOST,
     Flag { short: 'l', long: "log-path", value: "DIR", help: "the files of this directory" },
     Flag {
         short: 's',
@@ -73,10 +62,8 @@ pub(super) fn run(arguments: &[String], sys: &Sys) -> Result<u8, Failure> {
         return Err(usage("dates need --log-path"));
     }
     if given.has("host") || stdin.is_terminal() {
-        let host = given.get("host").map(str::to_owned).or_else(|| variable("BLUEOX_CLIENT_HOST"));
-        let address = link::with_port(&host.unwrap_or_else(|| "127.0.0.1".to_owned()), 3513);
         let runtime = task::runtime("oxview", 1)?;
-        return runtime.block_on(live(&address, given.has("verbose"), &mut show));
+        return runtime.block_on(live(&link::control(&given), given.has("verbose"), &mut show));
     }
     if given.has("type-name") {
         return Err(usage("Can't specify a name from stdin"));
@@ -135,17 +122,12 @@ fn stored(given: &Given, dir: &Path, sys: &Sys, show: &mut Show) -> Result<u8, F
 /// Shows the stream of a node until it cannot be reached any more.
 async fn live(address: &str, verbose: bool, show: &mut Show) -> Result<u8, Failure> {
     loop {
-        let answer = link::ask(address, &[("cmd", "SOCK_STREAM")]).await.map_err(|error| {
+        let stream = link::stream_of(address).await.map_err(|error| {
             if verbose {
                 eprintln!("oxview: {error}");
             }
             failed("Failed to connect to server")
         })?;
-        let port = match answer.get("port") {
-            Some(Value::Int(port)) => u16::try_from(*port).unwrap_or_default(),
-            _ => return Err(failed("Failed to connect to server: it has no stream")),
-        };
-        let stream = link::other_port(address, port);
         if let Err(error) = watch(&stream, show).await? {
             if verbose {
                 eprintln!("oxview: {error}");
@@ -157,17 +139,10 @@ async fn live(address: &str, verbose: bool, show: &mut Show) -> Result<u8, Failu
 
 /// Shows one connection's events until it is silent for long; the inner error where it ended.
 async fn watch(stream: &str, show: &mut Show) -> Result<Result<(), String>, Failure> {
-    let (mut pipe, ready) = match link::connect(stream, Role::Sub).await {
-        Ok(connected) => connected,
+    let mut pipe = match link::subscribe(stream, &show.pattern).await {
+        Ok(pipe) => pipe,
         Err(error) => return Ok(Err(error)),
     };
-    if ready.version != Version::V1 {
-        let prefix = show.pattern.strip_suffix('*').unwrap_or(&show.pattern);
-        let subscription = [b"\x01", prefix.as_bytes()].concat();
-        if let Err(error) = pipe.send(&[&subscription]).await {
-            return Ok(Err(error.to_string()));
-        }
-    }
     loop {
         let message = match timeout(link::PATIENCE, pipe.next_message()).await {
             // The node may have started anew, with its stream on another port.

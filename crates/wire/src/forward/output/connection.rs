@@ -238,11 +238,15 @@ impl Target {
             return end;
         }
         loop {
+            let mut records = 0;
             let [head, body, options] = match self.queue.next(self.number, self.manner.idle).await {
                 Next::Send(parts) => match &plain {
                     None => parts,
                     Some(plain) => match rewritten(&parts, plain) {
-                        Ok(bytes) => [bytes, Bytes::new(), Bytes::new()],
+                        Ok((bytes, count)) => {
+                            records = count;
+                            [bytes, Bytes::new(), Bytes::new()]
+                        }
                         Err(error) => return End::Failed(error),
                     },
                 },
@@ -259,6 +263,7 @@ impl Target {
                 Err(_) => return End::Failed("the other side does not read".to_owned()),
             }
             if !self.manner.wants_ack || plain.is_some() {
+                self.queue.count_best_effort(records);
                 self.queue.acknowledge_sent(self.number);
             }
             if !keeps {
@@ -369,7 +374,7 @@ impl Target {
 ///
 /// # Errors
 /// In words, where it is none; it is one that this output made.
-fn rewritten(parts: &Parts, plain: &Write) -> Result<Bytes, String> {
+fn rewritten(parts: &Parts, plain: &Write) -> Result<(Bytes, usize), String> {
     const WHOLE: usize = usize::MAX / 4;
     let bytes = parts.concat().into();
     let limits = Limits { depth: WHOLE, event: WHOLE, message: WHOLE, ..Limits::default() };
@@ -377,9 +382,10 @@ fn rewritten(parts: &Parts, plain: &Write) -> Result<Bytes, String> {
         return Err("a message without rows".to_owned());
     };
     let batch = sawlog_model::frame::decode(events.body().clone(), &limits);
+    let batch = batch.map_err(|error| error.to_string())?;
     let mut out = Vec::new();
-    plain(&batch.map_err(|error| error.to_string())?, &mut out);
-    Ok(out.into())
+    plain(&batch, &mut out);
+    Ok((out.into(), batch.rows.len()))
 }
 
 /// Between three quarters of the time and all of it, so that many senders do not come back at the same moment.

@@ -218,6 +218,10 @@ impl Output for ForwardOutput {
         false
     }
 
+    fn best_effort(&self) -> u64 {
+        self.queue.best_effort()
+    }
+
     fn failing(&self) -> Option<Failing> {
         self.queue.failing()
     }

@@ -2,6 +2,7 @@
 //! order for each server. Knows nothing of sockets.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub(super) struct Queue {
     room: Condvar,
     /// Wakes the connection of each server; nobody else may wait for it.
     work: Vec<Notify>,
+    /// Records that went to a server that acknowledges nothing, over a connection where others would.
+    best_effort: AtomicU64,
     closed: watch::Sender<bool>,
 }
 
@@ -106,6 +109,7 @@ impl Queue {
             most,
             room: Condvar::new(),
             work,
+            best_effort: AtomicU64::new(0),
             closed: watch::Sender::new(false),
         }
     }
@@ -266,6 +270,16 @@ impl Queue {
         }
         drop(state);
         self.room.notify_all();
+    }
+
+    /// Counts records that went to a server that acknowledges nothing.
+    pub(super) fn count_best_effort(&self, records: usize) {
+        self.best_effort.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    /// See [`sawlog_pipeline::Output::best_effort`].
+    pub(super) fn best_effort(&self) -> u64 {
+        self.best_effort.load(Ordering::Relaxed)
     }
 
     /// How many messages were sent to a server and not acknowledged.
