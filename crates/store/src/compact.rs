@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sawlog_model::{Batch, Nanos, RowRef, Tenant};
+use sawlog_model::{Batch, Nanos, Predicate, RowRef, Tenant, TimeRange};
 
 use crate::StoreError;
 use crate::catalogue::Change;
@@ -77,12 +77,14 @@ impl Engine {
         lock(&self.live).segments.keys().copied().collect()
     }
 
+    fn handles(&self, tenant: Tenant) -> Vec<Arc<Handle>> {
+        lock(&self.live).segments.get(&tenant).map(|list| list.to_vec()).unwrap_or_default()
+    }
+
     /// A tenant's segments in the order of time, without damaged ones.
     fn mergeable(&self, tenant: Tenant) -> Vec<Arc<Handle>> {
-        let mut list: Vec<Arc<Handle>> = match lock(&self.live).segments.get(&tenant) {
-            Some(list) => list.iter().filter(|handle| !handle.is_damaged()).cloned().collect(),
-            None => Vec::new(),
-        };
+        let mut list = self.handles(tenant);
+        list.retain(|handle| !handle.is_damaged());
         list.sort_by_key(|handle| (handle.entry.first_time, handle.entry.number));
         list
     }
@@ -96,6 +98,26 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let horizon = self.deletion_horizon();
         let mut merge = Merge::new(inputs)?;
+        let too_old = |row: &RowRef<'_>| age_from(row) < horizon;
+        match self.rewrite(tenant, &mut merge, Effort::Strong, &too_old, done) {
+            Ok(added) => {
+                let removed = merge.numbers();
+                drop(merge);
+                self.commit(Change { removed, ..Change::default() }, added, |_| ())
+            }
+            Err(error) => self.blame(&merge.reading, error),
+        }
+    }
+
+    /// Writes the rows of `merge` for which `goes` does not hold to new segments, which no commit names yet.
+    fn rewrite(
+        &self,
+        tenant: Tenant,
+        merge: &mut Merge,
+        effort: Effort,
+        goes: &dyn Fn(&RowRef<'_>) -> bool,
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Arc<Handle>>, StoreError> {
         let total: u64 = merge.inputs.iter().map(|(handle, _)| handle.entry.raw_bytes).sum();
         let outputs = total.div_ceil(self.options.segment_bytes.max(1)).max(1);
         let target = total.div_ceil(outputs);
@@ -103,10 +125,10 @@ impl Engine {
         let mut output: Option<Output> = None;
         let mut written = 0;
         let mut next = || -> Result<bool, StoreError> {
-            let picked = merge.next_group(horizon)?;
+            let picked = merge.next_group(goes)?;
             if let Some(picked) = &picked {
                 let mut rows: Vec<RowRef<'_>> = picked.iter().map(Picked::row).collect();
-                output.get_or_insert_with(|| Output::new(tenant, Effort::Strong)).add(&mut rows);
+                output.get_or_insert_with(|| Output::new(tenant, effort)).add(&mut rows);
             }
             let raw_bytes = output.as_ref().map_or(0, |output| output.raw_bytes);
             done(written + raw_bytes);
@@ -125,21 +147,51 @@ impl Engine {
         };
         let rows: u64 = added.iter().map(|handle| handle.entry.rows).sum();
         let expected: u64 = merge.inputs.iter().map(|(handle, _)| handle.entry.rows).sum();
-        let result = result.and_then(|()| match rows + merge.expired == expected {
+        let result = result.and_then(|()| match rows + merge.left_out == expected {
             true => Ok(()),
             // Nothing was committed, the inputs stay as they are.
             false => Err(StoreError::damaged(
-                &inputs[0].path(),
-                format!("merging gave {rows} rows of {expected}; the segments were left as they are"),
+                &merge.inputs[0].0.path(),
+                format!("writing anew gave {rows} rows of {expected}; the segments were left as they are"),
             )),
         });
-        if let Err(error) = result {
-            self.discard(added);
-            return self.blame(&merge.reading, error);
+        match result {
+            Ok(()) => Ok(added),
+            Err(error) => {
+                self.discard(added);
+                Err(error)
+            }
         }
-        let removed = merge.inputs.iter().map(|(handle, _)| handle.entry.number).collect();
-        drop(merge);
-        self.commit(Change { removed, ..Change::default() }, added, |_| ())
+    }
+
+    /// Removes the rows of a tenant that the predicate keeps and whose time is in the range, with their bytes: what is in
+    /// memory is flushed, segments that hold such rows are written anew without them, and one commit makes it count.
+    /// Returns how many rows went.
+    pub fn delete(&self, tenant: Tenant, range: TimeRange, predicate: &Predicate) -> Result<u64, StoreError> {
+        self.flush(|_| vec![tenant])?;
+        let _one_at_a_time = lock(&self.merging);
+        let goes = |row: &RowRef<'_>| range.contains(row.row().time) && predicate.keeps(row);
+        let (mut removed, mut added, mut gone) = (Vec::new(), Vec::new(), 0);
+        for handle in self.handles(tenant) {
+            if !holds_any(&handle, range, predicate)? {
+                continue;
+            }
+            let effort = if handle.entry.strong { Effort::Strong } else { Effort::Cheap };
+            let mut merge = Merge::new(&[handle])?;
+            match self.rewrite(tenant, &mut merge, effort, &goes, &mut |_| ()) {
+                Ok(segments) => added.extend(segments),
+                Err(error) => {
+                    self.discard(added);
+                    return Err(error);
+                }
+            }
+            gone += merge.left_out;
+            removed.extend(merge.numbers());
+        }
+        if !removed.is_empty() {
+            self.commit(Change { removed, ..Change::default() }, added, |_| ())?;
+        }
+        Ok(gone)
     }
 
     /// A segment that cannot be read is set aside and merged no more; the others are merged the next time.
@@ -149,6 +201,21 @@ impl Engine {
             None => Err(error),
         }
     }
+}
+
+/// Whether a segment has rows that the predicate keeps and whose time is in the range.
+fn holds_any(handle: &Handle, range: TimeRange, predicate: &Predicate) -> Result<bool, StoreError> {
+    if !range.overlaps(handle.entry.first_time, handle.entry.last_time) {
+        return Ok(false);
+    }
+    let damaged = || StoreError::damaged(&handle.path(), "it may hold such rows; repair the store first");
+    let segment = handle.segment()?.ok_or_else(damaged)?;
+    for (index, group) in segment.meta().groups.iter().enumerate() {
+        if range.overlaps(group.first_time, group.last_time) && segment.count(index, predicate, range)? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Segments that are small or were written cheaply.
@@ -275,8 +342,8 @@ struct Merge {
     heads: BinaryHeap<Reverse<(Nanos, usize)>>,
     /// A row that did not fit the group before.
     left_over: Option<Picked>,
-    /// Rows left out because of their age.
-    expired: u64,
+    /// Rows that were to go.
+    left_out: u64,
     /// Whose group is being read, to name the one at fault.
     reading: Option<Arc<Handle>>,
 }
@@ -302,20 +369,25 @@ impl Merge {
             cursors: Vec::new(),
             heads: BinaryHeap::new(),
             left_over: None,
-            expired: 0,
+            left_out: 0,
             reading: None,
         })
     }
 
-    /// The rows of the next group to write; `None` at the end.
-    fn next_group(&mut self, horizon: Nanos) -> Result<Option<Vec<Picked>>, StoreError> {
+    /// Numbers of the segments that are merged.
+    fn numbers(&self) -> Vec<u64> {
+        self.inputs.iter().map(|(handle, _)| handle.entry.number).collect()
+    }
+
+    /// The rows of the next group to write, without those for which `goes` holds; `None` at the end.
+    fn next_group(&mut self, goes: &dyn Fn(&RowRef<'_>) -> bool) -> Result<Option<Vec<Picked>>, StoreError> {
         let mut rows: Vec<Picked> = Vec::new();
         let mut bytes = 0;
         while rows.len() < GROUP_ROWS {
             let Some(picked) = self.next_row()? else { break };
             let row = picked.row();
-            if age_from(&row) < horizon {
-                self.expired += 1;
+            if goes(&row) {
+                self.left_out += 1;
                 continue;
             }
             bytes += u64::from(row.row().len);

@@ -79,7 +79,7 @@ impl Engine {
         }
         let loaded = Catalogue::load(sys, &manifests)?;
         let mut catalogue = loaded.catalogue;
-        let shelf = Shelf::new(sys, dir, options.cache_bytes);
+        let shelf = Shelf::new(sys, dir, &options);
         if !options.read_only {
             catalogue.begin_writing();
             tidy(&shelf, &catalogue, !loaded.damage.is_empty())?;

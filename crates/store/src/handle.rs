@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sawlog_model::Tenant;
 use sawlog_sys::{Open, Sys};
 
-use crate::StoreError;
 use crate::catalogue::SegmentEntry;
 use crate::segment::{Cache, Segment};
+use crate::{Options, StoreError};
 
 /// What segments of a store share.
 pub(crate) struct Shelf {
@@ -23,11 +23,15 @@ pub(crate) struct Shelf {
 const DAMAGE_LISTED: usize = 1000;
 
 impl Shelf {
-    pub fn new(sys: &Sys, dir: &Path, cache_bytes: usize) -> Arc<Shelf> {
+    pub fn new(sys: &Sys, dir: &Path, options: &Options) -> Arc<Shelf> {
+        let cache = match options.one_question {
+            true => Cache::for_one_question(options.cache_bytes),
+            false => Cache::new(options.cache_bytes),
+        };
         Arc::new(Shelf {
             sys: sys.clone(),
             dir: dir.to_owned(),
-            cache: Arc::new(Cache::new(cache_bytes)),
+            cache: Arc::new(cache),
             damage: Mutex::new(Vec::new()),
         })
     }

@@ -2,7 +2,7 @@
 //! chain of numbered manifests says which segments count and how far each source is stored. Answers [`Store::scan`].
 //! Knows nothing of the journal's frames (it is told positions in it), of query languages or of networks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ mod error;
 mod flush;
 mod handle;
 mod memtable;
+mod repair;
 mod retention;
 mod scan;
 pub mod segment;
@@ -40,10 +41,16 @@ pub struct Options {
     pub read_only: bool,
     /// Rows older than this many nanoseconds go; 0 keeps all.
     pub retention: Nanos,
+    /// Bytes of segments that may stay, the oldest go first; 0 keeps all.
+    pub most_bytes: u64,
+    /// The same for each tenant.
+    pub most_tenant_bytes: u64,
     /// Raw bytes of a segment that compaction makes.
     pub segment_bytes: u64,
     /// Decoded blocks kept for further queries, bytes.
     pub cache_bytes: usize,
+    /// Only one question will be asked: nothing is kept for a second one.
+    pub one_question: bool,
 }
 
 impl Default for Options {
@@ -52,8 +59,11 @@ impl Default for Options {
             memtable_bytes: 64 << 20,
             read_only: false,
             retention: 0,
+            most_bytes: 0,
+            most_tenant_bytes: 0,
             segment_bytes: 256 << 20,
             cache_bytes: 64 << 20,
+            one_question: false,
         }
     }
 }
@@ -138,6 +148,51 @@ pub struct Stats {
     pub first_time: Nanos,
     /// Last time.
     pub last_time: Nanos,
+}
+
+/// A segment, as the catalogue knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Its number in the store.
+    pub number: u64,
+    /// Whose.
+    pub tenant: Tenant,
+    /// Its file.
+    pub path: PathBuf,
+    /// Written by compaction.
+    pub strong: bool,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of their lines.
+    pub raw_bytes: u64,
+    /// Bytes of the file.
+    pub stored_bytes: u64,
+    /// First time.
+    pub first_time: Nanos,
+    /// Last time.
+    pub last_time: Nanos,
+}
+
+/// A segment that cannot be read.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Which.
+    pub segment: SegmentInfo,
+    /// Why.
+    pub error: StoreError,
+}
+
+/// What became of a damaged segment.
+#[derive(Clone, Debug)]
+pub struct Repaired {
+    /// Which.
+    pub segment: SegmentInfo,
+    /// Why.
+    pub error: StoreError,
+    /// Rows that could not be read.
+    pub lost: u64,
+    /// Where its file is now, if there was one.
+    pub aside: Option<PathBuf>,
 }
 
 /// The store of a node; cheap to clone.
@@ -262,6 +317,49 @@ impl Store {
     /// As the disk says.
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
         self.engine.compact_all(progress)
+    }
+
+    /// Removes the rows of a tenant that the predicate keeps and whose time is in the range, with their bytes; returns how
+    /// many. Scans that run go on with what they began with; rows that come in meanwhile may stay. Files of before are
+    /// removed within ten seconds by [`Store::maintain`], or when the store is closed.
+    ///
+    /// # Errors
+    /// As the disk says, or [`StoreError::Damaged`] where a segment that may hold such rows cannot be read; nothing is
+    /// then removed.
+    pub fn delete(&self, tenant: Tenant, range: TimeRange, predicate: &Predicate) -> Result<u64, StoreError> {
+        self.engine.delete(tenant, range, predicate)
+    }
+
+    /// The segments that count, by tenant and time.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.engine.segments()
+    }
+
+    /// What the bytes of a segment's file are spent on: columns by name and part, index, skeletons and the rest; largest
+    /// first. Nothing where there is no such segment.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn sizes(&self, number: u64) -> Result<Vec<(String, f64)>, StoreError> {
+        self.engine.sizes(number)
+    }
+
+    /// Reads every segment to its last byte and puts every row together; gives those that cannot be read so. `progress`
+    /// gets (raw bytes done, raw bytes in all).
+    ///
+    /// # Errors
+    /// Where the disk failed in a way that may pass.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<Fault>, StoreError> {
+        self.engine.verify(progress)
+    }
+
+    /// Takes out of the store what [`Store::verify`] finds: rows that can be read are written anew, the damaged files go to
+    /// the directory `quarantine`.
+    ///
+    /// # Errors
+    /// As the disk says; the store is then as it was.
+    pub fn repair(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<Repaired>, StoreError> {
+        self.engine.repair(progress)
     }
 
     /// Starts reading rows.

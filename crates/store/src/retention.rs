@@ -1,14 +1,14 @@
-//! Retention by age: a segment goes when its youngest row is too old. Knows nothing of rows; compaction leaves out the
-//! single ones, and scans hide them before either.
+//! Retention by age and by size: a segment goes when its youngest row is too old, or when it is the oldest one of more
+//! bytes than may stay. Knows nothing of rows; compaction leaves out the single ones that are too old, and scans hide them
+//! before either.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use sawlog_model::Nanos;
+use sawlog_model::{Nanos, Tenant};
 
 use crate::StoreError;
-use crate::catalogue::Change;
+use crate::catalogue::{Change, SegmentEntry};
 use crate::engine::{Engine, lock};
-use crate::handle::Handle;
 
 /// The wall clock may go ahead of the monotonic one by so much before nothing is deleted on its word.
 const CLOCK_SLACK: Nanos = 3_600 * sawlog_model::time::SECOND;
@@ -22,25 +22,58 @@ impl Engine {
         if jumped { Nanos::MIN } else { self.horizon() }
     }
 
-    /// Drops segments all of whose rows are too old; returns whether there were any.
+    /// Drops segments all of whose rows are too old, and the oldest of those that are too many; returns whether there were
+    /// any.
     pub fn expire(&self) -> Result<bool, StoreError> {
         let horizon = self.deletion_horizon();
-        if horizon == Nanos::MIN {
+        let (most, most_of_tenant) = (self.options.most_bytes, self.options.most_tenant_bytes);
+        if horizon == Nanos::MIN && most == 0 && most_of_tenant == 0 {
             return Ok(false);
         }
         let _one_at_a_time = lock(&self.merging);
-        let too_old = |handle: &&Arc<Handle>| handle.entry.newest < horizon;
-        let removed: Vec<u64> = lock(&self.live)
+        let mut stay: Vec<SegmentEntry> = lock(&self.live)
             .segments
             .values()
             .flat_map(|list| list.iter())
-            .filter(too_old)
-            .map(|handle| handle.entry.number)
+            .map(|handle| handle.entry)
             .collect();
+        stay.sort_unstable_by_key(|entry| (entry.newest, entry.number));
+        let mut removed = take_out(&mut stay, |entry| entry.newest < horizon);
+        if most_of_tenant > 0 {
+            let mut sizes: HashMap<Tenant, u64> = HashMap::new();
+            stay.iter().for_each(|entry| *sizes.entry(entry.tenant).or_default() += entry.stored_bytes);
+            removed.extend(take_out(&mut stay, |entry| {
+                sizes.get_mut(&entry.tenant).is_some_and(|size| is_over(size, most_of_tenant, entry))
+            }));
+        }
+        if most > 0 {
+            let mut size = stay.iter().map(|entry| entry.stored_bytes).sum();
+            removed.extend(take_out(&mut stay, |entry| is_over(&mut size, most, entry)));
+        }
         if removed.is_empty() {
             return Ok(false);
         }
         self.commit(Change { removed, ..Change::default() }, Vec::new(), |_| ())?;
         Ok(true)
     }
+}
+
+/// Whether `size` is above what may stay; the segment then no longer counts.
+fn is_over(size: &mut u64, most: u64, entry: &SegmentEntry) -> bool {
+    let over = *size > most;
+    if over {
+        *size -= entry.stored_bytes;
+    }
+    over
+}
+
+/// Numbers of the segments that go, oldest first; the others stay in the list.
+fn take_out(stay: &mut Vec<SegmentEntry>, mut goes: impl FnMut(&SegmentEntry) -> bool) -> Vec<u64> {
+    let mut gone = Vec::new();
+    stay.retain(|entry| {
+        let goes = goes(entry);
+        gone.extend(goes.then_some(entry.number));
+        !goes
+    });
+    gone
 }

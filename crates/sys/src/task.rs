@@ -33,6 +33,23 @@ pub fn share_one_heap() {
 #[cfg(not(target_env = "gnu"))]
 pub fn share_one_heap() {}
 
+/// Lets the process keep memory that it gives up, for what it needs next: to be called where it will soon end anyway. A page
+/// that is given back and asked for again costs more than what is then written to it.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "nothing safe sets this")]
+pub fn keep_memory() {
+    // SAFETY: they set numbers of the allocator, which is made for being called so.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TOP_PAD, 4 << 20);
+    }
+}
+
+/// Other C libraries have no such numbers.
+#[cfg(not(target_env = "gnu"))]
+pub fn keep_memory() {}
+
 /// Starts a named thread.
 ///
 /// # Errors

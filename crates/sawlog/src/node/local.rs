@@ -61,7 +61,10 @@ pub(crate) fn open_segments(sys: &Sys, data: &Path) -> Result<Store> {
         bail!("there is no {}; import logs into it, or name another with --data", data.display());
     }
     // One question reads most parts once: memory that is used again is faster than more of it.
-    let options = Options { read_only: true, cache_bytes: 24 << 20, ..Options::default() };
+    task::share_one_heap();
+    task::keep_memory();
+    let options =
+        Options { read_only: true, cache_bytes: 24 << 20, one_question: true, ..Options::default() };
     Ok(Store::open(sys, data, options)?)
 }
 

@@ -30,6 +30,8 @@ const OWN_SETTINGS: &[Setting] = &[
     ),
     ("store.memtable", OptKind::Bytes, "memory for rows that are not in segments yet"),
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
+    ("store.size", OptKind::Bytes, "segments may take so many bytes, the oldest go first; 0 keeps all"),
+    ("store.tenant_size", OptKind::Bytes, "the same for each tenant"),
 ];
 
 /// The protocols that this binary speaks: those of every agent, those over foreign libraries, and the store.
@@ -66,5 +68,7 @@ pub(crate) fn store_options(config: &Config) -> sawlog_store::Options {
     if let Some(age) = config.duration("store.retention") {
         options.retention = age;
     }
+    options.most_bytes = config.bytes("store.size").unwrap_or(0);
+    options.most_tenant_bytes = config.bytes("store.tenant_size").unwrap_or(0);
     options
 }

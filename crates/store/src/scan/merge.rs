@@ -102,7 +102,7 @@ impl Merge {
                 return Ok(Vec::new());
             }
             let Some(Reverse((_, slot))) = self.heads.pop() else { break };
-            self.take_run(slot, want, &mut picks);
+            self.take_run(slot, want, &mut picks)?;
         }
         Ok(picks)
     }
@@ -148,7 +148,7 @@ impl Merge {
             (Err(error), Some(handle)) => return handle.quarantine(error),
             (Err(error), None) => return Err(error),
         };
-        let Some(key) = opened.head(self.direction) else { return Ok(()) };
+        let Some(key) = opened.head(self.direction)? else { return Ok(()) };
         let slot = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
         if slot == self.open.len() {
             self.open.push(None);
@@ -159,26 +159,27 @@ impl Merge {
     }
 
     /// Takes rows of one open piece as long as nobody else has an earlier one.
-    fn take_run(&mut self, slot: usize, want: usize, picks: &mut Vec<Pick>) {
+    fn take_run(&mut self, slot: usize, want: usize, picks: &mut Vec<Pick>) -> Result<(), StoreError> {
         let other = self.heads.peek().map(|Reverse((key, _))| *key);
         let waiting = self.pending.peek().map(|Reverse(pending)| pending.bound);
         let stop = match (other, waiting) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        let Some(opened) = &mut self.open[slot] else { return };
+        let Some(opened) = &mut self.open[slot] else { return Ok(()) };
         while let Some(row) = opened.take() {
             picks.push((slot, row));
-            match opened.head(self.direction) {
+            match opened.head(self.direction)? {
                 None => break,
                 Some(key) if picks.len() >= want || stop.is_some_and(|stop| key >= stop) => {
                     self.heads.push(Reverse((key, slot)));
-                    return;
+                    return Ok(());
                 }
                 Some(_) => {}
             }
         }
         self.spent.push(slot);
+        Ok(())
     }
 
     /// Forgets an open piece whose columns could not be read.

@@ -71,7 +71,6 @@ pub(crate) struct GroupRows {
 /// What orders the rows of a group.
 pub(crate) struct GroupKeys {
     times: Arc<Vec<Nanos>>,
-    offsets: Arc<Vec<u64>>,
     /// First row, source and epoch of each run.
     runs: Vec<(u32, SourceId, u32)>,
 }
@@ -225,13 +224,14 @@ impl GroupKeys {
             let source = &meta.sources[run.source as usize];
             (run.start, source.source, source.epoch)
         });
-        Ok(GroupKeys { times: group.times()?, offsets: group.offsets()?, runs: runs.collect() })
+        Ok(GroupKeys { times: group.times()?, runs: runs.collect() })
     }
 
-    fn key(&self, direction: Direction, row: u32) -> Key {
+    fn key(&self, group: &Group, direction: Direction, row: u32) -> Result<Key, StoreError> {
         let run = self.runs.partition_point(|(start, _, _)| *start <= row).saturating_sub(1);
         let (_, source, epoch) = self.runs[run];
-        Key::new(direction, self.times[row as usize], source, epoch, self.offsets[row as usize])
+        let (time, offset) = (self.times[row as usize], group.offset(row as usize)?);
+        Ok(Key::new(direction, time, source, epoch, offset))
     }
 }
 
@@ -239,20 +239,30 @@ impl GroupKeys {
 const FIRST_SORTED: usize = 512;
 
 impl Opened {
-    /// The key of the next row.
-    pub fn head(&mut self, direction: Direction) -> Option<Key> {
+    /// The key of the next row; none at the end, and where the rest cannot be read because the segment is damaged, which is
+    /// then reported.
+    ///
+    /// # Errors
+    /// Where the disk failed in a way that may pass.
+    pub fn head(&mut self, direction: Direction) -> Result<Option<Key>, StoreError> {
         if self.taken == self.sorted && self.taken < self.order.len() {
             self.sort_more(direction);
         }
-        let row = *self.order.get(self.taken)?;
-        Some(match &self.rows {
-            Rows::Group(rows) => rows.keys.as_ref()?.key(direction, row),
+        let Some(row) = self.order.get(self.taken).copied() else { return Ok(None) };
+        match &self.rows {
+            Rows::Group(rows) => {
+                let Some(keys) = &rows.keys else { return Ok(None) };
+                match keys.key(&rows.group, direction, row) {
+                    Ok(key) => Ok(Some(key)),
+                    Err(error) => rows.handle.quarantine(error).map(|()| None),
+                }
+            }
             Rows::Memory(entry) => {
                 let address = entry.batch.row(row as usize).address();
                 let time = entry.batch.rows[row as usize].time;
-                Key::new(direction, time, address.source, address.epoch, address.offset)
+                Ok(Some(Key::new(direction, time, address.source, address.epoch, address.offset)))
             }
-        })
+        }
     }
 
     /// Puts the next rows in order: a search that stops early never pays for all of them. Within a piece rows stand by

@@ -38,8 +38,8 @@ impl Group {
                 Ok(Arc::new(received.with_timezone("UTC")))
             }
             "_offset" => {
-                let offsets = self.offsets()?;
-                Ok(Arc::new(UInt64Array::from_iter_values(each().map(|row| offsets[row]))))
+                let offsets = each().map(|row| self.offset(row)).collect::<Result<Vec<u64>, _>>()?;
+                Ok(Arc::new(UInt64Array::from(offsets)))
             }
             "_epoch" => {
                 let epochs = each().map(|row| Ok(self.address(row, false)?.epoch));
@@ -115,7 +115,7 @@ impl Group {
 
     /// Appends a field of the context, or a computed one that needs no line.
     fn append_own(&self, name: &str, row: usize, array: &mut StringViewBuilder) -> Result<(), StoreError> {
-        if let Some(value) = self.context(row).get(name) {
+        if let Some(value) = self.context(row)?.get(name) {
             array.append_value(value);
             return Ok(());
         }
@@ -164,7 +164,7 @@ impl Group {
         let mut taken = Taken::default();
         for row in rows.iter().map(|row| *row as usize) {
             self.take(row, &mut taken)?;
-            let context = self.context(row);
+            let context = self.context(row)?;
             // The last of a name is the value, and stands where the first stood.
             let mut places: BTreeMap<String, usize> = BTreeMap::new();
             let mut fields: Vec<(String, String)> = Vec::new();

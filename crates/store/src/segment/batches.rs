@@ -19,8 +19,11 @@ impl Group {
             let end = (run.start + run.rows) as usize;
             let mut row = run.start as usize;
             while row < end {
-                let context = self.context_id(row);
-                let last = (row..end).find(|row| self.context_id(*row) != context).unwrap_or(end);
+                let context = self.context_id(row)?;
+                let mut last = row + 1;
+                while last < end && self.context_id(last)? == context {
+                    last += 1;
+                }
                 batches.push(self.batch(run.source as usize, row..last)?);
                 row = last;
             }
@@ -29,12 +32,12 @@ impl Group {
     }
 
     fn batch(&self, source: usize, rows: std::ops::Range<usize>) -> Result<Batch, StoreError> {
-        let (times, received, offsets) = (self.times()?, self.received()?, self.offsets()?);
+        let (times, received) = (self.times()?, self.received()?);
         let mut batch = Batch {
             tenant: self.body.meta.tenant,
             source: self.body.sources[source].clone(),
             epoch: self.body.meta.sources[source].epoch,
-            context: self.context(rows.start).clone(),
+            context: self.context(rows.start)?.clone(),
             ..Batch::default()
         };
         let mut names = Names::default();
@@ -60,7 +63,7 @@ impl Group {
             batch.rows.push(Row {
                 start: start as u32,
                 len: taken.raw.len() as u32,
-                offset: offsets[row],
+                offset: self.offset(row)?,
                 time: times[row],
                 received: received[row],
                 slots_end: batch.slots.len() as u32,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -35,25 +35,75 @@ pub(super) struct PartKey {
     pub(super) second: u32,
 }
 
-#[derive(Default)]
+/// Bytes of chunks of a row group that are kept where only one question is asked: it comes back to them a few times.
+const PASSING: usize = 4 << 20;
+
+/// Parts within a budget.
 struct Parts {
+    budget: usize,
     parts: HashMap<PartKey, (Part, usize, u64)>,
     by_use: BTreeMap<u64, PartKey>,
     bytes: usize,
     clock: u64,
 }
 
+impl Parts {
+    fn new(budget: usize) -> Mutex<Parts> {
+        Mutex::new(Parts { budget, parts: HashMap::new(), by_use: BTreeMap::new(), bytes: 0, clock: 0 })
+    }
+
+    fn get(&mut self, key: PartKey) -> Option<Part> {
+        let (part, _, used) = self.parts.get_mut(&key)?;
+        self.by_use.remove(used);
+        self.clock += 1;
+        *used = self.clock;
+        self.by_use.insert(self.clock, key);
+        Some(part.clone())
+    }
+
+    /// Keeps a part of `weight` bytes, unless it is most of the budget by itself.
+    fn put(&mut self, key: PartKey, part: Part, weight: usize) {
+        if weight > self.budget / 2 {
+            return;
+        }
+        self.clock += 1;
+        let clock = self.clock;
+        if let Some((_, old, used)) = self.parts.insert(key, (part, weight, clock)) {
+            self.by_use.remove(&used);
+            self.bytes -= old;
+        }
+        self.by_use.insert(clock, key);
+        self.bytes += weight;
+        while self.bytes > self.budget {
+            let Some((_, oldest)) = self.by_use.pop_first() else { break };
+            if let Some((_, weight, _)) = self.parts.remove(&oldest) {
+                self.bytes -= weight;
+            }
+        }
+    }
+}
+
 /// Decoded blocks that queries share, within a budget.
 pub struct Cache {
-    budget: usize,
     next_segment: AtomicU64,
-    parts: Mutex<Parts>,
+    kept: Mutex<Parts>,
+    passing: Option<Mutex<Parts>>,
+}
+
+fn lock(parts: &Mutex<Parts>) -> MutexGuard<'_, Parts> {
+    parts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Cache {
-    /// A cache of this many bytes.
+    /// A cache of this many bytes for questions one after the other.
     pub fn new(bytes: usize) -> Self {
-        Cache { budget: bytes, next_segment: AtomicU64::new(0), parts: Mutex::default() }
+        Cache { next_segment: AtomicU64::new(0), kept: Parts::new(bytes), passing: None }
+    }
+
+    /// One for a single question. What one row group needs and no other is soon given up, and columns are not kept: memory
+    /// that is used again is faster than more of it.
+    pub fn for_one_question(bytes: usize) -> Self {
+        Cache { passing: Some(Parts::new(PASSING)), ..Cache::new(bytes) }
     }
 
     /// A number that no other segment of this cache has.
@@ -63,36 +113,27 @@ impl Cache {
 
     /// Gives the part up where it is known.
     pub(super) fn get(&self, key: PartKey) -> Option<Part> {
-        let mut guard = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = &mut *guard;
-        let (part, _, used) = parts.parts.get_mut(&key)?;
-        parts.by_use.remove(used);
-        parts.clock += 1;
-        *used = parts.clock;
-        parts.by_use.insert(parts.clock, key);
-        Some(part.clone())
+        let kept = lock(&self.kept).get(key);
+        kept.or_else(|| self.passing.as_ref().and_then(|passing| lock(passing).get(key)))
     }
 
-    /// Keeps a part of `weight` bytes, unless it is most of the budget by itself.
+    /// Keeps a part of `weight` bytes.
     pub(super) fn put(&self, key: PartKey, part: Part, weight: usize) {
-        if weight > self.budget / 2 {
-            return;
-        }
-        let mut guard = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = &mut *guard;
-        parts.clock += 1;
-        let clock = parts.clock;
-        if let Some((_, old, used)) = parts.parts.insert(key, (part, weight, clock)) {
-            parts.by_use.remove(&used);
-            parts.bytes -= old;
-        }
-        parts.by_use.insert(clock, key);
-        parts.bytes += weight;
-        while parts.bytes > self.budget {
-            let Some((_, oldest)) = parts.by_use.pop_first() else { break };
-            if let Some((_, weight, _)) = parts.parts.remove(&oldest) {
-                parts.bytes -= weight;
-            }
+        lock(&self.kept).put(key, part, weight);
+    }
+
+    /// Keeps an unpacked chunk; `one_group` says that no other row group needs it.
+    pub(super) fn put_chunk(&self, key: PartKey, bytes: Bytes, one_group: bool) {
+        let parts = self.passing.as_ref().filter(|_| one_group).unwrap_or(&self.kept);
+        let weight = bytes.len();
+        lock(parts).put(key, Part::Chunk(bytes), weight);
+    }
+
+    /// Keeps a column, unless only one question is asked: its row group has it as long as it is open.
+    pub(super) fn put_column(&self, key: PartKey, column: Arc<Column>) {
+        if self.passing.is_none() {
+            let weight = column.weight();
+            self.put(key, Part::Column(column), weight);
         }
     }
 }

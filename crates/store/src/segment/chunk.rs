@@ -36,6 +36,8 @@ pub(super) struct ChunkMeta {
     pub(super) stored: u32,
     pub(super) raw: u32,
     pub(super) checksum: u32,
+    /// All its streams are of one row group.
+    pub(super) one_group: bool,
 }
 
 #[derive(Default)]
@@ -101,6 +103,7 @@ impl Chunks {
             stored: stored.len() as u32,
             raw: pool.bytes.len() as u32,
             checksum: crc32c::crc32c(stored),
+            one_group: is_of_one_group(pool.streams.iter().map(|(key, _)| key.group)),
         };
         self.file.extend_from_slice(stored);
         self.chunks.push((meta, pool.streams));
@@ -147,6 +150,12 @@ impl Chunks {
 /// Chunks and the places of streams, sorted by their keys.
 pub(super) type Table = (Vec<ChunkMeta>, Vec<(StreamKey, Place)>);
 
+/// Whether these are all the same row group.
+fn is_of_one_group(mut groups: impl Iterator<Item = u32>) -> bool {
+    let first = groups.next().filter(|first| *first > 0);
+    first.is_some_and(|first| groups.all(|group| group == first))
+}
+
 /// Reads the table of chunks. `offset` is where the first chunk stands.
 pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Table, Damage> {
     let mut chunks = Vec::new();
@@ -155,8 +164,8 @@ pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Tab
     for chunk in 0..cursor.count()? {
         let (stored, raw) = (cursor.u32()?, cursor.u32()?);
         let checksum = u32::from_le_bytes(cursor.take(4)?.try_into().unwrap_or_default());
-        chunks.push(ChunkMeta { offset, stored, raw, checksum });
         offset += u64::from(stored);
+        let first_place = places.len();
         let mut start = 0u32;
         for _ in 0..cursor.count()? {
             stream = stream.wrapping_add(cursor.signed()?);
@@ -168,6 +177,9 @@ pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Tab
             places.push((key, Place { chunk: chunk as u32, start, len }));
             start = end;
         }
+        let one_group =
+            is_of_one_group(places[first_place..].iter().map(|(key, _): &(StreamKey, _)| key.group));
+        chunks.push(ChunkMeta { offset: offset - u64::from(stored), stored, raw, checksum, one_group });
     }
     places.sort_unstable_by_key(|(key, _)| *key);
     Ok((chunks, places))

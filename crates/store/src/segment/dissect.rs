@@ -34,6 +34,8 @@ pub(super) struct Values<'a> {
     /// What has its words indexed beside those of the columns: unprinted values of rows kept whole, and see
     /// [`note_words`].
     pub(super) loose: Vec<(Kind, &'a [u8])>,
+    /// Lines in which an address may run over the edge of a slot.
+    pub(super) dotted: Vec<&'a [u8]>,
 }
 
 impl<'a> Values<'a> {
@@ -141,6 +143,7 @@ impl Dissector {
             let shape = known.unwrap_or_else(|| self.keep_whole(*row, &mut outline, &mut found, values));
             self.count_shape(shape);
             note_words(*row, outline.is_glued(), values);
+            values.dotted.extend(outline.dotted.then(|| row.raw()));
             for (column, value) in &found {
                 values.push(*column, index, value);
             }
@@ -206,6 +209,7 @@ impl Dissector {
             if is_glued(raw, from) || is_glued(raw, to) {
                 outline.glued();
             }
+            outline.dotted |= is_dotted(raw, from) || is_dotted(raw, to);
             outline.slot(column, true);
             found.push((column, &raw[from..to]));
             at = to;
@@ -322,4 +326,10 @@ fn note_words<'a>(row: RowRef<'a>, glued: bool, values: &mut Values<'a>) {
 /// Whether a token runs over this place.
 fn is_glued(raw: &[u8], at: usize) -> bool {
     at > 0 && at < raw.len() && token::is_token_byte(raw[at - 1]) && token::is_token_byte(raw[at])
+}
+
+/// Whether an address may run over this place.
+fn is_dotted(raw: &[u8], at: usize) -> bool {
+    let pair = |a: u8, b: u8| a == b'.' && b.is_ascii_digit() || a.is_ascii_digit() && b == b'.';
+    at > 0 && at < raw.len() && pair(raw[at - 1], raw[at])
 }

@@ -382,6 +382,8 @@ fn encode_templates<'a>(
         return false;
     }
     let (ids, starts, variables) = cut_all(kind, values, shared, &mut cut);
+    // A variable is a part of a word, and an address is four of them.
+    values.iter().for_each(|value| tokens.add_addresses(value));
     let led = leaders.lead(input, &ids, &mut shared.leader);
     led.put_leader(&mut out.head);
     out.head.push(tag::TEMPLATES);

@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use sawlog_model::{Context, Nanos};
 
+use super::bits::Bits;
 use super::cache::{Part, PartKey};
 use super::column::Column;
 use super::cursor::{Cursor, Damage};
 use super::decode::{LedBy, Sources, Stream};
 use super::heads::Heads;
+use super::offsets::Offsets;
 use super::reader::{self, Body};
 use super::shape::{Shape, local_shapes};
 use super::{GroupMeta, fields, stream, tag};
@@ -24,13 +26,24 @@ pub struct Group {
     pub(super) codes: Vec<u32>,
     /// The skeletons that rows of the group have.
     pub(super) shapes: Vec<Shape>,
-    /// Context of each row; empty where all have the first.
-    contexts: Vec<u32>,
-    one_context: u32,
+    contexts: OnceLock<Contexts>,
     times: OnceLock<Arc<Vec<Nanos>>>,
     received: OnceLock<Arc<Vec<Nanos>>>,
-    pub(super) offsets: OnceLock<Arc<Vec<u64>>>,
+    pub(super) offsets: OnceLock<Offsets>,
     columns: Vec<OnceLock<Values>>,
+}
+
+/// The contexts of the rows.
+struct Contexts {
+    /// That of each row; empty where all have the first.
+    of_rows: Vec<u32>,
+    first: u32,
+}
+
+impl Contexts {
+    fn of(&self, row: usize) -> u32 {
+        self.of_rows.get(row).copied().unwrap_or(self.first)
+    }
 }
 
 /// A column, and which of its values are those of a row.
@@ -71,19 +84,6 @@ impl Group {
         let body = heads.body.clone();
         let skeletons = body.skeletons()?;
         let ids = heads.integers_below(skeletons.len(), heads.places().shapes, stream::SHAPES)?;
-        let known = body.contexts.len();
-        let (one_context, contexts) = match heads.constant(heads.places().contexts)? {
-            Some(context) => (u32::try_from(context).unwrap_or(u32::MAX), Vec::new()),
-            None => {
-                let ids = heads.integers_below(known, heads.places().contexts, stream::CONTEXTS)?;
-                (ids.first().copied().unwrap_or(0), ids)
-            }
-        };
-        if one_context as usize >= known {
-            return Err(body.damaged(Damage::Bytes("a row has a context that is not there")));
-        }
-        let all_one = contexts.iter().all(|context| *context == one_context);
-        let contexts = if all_one { Vec::new() } else { contexts };
         let (codes, shapes) = local_shapes(ids, &skeletons).map_err(|damage| body.damaged(damage))?;
         let columns = body.fields.iter().map(|_| OnceLock::new()).collect();
         Ok(Group {
@@ -92,8 +92,7 @@ impl Group {
             heads,
             codes,
             shapes,
-            contexts,
-            one_context,
+            contexts: OnceLock::new(),
             times: OnceLock::new(),
             received: OnceLock::new(),
             offsets: OnceLock::new(),
@@ -128,25 +127,48 @@ impl Group {
         .cloned()
     }
 
+    fn contexts(&self) -> Result<&Contexts, StoreError> {
+        once(&self.contexts, || {
+            let (known, place) = (self.body.contexts.len(), self.heads.places().contexts);
+            let (first, of_rows) = match self.heads.constant(place)? {
+                Some(context) => (u32::try_from(context).unwrap_or(u32::MAX), Vec::new()),
+                None => {
+                    let ids = self.heads.integers_below(known, place, stream::CONTEXTS)?;
+                    (ids.first().copied().unwrap_or(0), ids)
+                }
+            };
+            if first as usize >= known {
+                return Err(self.body.damaged(Damage::Bytes("a row has a context that is not there")));
+            }
+            let all_one = of_rows.iter().all(|context| *context == first);
+            Ok(Contexts { of_rows: if all_one { Vec::new() } else { of_rows }, first })
+        })
+    }
+
     /// The number of a row's context.
-    pub(super) fn context_id(&self, row: usize) -> u32 {
-        self.contexts.get(row).copied().unwrap_or(self.one_context)
+    pub(super) fn context_id(&self, row: usize) -> Result<u32, StoreError> {
+        Ok(self.contexts()?.of(row))
     }
 
-    pub(super) fn context(&self, row: usize) -> &Arc<Context> {
-        &self.body.contexts[self.context_id(row) as usize]
+    pub(super) fn context(&self, row: usize) -> Result<&Arc<Context>, StoreError> {
+        Ok(&self.body.contexts[self.context_id(row)? as usize])
     }
 
-    /// Numbers of the contexts that its rows have.
-    pub(super) fn context_ids(&self) -> Vec<u32> {
-        // The rows of a source stand together.
-        let mut ids: Vec<u32> = self.contexts.chunk_by(|a, b| a == b).map(|run| run[0]).collect();
-        if ids.is_empty() {
-            ids.push(self.one_context);
+    /// Of `rows`, those with a context that passes.
+    pub(super) fn by_context(
+        &self,
+        rows: &Bits,
+        passes: impl Fn(&Context) -> bool,
+    ) -> Result<Bits, StoreError> {
+        let mut kept = Bits::none(self.rows());
+        let passing: Vec<bool> = self.body.contexts.iter().map(|context| passes(context)).collect();
+        // Where none does, nothing need be read to know it.
+        if passing.contains(&true) && !rows.is_empty() {
+            let contexts = self.contexts()?;
+            let hits = rows.iter().filter(|row| passing[contexts.of(*row) as usize]);
+            hits.for_each(|row| kept.set(row));
         }
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        Ok(kept)
     }
 
     /// A column, with the places of the rows' values.
@@ -214,7 +236,7 @@ impl Group {
             leader: self.led_by(leader, column, tag == tag::EQUAL, starts, count)?,
         };
         let read = Arc::new(Column::read(count, sources).map_err(damaged)?);
-        body.cache.put(key, Part::Column(read.clone()), read.weight());
+        body.cache.put_column(key, read.clone());
         Ok(read)
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::cache::{Part, PartKey};
 use super::counted::Told;
 use super::cursor::{Cursor, Damage};
-use super::offsets::OffsetRules;
+use super::offsets::Offsets;
 use super::reader::{self, Body};
 use super::{GroupMeta, ints, stream};
 use crate::StoreError;
@@ -52,7 +52,7 @@ impl Outline {
         let (shapes, times) = (integers(&mut head)?, integers(&mut head)?);
         let (received, contexts) = (integers(&mut head)?, integers(&mut head)?);
         let places = Places { shapes, times, received, contexts, offsets: at(&head) };
-        OffsetRules::skip(meta, &mut head)?;
+        Offsets::skip(meta, &mut head)?;
         let mut columns: Vec<(u32, Range<usize>)> = Vec::new();
         while head.remaining() > 0 {
             let column = head.u32()?;

@@ -1,10 +1,11 @@
 //! Which row groups hold a token: hashes of the tokens of values, cut to a few more bits than tell them apart, in pages,
 //! each with the groups it is in. A hash that is not there proves that the token is in none; one that is there may be
-//! another token's. Numbers of fewer than five digits are in too many rows to be worth it and are not indexed. Knows
-//! nothing of predicates.
+//! another token's. Numbers of fewer than five digits are in too many rows to be worth it and are not indexed, but four with
+//! dots between them are, as an address. Knows nothing of predicates.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use sawlog_model::{Kind, token, value};
 
@@ -51,6 +52,38 @@ pub(super) fn hash(token: &[u8]) -> Option<u32> {
     Some(finish(folded))
 }
 
+/// Calls `visit` with the hash of each dotted address in the text, and where it stands: four tokens that are numbers of at
+/// most three digits, with a dot between one and the next. Of five of these each four are one, since a phrase of four is in
+/// them, too.
+pub(super) fn addresses(text: &[u8], mut visit: impl FnMut(u32, Range<usize>)) {
+    let (mut at, mut count, mut chain) = (0, 0usize, 0u64);
+    let mut starts = [0; 4];
+    while at < text.len() {
+        let start = at;
+        let mut number = Some(0u64);
+        while at < text.len() && token::is_token_byte(text[at]) {
+            let digit = text[at].is_ascii_digit().then(|| u64::from(text[at] - b'0'));
+            number = number.zip(digit).map(|(number, digit)| number * 10 + digit).filter(|_| at - start < 3);
+            at += 1;
+        }
+        match number.filter(|_| at > start) {
+            Some(number) => {
+                chain = (chain << 10 | number) & ((1 << 40) - 1);
+                starts[count % 4] = start;
+                count += 1;
+                if count >= 4 {
+                    visit(finish((chain ^ SEED).wrapping_mul(PRIME)), starts[count % 4]..at);
+                }
+            }
+            None => count = 0,
+        }
+        if text.get(at) != Some(&b'.') || !text.get(at + 1).is_some_and(|byte| token::is_token_byte(*byte)) {
+            count = 0;
+        }
+        at += 1;
+    }
+}
+
 /// A byte of the shape of a token: digits are all alike, letters without case.
 fn shape_byte(byte: u8) -> u8 {
     if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() }
@@ -94,12 +127,36 @@ pub(super) struct Tokens {
     range: Option<(u64, u64)>,
     shapes: BTreeSet<Vec<u8>>,
     last_shape: Vec<u8>,
+    /// Within a column: whether a value of it is an address as a whole. Such are not indexed, the column is marked.
+    has_whole_address: Option<bool>,
 }
 
 impl Tokens {
     /// Takes nothing.
     pub(super) fn none() -> Self {
         Tokens { ignore: true, ..Tokens::default() }
+    }
+
+    /// What comes next is one column, until [`Tokens::end_column`].
+    pub(super) fn begin_column(&mut self) {
+        self.has_whole_address = Some(false);
+    }
+
+    /// Whether a value of the column is an address as a whole.
+    pub(super) fn end_column(&mut self) -> bool {
+        self.has_whole_address.take().unwrap_or(false)
+    }
+
+    /// Adds the addresses in a text, beside its tokens.
+    pub(super) fn add_addresses(&mut self, text: &[u8]) {
+        let dotted = |at: usize| at > 0 && text[at - 1].is_ascii_digit();
+        if self.ignore || memchr::memchr_iter(b'.', text).filter(|at| dotted(*at)).nth(2).is_none() {
+            return;
+        }
+        addresses(text, |hash, range| match &mut self.has_whole_address {
+            Some(has) if range == (0..text.len()) => *has = true,
+            _ => self.insert(hash),
+        });
     }
 
     /// Says of which kind the values are that come next.
@@ -173,6 +230,8 @@ impl Tokens {
             if same {
                 continue;
             }
+            // A time of that look is not indexed either.
+            addresses(text, |_, _| self.has_whole_address = Some(true));
             self.last_shape.clear();
             self.last_shape.extend(text.iter().map(|byte| shape_byte(*byte)));
             token::tokens(&self.last_shape, |shape| {
@@ -204,6 +263,7 @@ impl Tokens {
     }
 
     fn add_plain(&mut self, text: &[u8]) {
+        self.add_addresses(text);
         if self.measures {
             self.add_measures(text);
             return;

@@ -220,6 +220,18 @@ impl Segment {
         Heads::open(self.body.clone(), index)?.tally(field, predicate)
     }
 
+    /// Reads every byte of the file and puts every row together.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        self.body.verify_chunks()?;
+        for index in 0..self.body.meta.groups.len() {
+            self.group(index)?.batches()?;
+        }
+        Ok(())
+    }
+
     /// Opens a group; its columns are read when they are asked for.
     ///
     /// # Errors

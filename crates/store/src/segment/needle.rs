@@ -11,7 +11,7 @@ use sawlog_model::{FieldValue, Kind, Test, token};
 use super::bits::Bits;
 use super::column::{Column, Lists, Printed, Strings};
 use super::cursor::Damage;
-use super::times;
+use super::{index, times};
 
 /// From so many entries on what was found in a dictionary is remembered.
 pub(super) const LARGE_DICTIONARY: usize = 256;
@@ -45,6 +45,8 @@ pub(super) struct Text<'a> {
     pub(super) spans: Vec<(usize, usize)>,
     /// It is (part of) one token, so that it cannot stand across two parts of a line.
     pub(super) single: bool,
+    /// Hashes of the addresses that a matching text must hold as a whole.
+    pub(super) addresses: Vec<u32>,
 }
 
 impl<'a> Needle<'a> {
@@ -398,7 +400,11 @@ impl<'a> Text<'a> {
         let single = spans.first() == Some(&(0, bytes.len()));
         let whole = |start, end| word || (start > 0 && end < bytes.len());
         let tokens = spans.iter().map(|(start, end)| (&bytes[*start..*end], whole(*start, *end))).collect();
-        Some(Text { bytes, fold, word, search: Search::new(bytes, fold), tokens, spans, single })
+        let mut addresses = Vec::new();
+        index::addresses(bytes, |hash, range| {
+            addresses.extend((word || (range.start > 0 && range.end < bytes.len())).then_some(hash));
+        });
+        Some(Text { bytes, fold, word, search: Search::new(bytes, fold), tokens, spans, single, addresses })
     }
 
     pub(super) fn is_in(&self, text: &[u8]) -> bool {

@@ -1,75 +1,115 @@
 //! Offsets of the rows of a group: most follow from the row before. Knows nothing of predicates.
 
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use super::cursor::{Cursor, Damage};
 use super::group::{Group, once};
-use super::{GroupMeta, ints, stream};
+use super::{GroupMeta, SourceRun, ints, stream};
 use crate::StoreError;
 
+/// Of so many rows whose offsets follow from their lengths the first has its offset written, so that for one row only
+/// these are put together.
+pub(super) const STRETCH: usize = 512;
+
+/// Where the stretches of a run begin, without its first.
+pub(super) fn anchors(run: &SourceRun) -> impl Iterator<Item = usize> + use<> {
+    let (start, rows) = (run.start as usize, run.rows as usize);
+    (start..start + rows).step_by(STRETCH).skip(1)
+}
+
 /// How offsets follow from each other.
-pub(super) struct OffsetRules {
-    by_length: Vec<bool>,
+pub(super) struct Offsets {
+    stretches: Vec<Stretch>,
     /// Rows whose offset is not what the rule says, and by how much.
     exceptions: Vec<(usize, u64)>,
 }
 
+/// Rows that follow from their first.
+struct Stretch {
+    start: usize,
+    end: usize,
+    first: u64,
+    /// By the length of the row before, else by one.
+    by_length: bool,
+    offsets: OnceLock<Vec<u64>>,
+}
+
 impl Group {
-    /// Offsets of all rows.
+    /// The offset of a row.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn offsets(&self) -> Result<Arc<Vec<u64>>, StoreError> {
-        once(&self.offsets, || {
-            let mut offsets = Vec::with_capacity(self.rows());
+    pub fn offset(&self, row: usize) -> Result<u64, StoreError> {
+        let offsets = once(&self.offsets, || {
             let body = self.body.stream(stream::OFFSETS, self.number as u32 + 1)?;
             let mut head = Cursor::new(&self.heads.bytes()[self.heads.places().offsets..]);
-            let rules = OffsetRules::read(self.meta(), &mut head, &mut Cursor::new(&body));
-            let rules = rules.map_err(|damage| self.body.damaged(damage))?;
-            let mut exceptions = rules.exceptions.iter().peekable();
-            let mut line = Vec::new();
-            for (run, by_length) in self.meta().runs.iter().zip(&rules.by_length) {
-                let mut next = run.first;
-                for row in run.start as usize..(run.start + run.rows) as usize {
-                    if let Some((_, difference)) = exceptions.next_if(|(at, _)| *at == row) {
-                        next = next.wrapping_add(*difference);
-                    }
-                    offsets.push(next);
-                    let length = if *by_length {
-                        line.clear();
-                        self.render(row, &mut line)?;
-                        line.len() as u64
-                    } else {
-                        1
-                    };
-                    next = next.wrapping_add(length);
-                }
+            let offsets = Offsets::read(self.meta(), &mut head, &mut Cursor::new(&body));
+            offsets.map_err(|damage| self.body.damaged(damage))
+        })?;
+        let at = offsets.stretches.partition_point(|stretch| stretch.start <= row).saturating_sub(1);
+        let missing = || self.body.damaged(Damage::Bytes("a row is in no run"));
+        let stretch = offsets.stretches.get(at).ok_or_else(missing)?;
+        let of_stretch = once(&stretch.offsets, || self.offsets_of(stretch, &offsets.exceptions))?;
+        of_stretch.get(row - stretch.start).copied().ok_or_else(missing)
+    }
+
+    fn offsets_of(&self, stretch: &Stretch, exceptions: &[(usize, u64)]) -> Result<Vec<u64>, StoreError> {
+        let after_first = exceptions.partition_point(|(at, _)| *at <= stretch.start);
+        let mut exceptions = exceptions[after_first..].iter().peekable();
+        let mut offsets = Vec::with_capacity(stretch.end - stretch.start);
+        let (mut next, mut line) = (stretch.first, Vec::new());
+        for row in stretch.start..stretch.end {
+            if let Some((_, difference)) = exceptions.next_if(|(at, _)| *at == row) {
+                next = next.wrapping_add(*difference);
             }
-            Ok(Arc::new(offsets))
-        })
-        .cloned()
+            offsets.push(next);
+            let length = if stretch.by_length {
+                line.clear();
+                self.render(row, &mut line)?;
+                line.len() as u64
+            } else {
+                1
+            };
+            next = next.wrapping_add(length);
+        }
+        Ok(offsets)
     }
 }
 
-impl OffsetRules {
+impl Offsets {
     /// Passes over them.
     pub(super) fn skip(meta: &GroupMeta, head: &mut Cursor<'_>) -> Result<(), Damage> {
-        head.take(meta.runs.len())?;
+        let by_length = Offsets::by_length(meta, head)?;
         let count = head.varint()? as usize;
         ints::size(count, head)?;
         ints::size(count, head)?;
+        ints::size(Offsets::anchors(meta, &by_length), head)?;
         Ok(())
     }
 
-    fn read(meta: &GroupMeta, head: &mut Cursor<'_>, body: &mut Cursor<'_>) -> Result<OffsetRules, Damage> {
-        let by_length =
-            meta.runs.iter().map(|_| Ok(head.byte()? != 0)).collect::<Result<Vec<_>, Damage>>()?;
+    fn by_length(meta: &GroupMeta, head: &mut Cursor<'_>) -> Result<Vec<bool>, Damage> {
+        meta.runs.iter().map(|_| Ok(head.byte()? != 0)).collect()
+    }
+
+    /// How many offsets are written.
+    fn anchors(meta: &GroupMeta, by_length: &[bool]) -> usize {
+        meta.runs
+            .iter()
+            .zip(by_length)
+            .filter(|(_, by_length)| **by_length)
+            .map(|(run, _)| anchors(run).count())
+            .sum()
+    }
+
+    fn read(meta: &GroupMeta, head: &mut Cursor<'_>, body: &mut Cursor<'_>) -> Result<Offsets, Damage> {
+        let by_length = Offsets::by_length(meta, head)?;
         let count = head.varint()? as usize;
         if count > meta.rows as usize {
             return Err(Damage::Bytes("more offsets than rows"));
         }
         let at = ints::decode(count, head, body)?;
         let differences = ints::decode(count, head, body)?;
+        let mut steps = ints::decode(Offsets::anchors(meta, &by_length), head, body)?.into_iter();
         let mut row = 0usize;
         let exceptions = at
             .into_iter()
@@ -79,6 +119,21 @@ impl OffsetRules {
                 (row, difference as u64)
             })
             .collect();
-        Ok(OffsetRules { by_length, exceptions })
+        let mut stretches = Vec::new();
+        for (run, by_length) in meta.runs.iter().zip(by_length) {
+            let end = (run.start + run.rows) as usize;
+            let (mut start, mut first) = (run.start as usize, run.first);
+            let mut push = |start, end, first| {
+                stretches.push(Stretch { start, end, first, by_length, offsets: OnceLock::new() });
+            };
+            if by_length {
+                for (anchor, step) in anchors(run).zip(&mut steps) {
+                    push(start, anchor, first);
+                    (start, first) = (anchor, first.wrapping_add(step as u64));
+                }
+            }
+            push(start, end, first);
+        }
+        Ok(Offsets { stretches, exceptions })
     }
 }

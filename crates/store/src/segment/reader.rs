@@ -45,6 +45,8 @@ pub(super) struct Body {
     pub(super) time_shapes: Vec<Vec<u8>>,
     /// Integers of each group that are not indexed, least and largest.
     pub(super) ranges: Vec<(u64, u64)>,
+    /// Columns with values that are addresses as a whole, which are not indexed.
+    pub(super) addressed: Vec<u32>,
     pub(super) index: Index,
     /// That of what stands in no dictionary and no template.
     pub(super) text_index: Index,
@@ -99,6 +101,7 @@ impl Body {
             (0..cursor.count()?).map(|_| Ok(cursor.bytes()?.to_vec())).collect::<Result<Vec<_>, Damage>>()?;
         let ranges = meta.groups.iter().map(|_| Ok((cursor.varint()?, cursor.varint()?)));
         let ranges = ranges.collect::<Result<Vec<_>, Damage>>()?;
+        let addressed = (0..cursor.count()?).map(|_| cursor.u32()).collect::<Result<Vec<_>, Damage>>()?;
         let index = Index::read(&mut cursor)?;
         let text_index = Index::read(&mut cursor)?;
         let (chunks, places) = chunk::read_table(&mut cursor, footer::HEAD as u64)?;
@@ -122,6 +125,7 @@ impl Body {
             sources,
             time_shapes,
             ranges,
+            addressed,
             index,
             text_index,
             chunks,
@@ -209,8 +213,13 @@ impl Body {
             return Err(self.damaged(Damage::Bytes("a chunk has another length than the footer says")));
         }
         let bytes = Bytes::from(raw);
-        self.cache.put(key, Part::Chunk(bytes.clone()), bytes.len());
+        self.cache.put_chunk(key, bytes.clone(), meta.one_group);
         Ok(bytes)
+    }
+
+    /// Reads and unpacks every chunk.
+    pub(super) fn verify_chunks(&self) -> Result<(), StoreError> {
+        (0..self.chunks.len()).try_for_each(|number| self.chunk(number as u32).map(drop))
     }
 
     /// A list of strings that the segment has once.

@@ -159,7 +159,7 @@ impl Group {
         let runs = &self.meta().runs;
         let at = runs.partition_point(|run| run.start as usize <= row).saturating_sub(1);
         let range = &self.body.meta.sources[runs[at].source as usize];
-        let offset = if with_offset { self.offsets()?[row] } else { 0 };
+        let offset = if with_offset { self.offset(row)? } else { 0 };
         Ok(Address { source: range.source, epoch: range.epoch, offset })
     }
 
@@ -177,7 +177,7 @@ impl Group {
             address: self.address(row, with_offset)?,
             tenant: self.body.meta.tenant,
             marks: self.shapes[self.codes[row] as usize].skeleton.marks,
-            context: self.context(row),
+            context: self.context(row)?,
         })
     }
 
@@ -205,7 +205,7 @@ impl Group {
             address: view.address,
             tenant: view.tenant,
             marks: view.marks,
-            context: self.context(row).clone(),
+            context: self.context(row)?.clone(),
             fields,
         })
     }

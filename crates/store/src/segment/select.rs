@@ -7,6 +7,7 @@ use super::bits::Bits;
 use super::column::Column;
 use super::fields::Role;
 use super::group::{Group, Values};
+use super::index::Index;
 use super::literal;
 use super::needle::{Needle, Reading};
 use super::reader::Body;
@@ -140,7 +141,7 @@ impl Group {
             kept.or(&self.by_context(&bare, |context| {
                 let text = |text: &str| FieldValue::Text(text.as_bytes().to_vec().into());
                 context.get(name).is_some_and(|value| test.keeps_value(&text(value)))
-            }));
+            })?);
         }
         let mut columns: Vec<u32> = slots.iter().flatten().map(|(column, _)| *column).collect();
         columns.sort_unstable();
@@ -206,27 +207,11 @@ impl Group {
         Ok(kept)
     }
 
-    /// Of `rows`, those with a context that passes.
-    fn by_context(&self, rows: &Bits, passes: impl Fn(&sawlog_model::Context) -> bool) -> Bits {
-        let ids = self.context_ids();
-        let passing: Vec<u32> =
-            ids.iter().copied().filter(|id| passes(&self.body.contexts[*id as usize])).collect();
-        if passing.len() == ids.len() {
-            return rows.clone();
-        }
-        let mut kept = Bits::none(self.rows());
-        if !passing.is_empty() {
-            let hits = rows.iter().filter(|row| passing.binary_search(&self.context_id(*row)).is_ok());
-            hits.for_each(|row| kept.set(row));
-        }
-        kept
-    }
-
     /// [`Predicate::Any`].
     fn any(&self, predicate: &Predicate, test: &Test, mut rows: Bits) -> Result<Bits, StoreError> {
         let mut kept = self.by_context(&rows, |context| {
             context.get("_tag").is_some_and(|tag| test.keeps_text(tag.as_bytes()))
-        });
+        })?;
         rows.subtract(&kept);
         let whole = self.of_shapes(&rows, |_, shape| shape.skeleton.whole);
         kept.or(&self.one_by_one(predicate, &whole)?);
@@ -454,6 +439,14 @@ impl Body {
                 return Ok(false);
             }
         }
+        // Where a column has values that are addresses as a whole, columns must be asked.
+        if self.addressed.is_empty() {
+            for hash in Needle::new(test).text.map(|text| text.addresses).unwrap_or_default() {
+                if !self.may_hold_hash(group, hash)? {
+                    return Ok(false);
+                }
+            }
+        }
         let Some(alternatives) = needed_tokens(test) else { return Ok(true) };
         for tokens in alternatives {
             let mut all = true;
@@ -481,20 +474,30 @@ impl Body {
         if self.time_shapes.contains(&index::shape(token)) {
             return Ok(true);
         }
-        let in_index = |index, pages| {
-            let pages = self.stream(pages, 0)?;
-            index::Index::may_hold(index, &pages, hash, group, self.meta.groups.len())
-                .map_err(|damage| self.damaged(damage))
-        };
-        Ok(in_index(&self.index, stream::INDEX)? || in_index(&self.text_index, stream::TEXT_INDEX)?)
+        self.may_hold_hash(group, hash)
+    }
+
+    /// Whether the indexes have the hash for this group.
+    pub(super) fn may_hold_hash(&self, group: usize, hash: u32) -> Result<bool, StoreError> {
+        Ok(self.is_in_pages(&self.index, stream::INDEX, hash, group)?
+            || self.is_in_pages(&self.text_index, stream::TEXT_INDEX, hash, group)?)
     }
 
     /// Whether the text of the group (what stands in no dictionary and no template) may have the token, not all digits.
     pub(super) fn may_be_in_text(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
         let Some(hash) = index::hash(token) else { return Ok(true) };
-        let pages = self.stream(stream::TEXT_INDEX, 0)?;
-        let groups = self.meta.groups.len();
-        self.text_index.may_hold(&pages, hash, group, groups).map_err(|damage| self.damaged(damage))
+        self.is_in_pages(&self.text_index, stream::TEXT_INDEX, hash, group)
+    }
+
+    /// Whether a dictionary or template of the group may have the token, not all digits.
+    pub(super) fn may_be_in_dictionaries(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
+        let Some(hash) = index::hash(token) else { return Ok(true) };
+        self.is_in_pages(&self.index, stream::INDEX, hash, group)
+    }
+
+    fn is_in_pages(&self, index: &Index, pages: u32, hash: u32, group: usize) -> Result<bool, StoreError> {
+        let found = index.may_hold(&self.stream(pages, 0)?, hash, group, self.meta.groups.len());
+        found.map_err(|damage| self.damaged(damage))
     }
 }
 

@@ -26,6 +26,9 @@ impl Heads {
         if kind == Kind::Bool {
             return Ok(false);
         }
+        if self.lacks_address(column, needle, reading)? {
+            return Ok(true);
+        }
         let escaped = matches!(kind, Kind::Json | Kind::JsonText);
         let looks = Looks {
             kind,
@@ -52,6 +55,11 @@ impl Heads {
             Ok::<bool, StoreError>(!probe.may_be_in(looks.kind, &in_text()?))
         };
         let none_of = |probe: &Probe<'_>, column, part| {
+            if let Some(word) = &looks.word
+                && self.is_in_no_dictionary(column, word, looks.reading)?
+            {
+                return Ok(true);
+            }
             let strings = self.body.strings(stream::of_column(column, part))?;
             Ok::<bool, StoreError>(strings.is_none_or(|all| !probe.may_be_in_any(looks.kind, &all)))
         };
@@ -72,9 +80,8 @@ impl Heads {
                     && no_text(word)?
             }
             (tag::EQUAL, word, Some(piece)) if word.is_some() || !looks.number => {
-                let base = leader.checked_sub(2).filter(|base| *base < u64::from(column));
-                let base = base.ok_or_else(|| damaged(Damage::Bytes("a base is missing")))? as u32;
-                let head = self.of_column(base).ok_or_else(|| damaged(Damage::Bytes("a base is missing")))?;
+                let base = self.base(column, leader)?;
+                let head = self.of_column(base).unwrap_or_default();
                 no_text(piece)? && self.cannot_look_so(base, head, looks)?
             }
             (tag::CONSTANT | tag::DICTIONARY | tag::PLAIN, _, Some(piece)) => no_text(piece)?,
@@ -95,16 +102,66 @@ impl Heads {
         }
     }
 
-    /// Whether the index says that the group's text does not have the probe as a token. It knows the tokens of values as
-    /// they are read; times and whole rows are not its business.
+    /// Whether the index says that the group's text does not have the probe as a token.
     fn is_in_no_index(&self, column: u32, probe: &Probe<'_>, reading: Reading) -> Result<bool, StoreError> {
-        let field = &self.body.fields[column as usize];
-        let known = match field.role {
+        let indexed = probe.is_token && self.is_indexed(column, reading);
+        Ok(indexed && !self.body.may_be_in_text(self.number, probe.bytes)?)
+    }
+
+    /// The same of the group's dictionaries and templates.
+    fn is_in_no_dictionary(
+        &self,
+        column: u32,
+        probe: &Probe<'_>,
+        reading: Reading,
+    ) -> Result<bool, StoreError> {
+        let indexed = probe.is_token && self.is_indexed(column, reading);
+        Ok(indexed && !self.body.may_be_in_dictionaries(self.number, probe.bytes)?)
+    }
+
+    /// Whether the indexes know the column: they know the tokens of values as they are read; times and whole rows are not
+    /// their business.
+    fn is_indexed(&self, column: u32, reading: Reading) -> bool {
+        match self.body.fields[column as usize].role {
             Role::Field(Kind::Text) | Role::Line => true,
             Role::Field(Kind::JsonText) => reading == Reading::Decoded,
             _ => false,
-        };
-        Ok(known && probe.is_token && !self.body.may_be_in_text(self.number, probe.bytes)?)
+        }
+    }
+
+    /// Whether the needle has an address that no value of the column does.
+    fn lacks_address(&self, column: u32, needle: &Needle<'_>, reading: Reading) -> Result<bool, StoreError> {
+        let addresses = needle.text.as_ref().map_or(&[][..], |text| &text.addresses);
+        if addresses.is_empty() || !self.is_indexed(column, reading) || self.is_addressed(column)? {
+            return Ok(false);
+        }
+        for hash in addresses {
+            if !self.body.may_hold_hash(self.number, *hash)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether values of the column may be addresses as a whole.
+    fn is_addressed(&self, column: u32) -> Result<bool, StoreError> {
+        if self.body.addressed.binary_search(&column).is_ok() {
+            return Ok(true);
+        }
+        let damaged = |damage| self.body.damaged(damage);
+        let mut head = Cursor::new(self.of_column(column).unwrap_or_default());
+        let (leader, tag) = (head.varint().map_err(damaged)?, head.byte().map_err(damaged)?);
+        match tag {
+            tag::EQUAL => self.is_addressed(self.base(column, leader)?),
+            _ => Ok(false),
+        }
+    }
+
+    /// The column that one is nearly equal to.
+    fn base(&self, column: u32, leader: u64) -> Result<u32, StoreError> {
+        let base = leader.checked_sub(2).filter(|base| *base < u64::from(column));
+        let missing = || self.body.damaged(Damage::Bytes("a base is missing"));
+        Ok(base.filter(|base| self.of_column(*base as u32).is_some()).ok_or_else(missing)? as u32)
     }
 
     /// Whether a time may hold the probe: its digits and letters look like part of a token of a time.

@@ -33,11 +33,14 @@ pub(super) struct Skeleton {
 #[derive(Default)]
 pub(super) struct Outline {
     pub(super) bytes: Vec<u8>,
+    /// A dot between digits stands at the edge of a slot.
+    pub(super) dotted: bool,
 }
 
 impl Outline {
     pub(super) fn begin(&mut self, marks: Marks) {
         self.bytes.clear();
+        self.dotted = false;
         self.bytes.extend_from_slice(&[0, marks.0]);
     }
 

@@ -14,7 +14,8 @@ use super::fields::{self, Role};
 use super::interner::Interner;
 use super::leaders::Leaders;
 use super::{
-    Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, stream,
+    Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, offsets,
+    stream,
 };
 use crate::FieldCount;
 
@@ -37,6 +38,8 @@ pub struct SegmentWriter {
     /// Integers of each group that are not indexed, least and largest.
     ranges: Vec<Option<(u64, u64)>>,
     time_shapes: BTreeSet<Vec<u8>>,
+    /// Columns with values that are addresses as a whole.
+    addressed: BTreeSet<u32>,
 }
 
 impl SegmentWriter {
@@ -57,6 +60,7 @@ impl SegmentWriter {
             tokens: Default::default(),
             ranges: Vec::new(),
             time_shapes: BTreeSet::new(),
+            addressed: BTreeSet::new(),
         }
     }
 
@@ -108,7 +112,11 @@ impl SegmentWriter {
                 let kind = if role == Role::Raw { Kind::Json } else { role.kind() };
                 let input =
                     Input { number: number as u32, kind, values: list, rows, times: &times, nested: false };
+                tokens.begin_column();
                 let counted = self.put_column(group, &input, &mut leaders, &mut heads, &mut tokens);
+                if tokens.end_column() {
+                    self.addressed.insert(number as u32);
+                }
                 if !counted.is_empty() {
                     put_varint(&mut counts, number as u64 + 1);
                     counts.extend_from_slice(&counted);
@@ -119,6 +127,7 @@ impl SegmentWriter {
         for (kind, value) in &values.loose {
             tokens.of_kind(*kind).add_text(value);
         }
+        values.dotted.iter().for_each(|line| tokens.add_addresses(line));
         self.chunks.put(stream::HEADS, StreamKey { stream: stream::HEADS, group }, &heads);
         self.chunks.put(stream::COUNTS, StreamKey { stream: stream::COUNTS, group }, &counts);
         self.time_shapes.extend(tokens.shapes().map(<[u8]>::to_vec));
@@ -170,6 +179,8 @@ impl SegmentWriter {
             put_varint(&mut body, least);
             put_varint(&mut body, most);
         }
+        put_varint(&mut body, self.addressed.len() as u64);
+        self.addressed.iter().for_each(|column| put_varint(&mut body, u64::from(*column)));
         body.extend_from_slice(&index);
         let mut bytes = self.chunks.finish(&mut body);
         footer::seal(&body, &mut bytes);
@@ -249,10 +260,11 @@ impl SegmentWriter {
         self.chunks.put(stream, StreamKey { stream, group }, &body);
     }
 
-    /// Writes the offsets that differ from what the row before says: its offset plus its length, or plus one.
+    /// Writes the offsets that differ from what the row before says: its offset plus its length, or plus one; and where
+    /// the length says, now and then how far offsets have come.
     fn put_offsets(&mut self, group: u32, rows: &[RowRef<'_>], runs: &[SourceRun], heads: &mut Vec<u8>) {
         let offset = |index: usize| rows[index].row().offset;
-        let (mut at, mut differences) = (Vec::new(), Vec::new());
+        let (mut at, mut differences, mut covered) = (Vec::new(), Vec::new(), Vec::new());
         let mut last = 0;
         for run in runs {
             let inner = run.start as usize + 1..(run.start + run.rows) as usize;
@@ -260,6 +272,10 @@ impl SegmentWriter {
                 inner.clone().filter(|index| offset(*index) == offset(index - 1).wrapping_add(1)).count();
             let by_length = steps * 2 < inner.len();
             heads.push(u8::from(by_length));
+            if by_length {
+                let step = |anchor| offset(anchor).wrapping_sub(offset(anchor - offsets::STRETCH)) as i64;
+                covered.extend(offsets::anchors(run).map(step));
+            }
             for index in inner {
                 let length = if by_length { u64::from(rows[index - 1].row().len) } else { 1 };
                 let difference = offset(index).wrapping_sub(offset(index - 1).wrapping_add(length));
@@ -274,6 +290,7 @@ impl SegmentWriter {
         let mut body = Vec::new();
         ints::encode(&at, heads, &mut body);
         ints::encode(&differences, heads, &mut body);
+        ints::encode(&covered, heads, &mut body);
         self.chunks.put(stream::OFFSETS, StreamKey { stream: stream::OFFSETS, group }, &body);
     }
 
