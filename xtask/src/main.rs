@@ -29,9 +29,10 @@ cargo xtask fmt [--check]     format every tracked Rust file
 cargo xtask test [--fast]     install what the tests need, run all tests, close with the counts
                               (--fast: only the Rust tests)
 cargo xtask dist              the agent as a static executable and as a Debian package
-cargo xtask bench [SET…]      measure against the peers that are installed; prints Markdown
-                              (forward: only forwarding; amqp: ten minutes of
-                              events from RabbitMQ)";
+cargo xtask bench [PART…] [SET…]
+                              measure against the peers that are installed; prints Markdown (parts: store, queries,
+                              weight, forward, and amqp: ten minutes of events from
+                              RabbitMQ; without one, all but the last)";
 
 fn main() -> ExitCode {
     match run() {

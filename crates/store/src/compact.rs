@@ -128,7 +128,7 @@ impl Engine {
             let picked = merge.next_group(goes)?;
             if let Some(picked) = &picked {
                 let mut rows: Vec<RowRef<'_>> = picked.iter().map(Picked::row).collect();
-                output.get_or_insert_with(|| Output::new(tenant, effort)).add(&mut rows);
+                output.get_or_insert_with(|| Output::anew(tenant, effort)).add(&mut rows);
             }
             let raw_bytes = output.as_ref().map_or(0, |output| output.raw_bytes);
             done(written + raw_bytes);

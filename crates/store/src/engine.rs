@@ -13,7 +13,7 @@ use sawlog_sys::{Lock, Sys};
 use crate::catalogue::{Catalogue, Change};
 use crate::handle::{Handle, Shelf};
 use crate::memtable::Memtable;
-use crate::{Options, StoreError};
+use crate::{Options, StoreError, Written};
 
 /// How long a file stays after the last commit that named it: another process may be about to open it.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -52,6 +52,8 @@ pub(crate) struct Engine {
     pub filled: Condvar,
     pub dead: Mutex<Vec<Dead>>,
     pub next_segment: AtomicU64,
+    /// What flushes wrote, and what was written anew.
+    pub written: Mutex<(Written, Written)>,
     /// Wall clock and monotonic clock at the start: they tell a jump of the former.
     pub started: (Nanos, Duration),
     _lock: Option<Box<dyn Lock>>,
@@ -100,6 +102,7 @@ impl Engine {
             filled: Condvar::new(),
             dead: Mutex::new(Vec::new()),
             next_segment,
+            written: Mutex::default(),
             started: (sys.clock.now(), sys.clock.monotonic()),
             _lock: held,
         })

@@ -97,7 +97,7 @@ impl Engine {
 
     /// Makes a segment durable under a number of its own. It does not count before a commit names it.
     pub fn write_segment(&self, output: Output) -> Result<Arc<Handle>, StoreError> {
-        let Output { tenant, effort, writer, newest, .. } = output;
+        let Output { tenant, effort, writer, newest, anew, .. } = output;
         let Encoded { bytes, meta } = writer.finish();
         let number = self.next_segment.fetch_add(1, Ordering::SeqCst);
         let entry = SegmentEntry {
@@ -121,6 +121,7 @@ impl Engine {
             fs.sync_dir(&dir)
         };
         let opened = written()
+            .inspect(|()| self.note_written(anew, &entry))
             .map_err(|error| StoreError::io(&path, error))
             // What was written is read back before anything relies on it.
             .and_then(|()| open_segment(&self.shelf, &path, &entry));
@@ -132,6 +133,13 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    fn note_written(&self, anew: bool, entry: &SegmentEntry) {
+        let mut written = lock(&self.written);
+        let of_sort = if anew { &mut written.1 } else { &mut written.0 };
+        of_sort.raw_bytes += entry.raw_bytes;
+        of_sort.bytes += entry.stored_bytes;
     }
 
     /// Removes segments that no commit was asked to name.
@@ -149,6 +157,8 @@ pub(crate) struct Output {
     effort: Effort,
     writer: SegmentWriter,
     newest: Nanos,
+    /// Its rows were in segments before.
+    anew: bool,
     /// Bytes of lines so far.
     pub raw_bytes: u64,
     /// Rows so far.
@@ -156,9 +166,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// One for rows that come from memory.
     pub fn new(tenant: Tenant, effort: Effort) -> Self {
         let writer = SegmentWriter::new(tenant, effort);
-        Output { tenant, effort, writer, newest: Nanos::MIN, raw_bytes: 0, rows: 0 }
+        Output { tenant, effort, writer, newest: Nanos::MIN, anew: false, raw_bytes: 0, rows: 0 }
+    }
+
+    /// One for rows that come from other segments.
+    pub fn anew(tenant: Tenant, effort: Effort) -> Self {
+        Output { anew: true, ..Output::new(tenant, effort) }
     }
 
     /// Adds rows that fit a group; groups come in the order of time.

@@ -148,6 +148,20 @@ pub struct Stats {
     pub first_time: Nanos,
     /// Last time.
     pub last_time: Nanos,
+    /// What was written by flushing since the store was opened.
+    pub flushed: Written,
+    /// What was written anew by compaction, deletion and repair since then: this beside what was flushed is how often a
+    /// byte is written.
+    pub rewritten: Written,
+}
+
+/// Bytes that went into segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Of lines.
+    pub raw_bytes: u64,
+    /// Of files.
+    pub bytes: u64,
 }
 
 /// A segment, as the catalogue knows it.

@@ -118,7 +118,7 @@ impl Engine {
     fn salvage(&self, of: &SegmentInfo) -> Result<Vec<Arc<Handle>>, StoreError> {
         let handle = self.every_handle().into_iter().find(|handle| handle.entry.number == of.number);
         let Some(Ok(segment)) = handle.map(|handle| self.open_anew(&handle)) else { return Ok(Vec::new()) };
-        let mut output = Output::new(of.tenant, if of.strong { Effort::Strong } else { Effort::Cheap });
+        let mut output = Output::anew(of.tenant, if of.strong { Effort::Strong } else { Effort::Cheap });
         for group in 0..segment.meta().groups.len() {
             let Ok(batches) = segment.group(group).and_then(|group| group.batches()) else { continue };
             let mut rows: Vec<RowRef<'_>> = batches.iter().flat_map(|batch| batch.iter()).collect();

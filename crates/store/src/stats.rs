@@ -36,6 +36,7 @@ impl Engine {
             };
         }
         if of.is_none() {
+            (stats.flushed, stats.rewritten) = *lock(&self.written);
             stats.stored_bytes += lock(&self.catalogue).stored_bytes();
         }
         if stats.records == 0 {

@@ -1,4 +1,4 @@
-//! Import: processor seconds and bytes on disk per set, beside zstd and VictoriaLogs.
+//! Import: processor seconds and bytes on disk per set, with what of them is index, beside zstd and VictoriaLogs.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -19,18 +19,42 @@ pub(super) struct Stored {
 struct Row {
     name: &'static str,
     raw: u64,
-    zstd3: u64,
-    zstd19: u64,
+    zstd: [u64; 3],
     import: Cost,
     compact: Cost,
     flushed: u64,
     compacted: u64,
+    /// Of these, the bytes of indexes.
+    index: u64,
     victoria: Option<(f64, u64)>,
     /// Events, first and last time, as `store stats` says them.
     content: String,
 }
 
-pub(super) fn run(bench: &Bench) -> Result<Vec<Stored>> {
+/// Bytes of a set, or of all.
+#[derive(Clone, Copy)]
+struct Sizes {
+    raw: u64,
+    zstd: [u64; 3],
+    /// 0 where it is not there.
+    victoria: u64,
+    flushed: u64,
+    compacted: u64,
+    index: u64,
+}
+
+impl Row {
+    fn sizes(&self) -> Sizes {
+        let Row { raw, zstd, flushed, compacted, index, .. } = *self;
+        Sizes { raw, zstd, victoria: self.victoria.map_or(0, |(_, bytes)| bytes), flushed, compacted, index }
+    }
+}
+
+/// How hard zstd tries, each over all files of a set as one stream.
+const ZSTD: [&[&str]; 3] = [&["-3"], &["-9"], &["-19", "--long=27"]];
+
+/// Imports the sets; with `tables` what that took is printed, beside zstd.
+pub(super) fn run(bench: &Bench, tables: bool) -> Result<Vec<Stored>> {
     let mut rows = Vec::new();
     let mut stores = Vec::new();
     for (name, folder) in &bench.sets {
@@ -43,22 +67,47 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Stored>> {
         let compact = cost(&[&sawlog, "store", "compact", "--data", &data_word])?;
         let compacted = size(&data)?;
         let peer = victoria::ingest(&bench.scratch.join(format!("victoria-{name}")), &raw)?;
-        rows.push(Row {
-            name,
-            raw: size(&raw)?,
-            zstd3: zstd(&raw, &["-3"])?,
-            zstd19: zstd(&raw, &["-19", "--long=27"])?,
-            import,
-            compact,
-            flushed,
-            compacted,
-            victoria: peer.as_ref().map(|peer| (peer.cpu, peer.bytes)),
-            content: content(&sawlog, &data_word)?,
-        });
+        if tables {
+            let mut packed = [0; ZSTD.len()];
+            for (bytes, arguments) in packed.iter_mut().zip(ZSTD) {
+                *bytes = zstd(&raw, arguments)?;
+            }
+            rows.push(Row {
+                name,
+                raw: size(&raw)?,
+                zstd: packed,
+                import,
+                compact,
+                flushed,
+                compacted,
+                index: index(&sawlog, &data_word)?,
+                victoria: peer.as_ref().map(|peer| (peer.cpu, peer.bytes)),
+                content: content(&sawlog, &data_word)?,
+            });
+        }
         stores.push(Stored { name, raw, sawlog: data, victoria: peer });
     }
-    print(&rows);
+    if tables {
+        print(&rows);
+    }
     Ok(stores)
+}
+
+/// Bytes of indexes, out of what `sawlog store inspect` says of each segment.
+fn index(sawlog: &str, data: &str) -> Result<u64> {
+    let inspect = |more: &[&str]| -> Result<String> {
+        let output = Command::new(sawlog).args(["store", "inspect", "--data", data]).args(more).output()?;
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let mut bytes = 0;
+    for segment in inspect(&[])?.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)) {
+        for line in inspect(&["--segment", segment])?.lines() {
+            if let Some((size, "index" | "index of text")) = line.trim().split_once("  ") {
+                bytes += size.parse::<u64>()?;
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 /// `1,234 | 2026-01-01T00:00:00Z | 2026-01-02T00:00:00Z`, out of `sawlog store stats`.
@@ -101,38 +150,38 @@ fn print(rows: &[Row]) {
     }
     println!("\n### Bytes on disk, MB\n");
     println!(
-        "| set | raw | zstd -3 | zstd -19 | VictoriaLogs | sawlog after import | after compaction | to VictoriaLogs | to zstd -19 |"
+        "| set | raw | zstd -3 | zstd -9 | zstd -19 --long=27 | VictoriaLogs | sawlog after import | after compaction | of it index | to VictoriaLogs | to zstd -19 |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let ratio =
         |a: u64, b: u64| if b == 0 { "–".to_owned() } else { format!("{:.2}", a as f64 / b as f64) };
-    let line = |name: &str, raw, zstd3, zstd19, victoria: u64, flushed, compacted| {
+    let line = |name: &str, sizes: Sizes| {
+        let Sizes { raw, zstd, victoria, flushed, compacted, index } = sizes;
         let peer = if victoria == 0 { "–".to_owned() } else { mb(victoria) };
         println!(
-            "| {name} | {} | {} | {} | {peer} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {peer} | {} | {} | {} | {} | {} |",
             mb(raw),
-            mb(zstd3),
-            mb(zstd19),
+            mb(zstd[0]),
+            mb(zstd[1]),
+            mb(zstd[2]),
             mb(flushed),
             mb(compacted),
+            mb(index),
             ratio(compacted, victoria),
-            ratio(compacted, zstd19),
+            ratio(compacted, zstd[2]),
         );
     };
-    for row in rows {
-        let victoria = row.victoria.map_or(0, |(_, bytes)| bytes);
-        line(row.name, row.raw, row.zstd3, row.zstd19, victoria, row.flushed, row.compacted);
-    }
-    let sum = |of: &dyn Fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
-    line(
-        "all",
-        sum(&|row| row.raw),
-        sum(&|row| row.zstd3),
-        sum(&|row| row.zstd19),
-        sum(&|row| row.victoria.map_or(0, |(_, bytes)| bytes)),
-        sum(&|row| row.flushed),
-        sum(&|row| row.compacted),
-    );
+    let sum = |of: &dyn Fn(&Sizes) -> u64| rows.iter().map(|row| of(&row.sizes())).sum::<u64>();
+    rows.iter().for_each(|row| line(row.name, row.sizes()));
+    let all = Sizes {
+        raw: sum(&|sizes| sizes.raw),
+        zstd: [0, 1, 2].map(|level| sum(&|sizes| sizes.zstd[level])),
+        victoria: sum(&|sizes| sizes.victoria),
+        flushed: sum(&|sizes| sizes.flushed),
+        compacted: sum(&|sizes| sizes.compacted),
+        index: sum(&|sizes| sizes.index),
+    };
+    line("all", all);
     println!("\n### Import\n");
     println!(
         "| set | sawlog CPU s | MB per CPU s | peak resident MB | compaction CPU s | VictoriaLogs CPU s | VictoriaLogs / sawlog |"
@@ -153,7 +202,7 @@ fn print(rows: &[Row]) {
             peer.map_or("–".to_owned(), |cpu| format!("{:.2}", cpu / row.import.cpu)),
         );
     }
-    let raw = sum(&|row| row.raw) as f64 / 1e6;
+    let raw = sum(&|sizes| sizes.raw) as f64 / 1e6;
     println!(
         "| all | {:.2} | {:.0} | | {:.2} | {:.2} | {:.2} |",
         all.0,

@@ -41,16 +41,25 @@ struct Bench {
     sets: Vec<(&'static str, &'static str)>,
 }
 
-/// Builds for release and measures the named sets (all without names), or, as `forward`, forwarding alone, or, as `amqp`, what
-/// comes from RabbitMQ.
+/// What can be measured by itself.
+const PARTS: [&str; 5] = ["store", "queries", "weight", "forward", "amqp"];
+
+/// Builds for release and measures: of the named sets (all without names of sets) the named parts (all without).
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
-    let (forward_alone, amqp_alone) = (names == ["forward"], names == ["amqp"]);
+    let (parts, sets): (Vec<&str>, Vec<&str>) =
+        names.iter().map(String::as_str).partition(|name| PARTS.contains(name));
+    let sets: Vec<_> =
+        SETS.iter().copied().filter(|(name, _)| sets.is_empty() || sets.contains(name)).collect();
+    if sets.is_empty() {
+        let known: Vec<_> = SETS.iter().map(|(name, _)| *name).collect();
+        bail!("no such set or part; there are: {} {}", PARTS.join(" "), known.join(" "));
+    }
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--release", "--locked"]).current_dir(root);
-    if forward_alone {
+    if parts == ["forward"] {
         build.args(["-p", "sawlog-agent"]);
     }
-    if amqp_alone {
+    if parts == ["amqp"] {
         build.args(["-p", "sawlog"]);
     }
     needs::succeed(&mut build)?;
@@ -61,25 +70,31 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         std::fs::remove_dir_all(&scratch)?;
     }
     std::fs::create_dir_all(&scratch)?;
-    if amqp_alone {
+    // It takes ten minutes, and only those who ask for it have the broker.
+    if parts.contains(&"amqp") {
         amqp::run(root, &sawlog, &scratch)?;
+    }
+    if parts == ["amqp"] {
         return Ok(true);
     }
     let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
-    if forward_alone {
-        forward::run(&Bench { sawlog, agent, logs, scratch, sets: Vec::new() })?;
-        return Ok(true);
-    }
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|have| have == name);
-    let sets: Vec<_> = SETS.iter().copied().filter(|(name, _)| wanted(name)).collect();
-    if sets.is_empty() {
-        bail!("no such set; there are: {}", SETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" "));
-    }
+    let wanted = |part| parts.is_empty() || parts.contains(&part);
+    let first = sets[0].0;
+    let needed = |name| {
+        wanted("store") || wanted("queries") && queries::ask(name) || wanted("weight") && name == first
+    };
+    let sets = sets.into_iter().filter(|(name, _)| needed(name)).collect();
     let bench = Bench { sawlog, agent, logs, scratch, sets };
-    let stores = import::run(&bench)?;
-    queries::run(&bench, &stores)?;
-    forward::run(&bench)?;
-    weight::run(&bench)?;
+    let stores = import::run(&bench, wanted("store"))?;
+    if wanted("queries") {
+        queries::run(&bench, &stores)?;
+    }
+    if wanted("forward") {
+        forward::run(&bench)?;
+    }
+    if wanted("weight") {
+        weight::run(&bench)?;
+    }
     Ok(true)
 }
 

@@ -98,6 +98,11 @@ const QUESTIONS: &[Question] = &[
 /// Each question is asked so often.
 const RUNS: u32 = 20;
 
+/// Whether a question is about the set.
+pub(super) fn ask(set: &str) -> bool {
+    QUESTIONS.iter().any(|question| question.set == set)
+}
+
 pub(super) fn run(bench: &Bench, stores: &[Stored]) -> Result<()> {
     println!("\n### Queries, milliseconds of processor time / on the clock (mean of {RUNS})\n");
     println!(

@@ -38,6 +38,12 @@ pub(crate) enum Question {
 /// The store of a directory on which no node runs: nothing in the directory is changed.
 pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
     let store = open_segments(sys, data)?;
+    take_journal(sys, data, &store)?;
+    Ok(store)
+}
+
+/// Gives the store what the journal holds beyond the segments.
+fn take_journal(sys: &Sys, data: &Path, store: &Store) -> Result<()> {
     let journal = data.join("journal");
     if sys.fs.metadata(&journal).is_ok() {
         let output = StoreOutput::new(store.clone());
@@ -45,7 +51,27 @@ pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
             sawlog_pipeline::replay(frame?, &output)?;
         }
     }
-    Ok(store)
+    Ok(())
+}
+
+/// Deletes what a search finds, with its bytes; returns how many events.
+pub(crate) fn delete(
+    sys: &Sys,
+    data: &Path,
+    query: &str,
+    since: Option<String>,
+    until: Option<String>,
+) -> Result<u64> {
+    if query.trim().is_empty() {
+        bail!("what to delete is not said; `*` is everything");
+    }
+    let now = sys.clock.now();
+    let (predicate, of_query) = sawlog_query::predicate(query, now)?;
+    let wanted = range(since, until, now)?.intersect(&of_query);
+    let store = Store::open(sys, data, Options::default())?;
+    // What is only in the journal becomes a segment first, or it would be back at the next start.
+    take_journal(sys, data, &store)?;
+    Ok(store.delete(Tenant::DEFAULT, wanted, &predicate)?)
 }
 
 /// For whom a directory is read: the tenant that the environment names, else the one that owns the node.

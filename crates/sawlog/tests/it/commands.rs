@@ -198,3 +198,44 @@ fn errors_name_the_place_and_the_remedy() {
     let said = words(sawlog().args(["search", "a | stast count()", "--data"]).arg(&data));
     assert!(said.contains("stats"), "{said}");
 }
+
+#[test]
+fn a_store_is_looked_at_mended_and_rid_of_what_is_not_to_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, log) = (folder.path().join("data"), folder.path().join("a.log"));
+    let lines: String =
+        (0..2_000).map(|n| format!("2026-01-02 03:04:05 INFO user{} did {n}\n", n % 4)).collect();
+    std::fs::write(&log, lines).unwrap();
+    import(&data, &[&log]);
+    let store = |action: &[&str]| {
+        let ended = output(sawlog().arg("store").args(action).arg("--data").arg(&data));
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (ended.status.success(), text(ended.stdout), text(ended.stderr))
+    };
+    let said = |(status, out, err): (bool, String, String)| {
+        assert!(status, "{err}");
+        out
+    };
+    assert!(said(store(&["inspect"])).contains("2000"));
+    assert!(said(store(&["inspect", "--segment", "0"])).contains("heads"));
+    assert!(!store(&["inspect", "--segment", "77"]).0);
+    assert!(said(store(&["verify"])).contains("can be read"));
+    let (status, _, error) = store(&["delete", " "]);
+    assert!(!status && error.contains("what to delete"), "{error}");
+    assert_eq!(said(store(&["delete", "user3", "--since", "2026-01-03"])), "0 events deleted\n");
+    assert_eq!(said(store(&["delete", "user3"])), "500 events deleted\n");
+    assert_eq!(stats(&data)["records"], 1_500);
+    // Read, not imported again: where the file stands is known.
+    import(&data, &[&log]);
+    assert_eq!(stats(&data)["records"], 1_500);
+    let segments = std::fs::read_dir(data.join("t0")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.max().unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[40] ^= 0x40;
+    std::fs::write(&segment, bytes).unwrap();
+    let (status, out, error) = store(&["verify"]);
+    assert!(!status && out.contains("is damaged") && error.contains("store repair"), "{out}{error}");
+    assert!(said(store(&["repair"])).contains("events are lost"));
+    assert!(data.join("quarantine/t0").join(segment.file_name().unwrap()).is_file());
+    assert!(said(store(&["verify"])).contains("can be read"));
+}

@@ -63,6 +63,17 @@ fn store(page: &mut Metrics, stats: &Stats) {
         page.family(name, "gauge", help);
         page.sample("", &[], value);
     }
+    let written = [("flush", stats.flushed), ("rewrite", stats.rewritten)];
+    let help = "Bytes of lines written to segments; those rewritten (by compaction, deletion, repair) beside those flushed \
+                are the write amplification.";
+    page.family("sawlog_store_written_raw_bytes_total", "counter", help);
+    for (by, written) in written {
+        page.sample("", &[("by", by)], written.raw_bytes);
+    }
+    page.family("sawlog_store_written_bytes_total", "counter", "Bytes of segments written.");
+    for (by, written) in written {
+        page.sample("", &[("by", by)], written.bytes);
+    }
 }
 
 fn requests(page: &mut Metrics, shared: &Shared) {

@@ -4,6 +4,7 @@
 mod agent;
 mod answer;
 mod dead;
+mod delete;
 mod events;
 mod fields;
 mod flush;
@@ -86,6 +87,7 @@ pub(crate) const ROUTES: &[&Route] = &[
     &tenants::REMOVE_TOKEN,
     &status::ROUTE,
     &flush::ROUTE,
+    &delete::ROUTE,
     &reload::ROUTE,
     &dead::REPLAY,
     &dead::DROP,

@@ -411,6 +411,8 @@ async fn status_and_metrics_tell_what_there_is() {
         format!("sawlog_part_records_total{part}}} 7"),
         format!(r#"sawlog_part_errors_total{part},reason="malformed"}} 2"#),
         "sawlog_store_records 3".into(),
+        r#"sawlog_store_written_bytes_total{by="flush"} 0"#.into(),
+        r#"sawlog_store_written_raw_bytes_total{by="rewrite"} 0"#.into(),
         r#"sawlog_http_requests_total{route="/api/v1/status",status="2xx"} 1"#.into(),
         r#"sawlog_http_request_seconds_count{route="/api/v1/status"} 1"#.into(),
         r#"sawlog_http_requests_running{route="/metrics"} 1"#.into(),
@@ -469,6 +471,22 @@ async fn flush_and_fields_reach_the_store() {
     let fields = house.json("/api/v1/fields").await;
     let list = fields["fields"].as_array().expect("a list");
     assert!(list.iter().any(|field| field["name"] == "level" && field["rows"] == 3), "{fields}");
+}
+
+#[tokio::test]
+async fn deleted_rows_are_found_no_more() {
+    let house = open_house().with(1, rows(0, THREE));
+    let nothing_said = house.send(request(Method::Post, "/api/v1/delete?query=", None)).await;
+    assert_eq!(nothing_said.status(), StatusCode::BAD_REQUEST);
+    let pipes = house.send(request(Method::Post, "/api/v1/delete?query=*%7Climit%201", None)).await;
+    assert_eq!(pipes.status(), StatusCode::BAD_REQUEST);
+    let all = house.text("/api/v1/search?query=*").await.1.lines().count();
+    let before_all = house.send(request(Method::Post, "/api/v1/delete?query=*&end=1970-01-01", None)).await;
+    assert_eq!(body(before_all).await, r#"{"deleted":0}"#);
+    let response = house.send(request(Method::Post, "/api/v1/delete?query=level:error", None)).await;
+    let deleted = all - house.text("/api/v1/search?query=*").await.1.lines().count();
+    assert!(0 < deleted && deleted < all, "{deleted} of {all}");
+    assert_eq!(body(response).await, format!(r#"{{"deleted":{deleted}}}"#));
 }
 
 #[tokio::test]

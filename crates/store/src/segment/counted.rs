@@ -148,10 +148,12 @@ impl Heads {
             }
         }
         let mut with_hits = 0;
-        let columns = columns_of(&open);
+        let mut columns = columns_of(&open);
         if columns.windows(2).any(|two| two[0].0 == two[1].0) {
             return Ok(None);
         }
+        // Texts come last: where another column has hits, they need not be looked at for nothing.
+        columns.sort_by_key(|(column, _)| self.tag(*column) == Some(tag::TEMPLATES));
         for (column, reading) in columns {
             if self.cannot_hold(column, &needle, reading)? {
                 continue;
@@ -162,6 +164,9 @@ impl Heads {
             let rows = open.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
             let all: u64 = shapes.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
             if all != rows || open.iter().any(|counted| has(counted) && !single(counted)) {
+                return Ok(None);
+            }
+            if with_hits > 0 && self.is_in_templates(column, &needle, counts)? {
                 return Ok(None);
             }
             match self.passing(column, &needle, reading, rows, counts)? {
@@ -183,6 +188,26 @@ impl Heads {
             }
         }
         Ok(Some(total))
+    }
+
+    /// The form of a column.
+    fn tag(&self, column: u32) -> Option<u8> {
+        let mut head = Cursor::new(self.of_column(column)?);
+        head.varint().and_then(|_leader| head.byte()).ok()
+    }
+
+    /// Whether a template that texts of the column have is known to hold the needle.
+    fn is_in_templates(&self, column: u32, needle: &Needle<'_>, counts: &Counts) -> Result<bool, StoreError> {
+        if self.tag(column) != Some(tag::TEMPLATES) {
+            return Ok(false);
+        }
+        let table = self.body.strings(stream::of_column(column, stream::TABLE))?;
+        let (Some(table), Some(list)) = (table, counts.of_column(column)) else { return Ok(false) };
+        let kind = self.body.fields[column as usize].role.kind();
+        let hits = needle.in_literals(&table, kind);
+        Ok(list
+            .iter()
+            .any(|(template, _)| (*template as usize) < table.len() && hits.has(*template as usize)))
     }
 
     /// How many of the `rows` values of a column pass.

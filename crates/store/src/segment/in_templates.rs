@@ -112,7 +112,7 @@ impl Needle<'_> {
     }
 
     /// Templates with a literal that holds it, remembered for the next row group.
-    fn in_literals(&self, table: &Strings, kind: Kind) -> Arc<Bits> {
+    pub(super) fn in_literals(&self, table: &Strings, kind: Kind) -> Arc<Bits> {
         let Some(text) = &self.text else { return Arc::new(Bits::none(table.len())) };
         // A literal stands between bytes that stand in no word and in nothing that is looked for.
         let at_once = !text.bytes.is_empty()

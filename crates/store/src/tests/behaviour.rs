@@ -485,9 +485,14 @@ fn rows_are_deleted_with_their_bytes() {
                 store.flush().expect("it flushes");
             }
         }
+        let flushed = store.stats().flushed;
+        assert_eq!(flushed.raw_bytes, 3_000 * 17);
+        assert_eq!(flushed.bytes, store.segments().iter().map(|segment| segment.stored_bytes).sum::<u64>());
         if compacted {
             store.compact(&mut |_, _| ()).expect("it compacts");
         }
+        let rewritten = if compacted { flushed.raw_bytes } else { 0 };
+        assert_eq!((store.stats().flushed, store.stats().rewritten.raw_bytes), (flushed, rewritten));
         let nothing = Predicate::Any(Test::Phrase { text: "nothing".to_owned(), fold: true });
         assert_eq!(store.delete(T, TimeRange::ALL, &nothing).expect("it deletes"), 0);
         let before = store.segments();
@@ -501,6 +506,15 @@ fn rows_are_deleted_with_their_bytes() {
         let stays =
             |line: &super::support::Line| line.address.source == SourceId(1) || !range.contains(line.time);
         assert!(left.len() == 2_300 && left.iter().all(stays));
+        assert_eq!(store.count(T, TimeRange::ALL), Some(2_300));
+        assert_eq!(store.count(T, range), Some(1_700));
+        assert_eq!(store.stats().records, 2_300);
+        for (predicate, wanted) in [(Predicate::All, 2_300), (of_two, 300)] {
+            let asked = ScanRequest { predicate, ..request(T, Order::Any, None) };
+            let parts = store.scan_parts(&asked, 2).expect("scans");
+            let counted: u64 = parts.into_iter().map(|scan| scan.count().expect("a count")).sum();
+            assert_eq!(counted, wanted);
+        }
         let effort = |segments: &[SegmentInfo]| segments.iter().any(|segment| segment.strong);
         assert_eq!(effort(&store.segments()), compacted);
         drop(store);
