@@ -35,7 +35,7 @@ impl Access for Open {
 /// that it is a few times what an output holds.
 fn small() -> PipelineOptions {
     PipelineOptions {
-        pending_bytes: 10 << 20,
+        pending_bytes: 8 << 20,
         in_flight_bytes: 6 << 20,
         queue_bytes: 6 << 20,
         frame_bytes: 2 << 20,

@@ -59,7 +59,7 @@ export function parts(closed) {
   const stop = new AbortController();
   const body = el("tbody");
   const words = el("p", { class: "none", role: "status" }, "…");
-  const close = el("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Close");
+  const close = el("button", { type: "button", class: "primary", autofocus: true, onclick: () => dialog.close() }, "Close");
   const head = ["", "state", "rows/s", "bytes/s", "rows", "queue", "lag", "errors"];
   const dialog = el("dialog", { class: "parts", "aria-label": "Inputs, filters and outputs", onclose: () => (stop.abort(), dialog.remove(), closed()) },
     el("h2", {}, "Inputs, filters and outputs"), words,

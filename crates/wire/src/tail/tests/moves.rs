@@ -20,6 +20,15 @@ fn given(name: &'static str, value: &str) -> (&'static str, Vec<String>) {
     (name, vec![value.to_owned()])
 }
 
+/// Where the rows of each file begin.
+fn offsets(output: &Collect) -> BTreeMap<String, Vec<u64>> {
+    let mut got: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for row in output.rows() {
+        got.entry(row.name).or_default().push(row.address.offset);
+    }
+    got
+}
+
 #[test]
 fn a_move_from_fluentd_or_ik_goes_on_at_the_byte_where_they_stopped() {
     let (at, cut) = (text(0, 2).len(), 9_999);
@@ -51,10 +60,7 @@ fn a_move_from_fluentd_or_ik_goes_on_at_the_byte_where_they_stopped() {
         let _life = node.start_with(&output, &options);
         output.wait_for_rows(7);
         a_while();
-        let mut got: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for row in output.rows() {
-            got.entry(row.name).or_default().push(row.address.offset);
-        }
+        let got = offsets(&output);
         let whole = vec![0, 7, 14];
         let wanted =
             [("known.log", vec![at as u64]), ("rotated.log", whole.clone()), ("truncated.log", whole)];
@@ -121,10 +127,7 @@ fn a_move_from_beaver_goes_on_behind_the_lines_that_it_had_read() {
     let _life = node.start_with(&output, &options);
     output.wait_for_rows(10);
     a_while();
-    let mut got: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for row in output.rows() {
-        got.entry(row.name).or_default().push(row.address.offset);
-    }
+    let got = offsets(&output);
     let wanted = [("begun.log", 0), ("known.log", 14), ("rotated.log", 0), ("truncated.log", 0)];
     let wanted = wanted.map(|(name, from)| {
         (path_text(&node.log(name)), (from / 7..3).map(|line| 7 * line).collect::<Vec<u64>>())
