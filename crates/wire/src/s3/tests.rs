@@ -141,6 +141,7 @@ fn a_chunk_is_an_object_of_fluentds_name() {
         ("use_server_side_encryption", &["aws:kms"]),
         ("ssekms_key_id", &["k"]),
         ("s3_metadata", &["Owner: me"]),
+        ("aws_session_token", &["T"]),
     ]);
     take(&*output, 1, rows("app", &[r#"{"n":1}"#]));
     let found = store.found(1);
@@ -157,6 +158,7 @@ fn a_chunk_is_an_object_of_fluentds_name() {
         "x-amz-server-side-encryption: aws:kms",
         "x-amz-server-side-encryption-aws-kms-key-id: k",
         "x-amz-meta-owner: me",
+        "x-amz-security-token: T",
         "if-none-match: *",
     ] {
         assert!(headers.iter().any(|have| have == header), "{header} in {headers:?}");
