@@ -7,7 +7,7 @@ import { Refusal, json } from "./api.js";
 import { el, put } from "./dom.js";
 import { bytes, count, exact, took } from "./format.js";
 
-/** Milliseconds between two looks; rates are those of the time between. */
+/** Milliseconds between two looks. */
 const EVERY = 2000;
 
 /**
