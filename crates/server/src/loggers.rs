@@ -26,7 +26,7 @@ pub(crate) struct Logger {
     /// A search without pipes; empty for all rows.
     #[serde(default)]
     pub(crate) selector: String,
-    /// Days for which its rows are shown; 0 for as long as the store keeps them.
+    /// Days for which its rows are kept; 0 for as long as the store keeps them.
     #[serde(default)]
     pub(crate) days: u32,
     /// Fields of which something is set; others are displayed as they appear.
@@ -156,6 +156,12 @@ impl Loggers {
     pub(crate) fn book(&self, tenant: Tenant) -> Book {
         let books = self.0.books.lock().unwrap_or_else(PoisonError::into_inner);
         books.get(&tenant.0).cloned().unwrap_or_default()
+    }
+
+    /// Those of all tenants as they are now.
+    pub(crate) fn books(&self) -> Vec<(Tenant, Book)> {
+        let books = self.0.books.lock().unwrap_or_else(PoisonError::into_inner);
+        books.iter().map(|(tenant, book)| (Tenant(*tenant), book.clone())).collect()
     }
 
     /// Changes those of a tenant; they are on stable storage when it returns, else nothing has changed.

@@ -136,7 +136,7 @@ async function ofLogger({ name, selector, days, columns }) {
   form("logger", name, [
     ...field("Name", inputs.name, "As it stands in addresses: /grep/NAME/."),
     ...field("Search", inputs.selector, "Which rows: a search without pipes, such as _tag:logstash logger:web*. Empty: all rows."),
-    ...field("Days", inputs.days, "Rows older than this are not shown here. 0: all that the store keeps."),
+    ...field("Days", inputs.days, "Rows older than this are deleted, unless another logger has them and keeps them longer. 0: they stay as long as the store keeps rows."),
     el("fieldset", {}, el("legend", {}, "Columns"),
       el("p", { class: "hint" }, "Fields of which nothing is set appear by themselves, beside the message."),
       el("div", { class: "sheet" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "field"), ...FLAGS.map(([, label, title]) => el("th", { scope: "col", title }, label)))), body)),

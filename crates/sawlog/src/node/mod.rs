@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod local;
+mod retention;
 pub(crate) mod settings;
 pub(crate) mod times;
 
@@ -24,6 +25,7 @@ use sawlog_sys::{Sys, net};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
+use self::retention::Retention;
 use crate::reach;
 use crate::store_output;
 
@@ -133,6 +135,7 @@ impl Node {
         let listener = io.block_on(net::listen(http))?;
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
+        let retention = Retention::new(&sys, &loggers);
         let (handle, reload) = (query.handle(), &running);
         let (owner, counts) = (tenancy.owner_token(), tenancy.clone());
         let side = http::Side {
@@ -164,7 +167,7 @@ impl Node {
         let serving = io.spawn(sawlog_server::serve(listener, router, stopping));
         reach::announce(&sys, &data, &format!("http://{address}"), &owner)?;
 
-        let tending = tend(&store, &pipeline, counts, &env.stop)?;
+        let tending = tend(&store, &pipeline, counts, retention, &env.stop)?;
         if let Some(at) = board {
             let board =
                 io.block_on(sawlog_wire::board::start(&at, pipeline.status(), env!("CARGO_PKG_VERSION")));
@@ -253,15 +256,22 @@ fn with_store(mut config: Config) -> Config {
 }
 
 /// One thread that tends the store and the journal, ten seconds apart, until the node stops.
-fn tend(store: &Store, pipeline: &Pipeline, tenancy: Tenancy, stop: &Stop) -> Result<Thread<()>> {
+fn tend(
+    store: &Store,
+    pipeline: &Pipeline,
+    tenancy: Tenancy,
+    mut retention: Retention,
+    stop: &Stop,
+) -> Result<Thread<()>> {
     let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
     let work = move || {
         let mut said = String::new();
         while !stop.wait(TEND_EVERY) {
+            let kept = retention.apply(&store).map_err(|error| error.to_string());
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
             let counted = tenancy.tend(|tenant| store.stats_of(tenant).stored_bytes);
-            match tended.and(trimmed).and(counted) {
+            match kept.and(tended).and(trimmed).and(counted) {
                 Ok(()) => said.clear(),
                 // A full disk stays full for a while: its error is told once, not every ten seconds.
                 Err(words) if words == said => {}

@@ -7,6 +7,7 @@
 //! - `fleet`: local nodes of BlueOx in front of a central one
 //! - `events`: application events, from the Rust library to the terminal
 //! - `examples`: the scripts of docs/examples
+//! - `loggers`: loggers by command, and what they keep no longer
 //! - `maps`: values and types, everywhere
 //! - `hostile`: bad input beside good
 //! - `operate`: dead letters, reload, status, tap
@@ -28,6 +29,7 @@ mod fleet;
 mod forward;
 mod hostile;
 mod live;
+mod loggers;
 mod maps;
 mod node;
 mod operate;
