@@ -14,7 +14,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use sawlog_model::{Predicate, SourceId, TimeRange};
 use sawlog_store::{Order, ScanRequest, Store};
-use sawlog_sys::{File, Open, Sys};
+use sawlog_sys::{Behind, File, Open, Sys};
 
 use super::DataArg;
 use crate::node::{local, times};
@@ -69,11 +69,14 @@ impl Export {
         let request = self.request(&sys, &store)?;
         match (self.format, &self.output) {
             (Format::Parquet, None) => bail!("Parquet goes to a file; name it with --output"),
-            (Format::Parquet, Some(path)) => parquet(&store, request, create(&sys, path)?),
-            (_, Some(path)) => {
-                let mut out = BufWriter::with_capacity(1 << 20, create(&sys, path)?);
-                self.lines(&store, &request, &mut out)?;
-                out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
+            (format, Some(path)) => {
+                let file = create(&sys, path)?;
+                let out = Behind { file: &*file, at: 0 };
+                match format {
+                    Format::Parquet => parquet(&store, request, out)?,
+                    _ => self.lines(&store, &request, &mut BufWriter::with_capacity(1 << 20, out))?,
+                }
+                Ok(file.sync()?)
             }
             (_, None) => {
                 self.lines(&store, &request, &mut BufWriter::with_capacity(1 << 20, io::stdout().lock()))
@@ -156,42 +159,18 @@ fn find_source(store: &Store, name: &str) -> Result<SourceId> {
     }
 }
 
-fn create(sys: &Sys, path: &Path) -> Result<Writing> {
+fn create(sys: &Sys, path: &Path) -> Result<Box<dyn File>> {
     let file = sys.fs.open(path, Open::Create).with_context(|| format!("cannot write {}", path.display()))?;
     file.set_len(0)?;
-    Ok(Writing { file, at: 0 })
+    Ok(file)
 }
 
-/// A file that is written from its beginning to its end.
-struct Writing {
-    file: Box<dyn File>,
-    at: u64,
-}
-
-impl Writing {
-    fn finish(self) -> Result<()> {
-        Ok(self.file.sync()?)
-    }
-}
-
-impl Write for Writing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(bytes, self.at)?;
-        self.at += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn parquet(store: &Store, request: ScanRequest, file: Writing) -> Result<()> {
+fn parquet<'a>(store: &Store, request: ScanRequest, file: Behind<'a>) -> Result<()> {
     let properties =
         WriterProperties::builder().set_compression(Compression::ZSTD(Default::default())).build();
-    let mut writer: Option<ArrowWriter<Writing>> = None;
+    let mut writer: Option<ArrowWriter<Behind<'a>>> = None;
     let mut file = Some(file);
-    let mut write = |batch: &RecordBatch, file: &mut Option<Writing>| -> Result<()> {
+    let mut write = |batch: &RecordBatch, file: &mut Option<Behind<'a>>| -> Result<()> {
         if let Some(file) = file.take() {
             writer = Some(ArrowWriter::try_new(file, batch.schema(), Some(properties.clone()))?);
         }
@@ -207,8 +186,8 @@ fn parquet(store: &Store, request: ScanRequest, file: Writing) -> Result<()> {
         // Nothing was found: an empty file with a schema is still one that others can read.
         write(&RecordBatch::new_empty(Arc::new(Schema::empty())), &mut file)?;
     }
-    match writer {
-        Some(writer) => writer.into_inner()?.finish(),
-        None => Ok(()),
+    if let Some(writer) = writer {
+        writer.close()?;
     }
+    Ok(())
 }
