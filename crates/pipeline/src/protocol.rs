@@ -91,15 +91,39 @@ pub const fn opt(name: &'static str, kind: OptKind, default: &'static str, help:
     Opt { name, kind, default, help }
 }
 
-/// The options of `own`, then those of `more`; `N` is how many there are of both. For a protocol that shares options with
-/// others: `options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED)`.
-pub const fn concat<const N: usize>(own: &[Opt], more: &[Opt]) -> [Opt; N] {
-    assert!(own.len() + more.len() == N, "N is the number of all options");
-    let mut all = [Opt { name: "", kind: OptKind::Text, default: "", help: "" }; N];
-    let mut at = 0;
+/// Tables of options, one behind the other, for a protocol that shares options with others:
+/// `options: options![OWN, door::OPTIONS]`.
+#[macro_export]
+macro_rules! options {
+    ($($part:expr),+) => {{
+        const PARTS: &[&[$crate::Opt]] = &[$($part),+];
+        &$crate::concat::<{ $crate::total(PARTS) }>(PARTS)
+    }};
+}
+
+/// How many options there are in all; for [`options!`].
+#[doc(hidden)]
+pub const fn total(parts: &[&[Opt]]) -> usize {
+    let (mut sum, mut part) = (0, 0);
+    while part < parts.len() {
+        sum += parts[part].len();
+        part += 1;
+    }
+    sum
+}
+
+/// The options of all parts, of which there are `N`; for [`options!`].
+#[doc(hidden)]
+pub const fn concat<const N: usize>(parts: &[&[Opt]]) -> [Opt; N] {
+    let mut all = [opt("", OptKind::Text, "", ""); N];
+    let (mut at, mut part, mut within) = (0, 0, 0);
     while at < N {
-        all[at] = if at < own.len() { own[at] } else { more[at - own.len()] };
-        at += 1;
+        if within == parts[part].len() {
+            (part, within) = (part + 1, 0);
+        } else {
+            all[at] = parts[part][within];
+            (at, within) = (at + 1, within + 1);
+        }
     }
     all
 }

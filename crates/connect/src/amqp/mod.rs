@@ -12,14 +12,14 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::{Opt, OptKind, Protocol, concat, opt};
+use sawlog_pipeline::{Opt, OptKind, Protocol, opt, options};
 use sawlog_wire::shared::{formatter, tls};
 
 /// The protocol.
 pub const PROTOCOL: Protocol = Protocol {
     name: "amqp",
     summary: "RabbitMQ: a queue bound to an exchange, as logcollect and python-logstash publish to; or an exchange to publish to.",
-    options: &concat::<{ OWN.len() + formatter::OPTIONS.len() }>(OWN, &formatter::OPTIONS),
+    options: options![OWN, tls::CLIENT, formatter::OPTIONS],
     input: Some(input::make),
     output: Some(output::make),
     ..Protocol::EMPTY
@@ -94,11 +94,4 @@ const OWN: &[Opt] = &[
         "false",
         "Output: wait where no queue is bound, instead of losing the message.",
     ),
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];

@@ -37,8 +37,7 @@ fn reads_sections_settings_and_defaults() {
 fn a_table_inside_holds_options_that_belong_together() {
     const OWN: &[Opt] = &[Opt { name: "paths", kind: OptKind::List, default: "", help: "" }];
     const PARSE: &[Opt] = &[Opt { name: "parse.type", kind: OptKind::Text, default: "auto", help: "" }];
-    const BOTH: Protocol =
-        Protocol { options: &crate::concat::<{ OWN.len() + PARSE.len() }>(OWN, PARSE), ..TAIL };
+    const BOTH: Protocol = Protocol { options: crate::options![OWN, PARSE], ..TAIL };
     let text = "[[input]]\ntype = \"tail\"\npaths = \"a\"\n[input.parse]\ntype = \"json\"\n";
     let config = read(text, &[&BOTH], SETTINGS).unwrap();
     assert_eq!(config.inputs[0].options.text("parse.type"), "json");

@@ -14,7 +14,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Opt, OptKind, Protocol};
 
 use crate::shared::door;
@@ -23,7 +23,7 @@ use crate::shared::door;
 pub const PROTOCOL: Protocol = Protocol {
     name: "blueox",
     summary: "BlueOx's collection, control and stream ports, as its clients and programs know them; forwarding to such a port.",
-    options: &concat::<{ OWN.len() + door::OPTIONS.len() }>(OWN, door::OPTIONS),
+    options: options![OWN, door::OPTIONS],
     input: Some(input::make),
     output: Some(output::make),
     decoder: Some(|limits| Box::new(decoder::BlueoxDecoder::new(limits))),

@@ -2,12 +2,11 @@
 //! fluent-plugin-opensearch. Knows nothing of what is done with them.
 
 use sawlog_pipeline::config::{ElementReader, bytes_text, duration_text};
-use sawlog_pipeline::{Opt, OptKind, opt};
+use sawlog_pipeline::{Opt, OptKind, opt, options};
 
 use crate::shared::tls;
 
-/// All.
-pub(super) const OPTIONS: &[Opt] = &[
+const OWN: &[Opt] = &[
     opt(
         "hosts",
         OptKind::List,
@@ -93,14 +92,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     opt("buffer.timekey_zone", OptKind::Text, "", "Or of this zone; else of the machine's own."),
     opt("request_timeout", OptKind::Duration, "60s", "How long an answer may take."),
     opt("connect_timeout", OptKind::Duration, "10s", "How long connecting may take."),
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];
+
+/// All.
+pub(super) const OPTIONS: &[Opt] = options![OWN, tls::CLIENT];
 
 /// Texts that are called as in the plug-in.
 const TEXTS: &[&str] = &[

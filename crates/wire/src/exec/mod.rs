@@ -5,7 +5,7 @@ mod input;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Opt, OptKind, Protocol};
 
 use crate::format::parse;
@@ -14,7 +14,7 @@ use crate::format::parse;
 pub const PROTOCOL: Protocol = Protocol {
     name: "exec",
     summary: "What a program prints, line by line.",
-    options: &concat::<{ OWN.len() + parse::OPTIONS.len() }>(OWN, parse::OPTIONS),
+    options: options![OWN, parse::OPTIONS],
     input: Some(input::make),
     fluent: &[fluent::FORM],
     ..Protocol::EMPTY

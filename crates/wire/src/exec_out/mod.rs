@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, Protocol, concat, opt};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, Protocol, opt, options};
 use sawlog_sys::process::{self, Ended};
 
 use crate::shared::chunks::{BUFFER, ChunkedOutput, Sink, Times, Whole};
@@ -19,7 +19,7 @@ use crate::shared::placeholders::{Keys, Placeholders};
 pub const PROTOCOL: Protocol = Protocol {
     name: "exec",
     summary: "Gives rows to a program, a file at a time.",
-    options: &concat::<33>(&OWN, &concat::<31>(&BUFFER, &formatter::OPTIONS)),
+    options: options![&OWN, &BUFFER, formatter::OPTIONS],
     output: Some(make),
     fluent: &[FluentForm { role: Role::Match, names: &["exec"], read: from_fluent }],
     ..Protocol::EMPTY

@@ -1,6 +1,6 @@
 //! Options of the output. Knows nothing of what is done with them.
 
-use sawlog_pipeline::{Opt, OptKind, concat, opt};
+use sawlog_pipeline::{Opt, OptKind, opt, options};
 
 use crate::shared::{chunks, formatter};
 
@@ -27,7 +27,5 @@ const OWN: [Opt; 10] = [
     opt("dir_permission", OptKind::Text, "", "Permissions of directories that it makes, octal."),
 ];
 
-const GATHERING: [Opt; 31] = concat::<31>(&chunks::BUFFER, &formatter::OPTIONS);
-
 /// All.
-pub(super) const OPTIONS: &[Opt] = &concat::<41>(&OWN, &GATHERING);
+pub(super) const OPTIONS: &[Opt] = options![&OWN, &chunks::BUFFER, formatter::OPTIONS];

@@ -6,7 +6,7 @@ mod input;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Opt, OptKind, Protocol, Sample};
 
 use crate::shared::cut::{Cutter, Framing};
@@ -17,7 +17,7 @@ use crate::shared::events::EventReading;
 pub const PROTOCOL: Protocol = Protocol {
     name: "gelf",
     summary: "GELF over UDP, TCP and HTTP, as Graylog takes it.",
-    options: &concat::<{ OWN.len() + door::OPTIONS.len() }>(OWN, door::OPTIONS),
+    options: options![OWN, door::OPTIONS],
     input: Some(input::make),
     decoder: Some(|limits| {
         let cutter = Cutter::new(Framing::Objects, 2 << 20, limits);

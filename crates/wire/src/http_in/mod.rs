@@ -10,7 +10,7 @@ mod tests;
 pub use self::body::decode as decode_body;
 
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Opt, OptKind, Protocol};
 
 use crate::format::parse;
@@ -20,7 +20,7 @@ use crate::shared::{door, lines};
 pub const PROTOCOL: Protocol = Protocol {
     name: "http",
     summary: "Events over HTTP, the path being their tag.",
-    options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED),
+    options: options![OWN, SHARED],
     input: Some(input::make),
     fluent: &[FluentForm { role: Role::Source, names: &["http"], read }],
     ..Protocol::EMPTY
@@ -31,8 +31,7 @@ const fn flag(name: &'static str, default: &'static str, help: &'static str) -> 
 }
 
 /// With a parser all bodies are lines of it, whatever their type.
-const SHARED: &[Opt] =
-    &concat::<{ parse::OPTIONS.len() + door::OPTIONS.len() }>(parse::OPTIONS, door::OPTIONS);
+const SHARED: &[Opt] = options![parse::OPTIONS, door::OPTIONS];
 
 const OWN: &[Opt] = &[
     Opt { name: "listen", kind: OptKind::Address, default: "127.0.0.1:9880", help: "Address to listen on." },

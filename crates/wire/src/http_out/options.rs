@@ -2,7 +2,7 @@
 
 use sawlog_model::{Limits, Value};
 use sawlog_pipeline::config::ElementReader;
-use sawlog_pipeline::{Opt, OptKind, concat, opt};
+use sawlog_pipeline::{Opt, OptKind, opt, options};
 
 use crate::shared::record::plain_text;
 use crate::shared::{formatter, tls};
@@ -38,18 +38,10 @@ const OWN: &[Opt] = &[
     opt("buffer.timekey_use_utc", OptKind::Bool, "false", "Spans are of UTC."),
     opt("buffer.timekey_zone", OptKind::Text, "", "Or of this zone; else of the machine's own."),
     opt("buffer.chunk_limit_size", OptKind::Bytes, "8MiB", "Longest body."),
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];
 
 /// All.
-pub(super) const OPTIONS: &[Opt] =
-    &concat::<{ OWN.len() + formatter::OPTIONS.len() }>(OWN, &formatter::OPTIONS);
+pub(super) const OPTIONS: &[Opt] = options![OWN, tls::CLIENT, formatter::OPTIONS];
 
 /// A map of texts, given as JSON or as `a:b,c:d`.
 fn pairs(reader: &mut ElementReader<'_>, key: &'static str) -> Option<Vec<String>> {

@@ -5,7 +5,7 @@ mod input;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Opt, OptKind, Protocol, Sample};
 
 use crate::shared::cut::Cutter;
@@ -17,7 +17,7 @@ use crate::shared::logstash;
 pub const PROTOCOL: Protocol = Protocol {
     name: "logstash",
     summary: "Logstash's JSON events over TCP and UDP, as python-logstash and Beaver send them.",
-    options: &concat::<{ OWN.len() + door::OPTIONS.len() }>(OWN, door::OPTIONS),
+    options: options![OWN, door::OPTIONS],
     input: Some(input::make),
     decoder: Some(|limits| {
         let cutter = Cutter::new(input::framing(), 2 << 20, limits);

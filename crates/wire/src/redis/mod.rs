@@ -7,7 +7,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use sawlog_pipeline::{ConfigError, Opt, OptKind, Options, Protocol, concat, opt};
+use sawlog_pipeline::{ConfigError, Opt, OptKind, Options, Protocol, opt, options};
 
 use crate::shared::{formatter, tls};
 
@@ -15,7 +15,7 @@ use crate::shared::{formatter, tls};
 pub const PROTOCOL: Protocol = Protocol {
     name: "redis",
     summary: "Lists and channels of Redis: Logstash's events in them, as Beaver puts them there, or rows to put there.",
-    options: &concat::<{ OWN.len() + formatter::OPTIONS.len() }>(OWN, &formatter::OPTIONS),
+    options: options![OWN, tls::CLIENT, formatter::OPTIONS],
     input: Some(input::make),
     output: Some(output::make),
     ..Protocol::EMPTY
@@ -42,13 +42,6 @@ const OWN: &[Opt] = &[
     opt("credential", OptKind::Text, "", "Input: token of the tenant that all senders act for."),
     opt("connect_timeout", OptKind::Duration, "10s", "How long connecting may take."),
     opt("send_timeout", OptKind::Duration, "60s", "Output: how long sending and the answers may take."),
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];
 
 /// The servers, and the lists or channels.

@@ -2,11 +2,11 @@
 //! with them.
 
 use sawlog_pipeline::config::ElementReader;
-use sawlog_pipeline::{Opt, OptKind, concat, opt};
+use sawlog_pipeline::{Opt, OptKind, opt, options};
 
 use crate::shared::{chunks, formatter, tls};
 
-const OWN: [Opt; 30] = [
+const OWN: [Opt; 23] = [
     opt("s3_bucket", OptKind::Text, "", "The bucket."),
     opt("s3_region", OptKind::Text, "us-east-1", "Its region."),
     opt("s3_endpoint", OptKind::Text, "", "The server, where it is not Amazon's: http[s]://HOST[:PORT]."),
@@ -50,19 +50,10 @@ const OWN: [Opt; 30] = [
     opt("s3_metadata", OptKind::List, "", "Metadata of objects, each as `NAME: VALUE`."),
     opt("request_timeout", OptKind::Duration, "60s", "How long an answer may take."),
     opt("connect_timeout", OptKind::Duration, "10s", "How long connecting may take."),
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];
 
-const GATHERING: [Opt; 31] = concat::<31>(&chunks::buffer("64MiB"), &formatter::OPTIONS);
-
 /// All.
-pub(super) const OPTIONS: &[Opt] = &concat::<61>(&OWN, &GATHERING);
+pub(super) const OPTIONS: &[Opt] = options![&OWN, tls::CLIENT, &chunks::buffer("64MiB"), formatter::OPTIONS];
 
 const TEXTS: &[&str] = &[
     "s3_bucket",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sawlog_model::{Context, Kind, Limits, Marks, NameId, Names, Nanos, Slot, strip_terminator};
 use sawlog_pipeline::config::ElementReader;
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{ConfigError, DecodeError, Intake, Opt, OptKind, Options};
 use sawlog_sys::Sys;
 
@@ -144,7 +144,7 @@ pub const OWN: &[Opt] = &[
 ];
 
 /// All options of inputs whose messages are lines.
-pub const OPTIONS: &[Opt] = &concat::<{ OWN.len() + parse::OPTIONS.len() }>(OWN, parse::OPTIONS);
+pub const OPTIONS: &[Opt] = options![OWN, parse::OPTIONS];
 
 /// What [`OPTIONS`] say.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ mod input;
 mod tests;
 
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Opt, OptKind, Protocol, Sample};
 
 use crate::shared::cut::Cutter;
@@ -17,7 +17,7 @@ use crate::shared::lines::{self, LineReading};
 pub const TCP: Protocol = Protocol {
     name: "tcp",
     summary: "Lines of any format over TCP.",
-    options: &concat::<{ TCP_OWN.len() + SHARED.len() }>(TCP_OWN, SHARED),
+    options: options![TCP_OWN, SHARED],
     input: Some(input::tcp),
     fluent: &[FluentForm { role: Role::Source, names: &["tcp"], read: fluent_tcp }],
     decoder: Some(|limits| {
@@ -32,7 +32,7 @@ pub const TCP: Protocol = Protocol {
 pub const UDP: Protocol = Protocol {
     name: "udp",
     summary: "Lines of any format, one in each datagram.",
-    options: &concat::<{ UDP_OWN.len() + SHARED.len() }>(UDP_OWN, SHARED),
+    options: options![UDP_OWN, SHARED],
     input: Some(input::udp),
     fluent: &[FluentForm { role: Role::Source, names: &["udp"], read: fluent_udp }],
     ..Protocol::EMPTY
@@ -42,13 +42,12 @@ pub const UDP: Protocol = Protocol {
 pub const UNIX: Protocol = Protocol {
     name: "unix",
     summary: "Lines of any format over a Unix socket.",
-    options: &concat::<{ UNIX_OWN.len() + SHARED.len() }>(UNIX_OWN, SHARED),
+    options: options![UNIX_OWN, SHARED],
     input: Some(input::unix),
     ..Protocol::EMPTY
 };
 
-const SHARED: &[Opt] =
-    &concat::<{ lines::OPTIONS.len() + door::OPTIONS.len() }>(lines::OPTIONS, door::OPTIONS);
+const SHARED: &[Opt] = options![lines::OPTIONS, door::OPTIONS];
 
 const DELIMITER: Opt = Opt {
     name: "delimiter",

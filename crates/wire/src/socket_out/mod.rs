@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sawlog_model::Batch;
-use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, concat, opt};
+use sawlog_pipeline::{ConfigError, Env, Opt, OptKind, Options, Output, OutputError, Protocol, opt, options};
 use sawlog_sys::net::{UdpSocket, lookup_host};
 use sawlog_sys::task::Stop;
 use tokio::io::AsyncWriteExt;
@@ -25,7 +25,7 @@ use crate::shared::tls;
 pub const TCP: Protocol = Protocol {
     name: "tcp",
     summary: "Sends rows over TCP, a line each.",
-    options: &concat::<{ TCP_OWN.len() + formatter::OPTIONS.len() }>(TCP_OWN, &formatter::OPTIONS),
+    options: options![TCP_OWN, tls::CLIENT, formatter::OPTIONS],
     output: Some(tcp),
     ..Protocol::EMPTY
 };
@@ -34,7 +34,7 @@ pub const TCP: Protocol = Protocol {
 pub const UDP: Protocol = Protocol {
     name: "udp",
     summary: "Sends rows over UDP, a datagram each.",
-    options: &concat::<{ UDP_OWN.len() + formatter::OPTIONS.len() }>(UDP_OWN, &formatter::OPTIONS),
+    options: options![UDP_OWN, formatter::OPTIONS],
     output: Some(udp),
     ..Protocol::EMPTY
 };
@@ -46,13 +46,6 @@ const TCP_OWN: &[Opt] = &[
     opt("connect_timeout", OptKind::Duration, "10s", "How long connecting may take."),
     opt("send_timeout", OptKind::Duration, "60s", "How long sending a batch may take."),
     tls::ON,
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];
 
 const UDP_OWN: &[Opt] = &[TO];

@@ -19,7 +19,7 @@ use crate::shared::record::tag;
 pub const PROTOCOL: Protocol = Protocol {
     name: "stdout",
     summary: "Prints each row with its time and its tag or path.",
-    options: &formatter::OPTIONS,
+    options: formatter::OPTIONS,
     output: Some(|options, env| {
         Ok(Box::new(AtOnce::new(&env.name, Stdout::new(options, env, std::io::stdout)?)))
     }),

@@ -11,7 +11,7 @@ mod samples;
 mod tests;
 
 use sawlog_model::Limits;
-use sawlog_pipeline::protocol::concat;
+use sawlog_pipeline::options;
 use sawlog_pipeline::{Decoder, Opt, OptKind, Protocol};
 
 use crate::format::parse;
@@ -21,7 +21,7 @@ use crate::shared::door::{self, RowsDecoder};
 pub const PROTOCOL: Protocol = Protocol {
     name: "syslog",
     summary: "Syslog, RFC 3164 and RFC 5424, over UDP and TCP.",
-    options: &concat::<{ OWN.len() + SHARED.len() }>(OWN, SHARED),
+    options: options![OWN, SHARED],
     input: Some(input::make),
     fluent: &[fluent::FORM],
     decoder: Some(decoder),
@@ -30,8 +30,7 @@ pub const PROTOCOL: Protocol = Protocol {
 };
 
 /// With a parser of the type `syslog` rows have the fields that Fluentd would find.
-const SHARED: &[Opt] =
-    &concat::<{ parse::OPTIONS.len() + door::OPTIONS.len() }>(parse::OPTIONS, door::OPTIONS);
+const SHARED: &[Opt] = options![parse::OPTIONS, door::OPTIONS];
 
 const OWN: &[Opt] = &[
     Opt { name: "listen", kind: OptKind::Address, default: "127.0.0.1:5140", help: "Address to listen on." },

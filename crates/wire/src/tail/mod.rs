@@ -29,7 +29,7 @@ mod unpacking;
 mod watch;
 
 use sawlog_model::{AccessError, Right};
-use sawlog_pipeline::{ConfigError, Env, Input, Intake, Opt, OptKind, Options, Protocol, Running, concat};
+use sawlog_pipeline::{ConfigError, Env, Input, Intake, Opt, OptKind, Options, Protocol, Running, options};
 use sawlog_sys::task;
 use sawlog_sys::watch::Watcher;
 
@@ -48,7 +48,7 @@ use watch::Tail;
 pub const PROTOCOL: Protocol = Protocol {
     name: "tail",
     summary: "Files that are followed as they grow, over rotation, truncation and restarts.",
-    options: &concat::<{ OWN.len() + parse::OPTIONS.len() }>(OWN, parse::OPTIONS),
+    options: options![OWN, parse::OPTIONS],
     input: Some(|options| Ok(Box::new(TailInput { options: TailOptions::read(options)? }))),
     fluent: fluent::FORMS,
     ..Protocol::EMPTY

@@ -2,11 +2,11 @@
 //! done with them.
 
 use sawlog_pipeline::config::{ElementReader, duration_text};
-use sawlog_pipeline::{Opt, OptKind, concat, opt};
+use sawlog_pipeline::{Opt, OptKind, opt, options};
 
 use crate::shared::{chunks, formatter, tls};
 
-const OWN: [Opt; 15] = [
+const OWN: [Opt; 8] = [
     opt(
         "namenode",
         OptKind::List,
@@ -30,19 +30,10 @@ const OWN: [Opt; 15] = [
     opt("httpfs", OptKind::Bool, "false", "The server is HttpFS."),
     opt("open_timeout", OptKind::Duration, "30s", "How long connecting may take."),
     opt("read_timeout", OptKind::Duration, "60s", "How long an answer may take."),
-    tls::CERT,
-    tls::KEY,
-    tls::MIN_VERSION,
-    tls::CA,
-    tls::INSECURE,
-    tls::VERIFY_HOSTNAME,
-    tls::SERVER_NAME,
 ];
 
-const GATHERING: [Opt; 31] = concat::<31>(&chunks::buffer("64MiB"), &formatter::OPTIONS);
-
 /// All.
-pub(super) const OPTIONS: &[Opt] = &concat::<46>(&OWN, &GATHERING);
+pub(super) const OPTIONS: &[Opt] = options![&OWN, tls::CLIENT, &chunks::buffer("64MiB"), formatter::OPTIONS];
 
 /// The options of ours that an element means.
 pub(super) fn from_fluent(reader: &mut ElementReader<'_>) -> Vec<(&'static str, Vec<String>)> {

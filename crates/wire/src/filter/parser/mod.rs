@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sawlog_model::{Batch, Limits, NameId, Nanos, Row, RowRef, Slot, Value, strip_terminator};
 use sawlog_pipeline::config::{ElementReader, FluentForm, Role};
 use sawlog_pipeline::{
-    ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, concat, opt,
+    ConfigError, Env, Failed, Filter, Filtered, Opt, OptKind, Options, Protocol, opt, options,
 };
 use sawlog_sys::Sys;
 
@@ -20,7 +20,7 @@ use crate::shared::record::{Accessor, Bound, MESSAGE, Rewriter, Shape, entries, 
 pub const PROTOCOL: Protocol = Protocol {
     name: "parser",
     summary: "Parses a field of each row.",
-    options: &concat::<{ OWN.len() + parse::OPTIONS.len() }>(OWN, parse::OPTIONS),
+    options: options![OWN, parse::OPTIONS],
     filter: Some(make),
     fluent: &[FluentForm { role: Role::Filter, names: &["parser"], read: from_fluent }],
     ..Protocol::EMPTY

@@ -55,7 +55,7 @@ pub const INJECT: [Opt; 8] = [
 ];
 
 /// Both.
-pub const OPTIONS: [Opt; 22] = sawlog_pipeline::concat::<22>(&FORMAT, &INJECT);
+pub const OPTIONS: &[Opt] = sawlog_pipeline::options![&FORMAT, &INJECT];
 
 /// Options that were read.
 pub type Read = Vec<(&'static str, Vec<String>)>;

@@ -79,6 +79,8 @@ pub const SERVER_NAME: Opt = Opt {
     default: "",
     help: "Output: name that is asked for (SNI) and must stand in the certificate; without, the host of the address.",
 };
+/// What one who connects may be told, of those above.
+pub const CLIENT: &[Opt] = &[CERT, KEY, MIN_VERSION, CA, INSECURE, VERIFY_HOSTNAME, SERVER_NAME];
 
 /// Where a system keeps the certificates that it believes.
 const SYSTEM_CA: &[&str] =
