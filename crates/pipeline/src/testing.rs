@@ -11,9 +11,23 @@ use std::time::Duration;
 
 use sawlog_journal::Lsn;
 use sawlog_model::{Address, Batch, KnownSource, Marks, Position, RowRef, SourceId, Tenant};
-use sawlog_sys::{Open, Sys};
+use sawlog_sys::{Open, Sys, task};
 
 use crate::{Failed, Failing, Filter, Filtered, Origin, Output, OutputError, lock};
+
+/// Waits until something has come about, up to a minute: machines that test are busy.
+///
+/// # Panics
+/// Where it has not by then.
+pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if ready() {
+            return;
+        }
+        task::sleep(Duration::from_millis(20));
+    }
+    panic!("{what}: not in a minute");
+}
 
 /// A row that was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ use sawlog_model::{Batch, KnownSource, NodeStatus, Position, Row, Source, Source
 use sawlog_sys::{Sys, task};
 
 use crate::payload::{self, Item};
-use crate::testing::{Collect, copy_dir};
+use crate::testing::{Collect, copy_dir, wait_until};
 use crate::{DeadLetters, DeliveryError, Output, Pipeline, PipelineOptions, Tapped};
 
 mod letters;
@@ -99,16 +99,6 @@ fn batch(id: u128, epoch: u32, offset: u64, lines: &[&str]) -> (Batch, Position)
 fn submit(pipeline: &Pipeline, lines: &[&str]) -> Result<(), DeliveryError> {
     let runtime = task::runtime("test", 1).expect("a runtime");
     runtime.block_on(pipeline.intake("net").submit(vec![batch(1, 0, 0, lines).0]))
-}
-
-fn wait_until(what: &str, ready: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if ready() {
-            return;
-        }
-        task::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come about in ten seconds");
 }
 
 #[test]

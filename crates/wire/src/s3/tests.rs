@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use sawlog_model::{Batch, Limits};
+use sawlog_pipeline::testing::wait_until;
 use sawlog_pipeline::{Lsn, Origin};
-use sawlog_sys::task;
 
 use super::*;
 use crate::shared::web_server::{Came, Reply, WebServer};
@@ -97,20 +96,9 @@ impl Store {
 
     /// The names and texts of objects, once there are so many.
     fn found(&self, count: usize) -> Vec<(String, String)> {
-        let until = Instant::now() + Duration::from_secs(60);
-        loop {
-            let objects = self.objects.lock().unwrap();
-            if objects.there.len() >= count {
-                return objects
-                    .there
-                    .iter()
-                    .map(|(path, (_, body))| (path.clone(), text(path, body)))
-                    .collect();
-            }
-            drop(objects);
-            assert!(Instant::now() < until, "no {count} objects");
-            task::sleep(Duration::from_millis(5));
-        }
+        wait_until("objects", || self.objects.lock().unwrap().there.len() >= count);
+        let objects = self.objects.lock().unwrap();
+        objects.there.iter().map(|(path, (_, body))| (path.clone(), text(path, body))).collect()
     }
 }
 
@@ -178,11 +166,7 @@ fn numbers_follow_and_what_was_put_is_known_again() {
     // One was there, one came into being meanwhile, and the answer to the third was lost.
     let found = store.found(3);
     assert_eq!(found[2], ("/b/20171128_0002.json".to_owned(), "{\"n\":1}\n".to_owned()));
-    let until = Instant::now() + Duration::from_secs(60);
-    while output.cursor() < Lsn(2) {
-        assert!(Instant::now() < until);
-        task::sleep(Duration::from_millis(5));
-    }
+    wait_until("the cursor", || output.cursor() >= Lsn(2));
     drop(output);
     let output = store.output(given);
     take(&*output, 2, rows("a", &[r#"{"n":2}"#]));
@@ -242,11 +226,7 @@ fn one_name_is_replaced_only_where_that_is_asked_for() {
     assert_eq!(store.found(1)[0].1, "");
     drop(output);
     let output = store.output(&[&fixed[..], &[("overwrite", &["true"])]].concat());
-    let until = Instant::now() + Duration::from_secs(60);
-    while store.found(1)[0].1 != "{\"n\":1}\n" {
-        assert!(Instant::now() < until);
-        task::sleep(Duration::from_millis(5));
-    }
+    wait_until("the object", || store.found(1)[0].1 == "{\"n\":1}\n");
     drop(output);
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sawlog_journal::Journal;
 use sawlog_model::{Access, AccessError, Limits, Right, Tenant};
-use sawlog_pipeline::testing::{Collect, copy_dir};
+use sawlog_pipeline::testing::{Collect, copy_dir, wait_until};
 use sawlog_pipeline::{Env, Output, Pipeline, PipelineOptions, Running, config};
 use sawlog_sys::task::{self, Stop};
 use sawlog_sys::{Open, Sys};
@@ -181,16 +181,6 @@ fn lines(from: usize, to: usize) -> Vec<String> {
 
 fn text(from: usize, to: usize) -> String {
     lines(from, to).concat()
-}
-
-fn wait_until(what: &str, ready: impl Fn() -> bool) {
-    for _ in 0..3000 {
-        if ready() {
-            return;
-        }
-        task::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come about in a minute");
 }
 
 /// Gives notices and quiet lines the time to do harm.

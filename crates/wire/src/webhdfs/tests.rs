@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use sawlog_model::{Batch, Limits};
+use sawlog_pipeline::testing::wait_until;
 use sawlog_pipeline::{Lsn, Origin};
-use sawlog_sys::task;
 
 use super::*;
 use crate::shared::web_server::{Came, Reply, WebServer};
@@ -97,13 +96,7 @@ impl Hdfs {
 
     /// Waits until the cluster is like this.
     fn until(&self, is: impl Fn(&Cluster) -> bool) {
-        let end = Instant::now() + Duration::from_secs(60);
-        while !is(&self.cluster.lock().unwrap()) {
-            let cluster = self.cluster.lock().unwrap();
-            assert!(Instant::now() < end, "{:?} {:?}", cluster.files, cluster.asked);
-            drop(cluster);
-            task::sleep(Duration::from_millis(5));
-        }
+        wait_until("the cluster", || is(&self.cluster.lock().unwrap()));
     }
 
     fn has(&self, path: &str, text: &str) {

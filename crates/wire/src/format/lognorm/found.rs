@@ -163,8 +163,7 @@ impl<'a> Reader<'a> {
 
     fn repeated(&mut self, repeat: &Repeat, range: Range<usize>) -> Value {
         let (mut list, mut at) = (Vec::new(), range.start);
-        loop {
-            let Some((mut fields, end)) = self.inside(repeat.parser, at) else { break };
+        while let Some((mut fields, end)) = self.inside(repeat.parser, at) {
             let own = fields.iter().position(|(name, _)| name == ".");
             list.push(match own {
                 Some(own) => value(self.line, fields.swap_remove(own).1),

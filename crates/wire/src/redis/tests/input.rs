@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sawlog_model::{Limits, Marks};
 use sawlog_pipeline::Running;
+use sawlog_pipeline::testing::wait_until;
 use sawlog_sys::program::{self, Ending};
 use sawlog_sys::{Sys, net, task};
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -109,17 +110,6 @@ fn rows(bench: &Bench, count: usize) -> Vec<(String, String, bool)> {
         rows.iter().map(|row| (row.name.clone(), text(&row.raw), row.marks.has(Marks::UNPARSED))).collect();
     assert_eq!(rows.len(), count, "{rows:?}");
     rows
-}
-
-/// Waits until something is so, up to twenty seconds.
-fn wait_until(what: &str, so: impl Fn() -> bool) {
-    for _ in 0..1_000 {
-        if so() {
-            return;
-        }
-        task::sleep(Duration::from_millis(20));
-    }
-    panic!("{what}: not in time");
 }
 
 fn numbered(numbers: std::ops::Range<usize>) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::testing::{lines, options_of, rows};
 
 const PROTOCOL: Protocol = Protocol {
     name: "x",
-    options: &OPTIONS,
+    options: OPTIONS,
     fluent: &[config::FluentForm { role: config::Role::Match, names: &["x"], read: from_fluent }],
     ..Protocol::EMPTY
 };

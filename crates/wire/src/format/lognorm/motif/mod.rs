@@ -61,6 +61,10 @@ pub(super) struct Repeat {
 }
 
 /// What a field is like.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a rule base has few, and a line is matched without following a pointer"
+)]
 pub(super) enum Motif {
     Literal(Vec<u8>),
     /// A type that the rule base defines.

@@ -161,7 +161,7 @@ fn permitted(value: &Value) -> Result<Bytes256, String> {
                             "alnum" => u8::is_ascii_alphanumeric,
                             other => return Err(format!("there is no class `{other}` of letters")),
                         };
-                        letters.extend((0..=u8::MAX).filter(|byte| is(byte)));
+                        letters.extend((0..=u8::MAX).filter(is));
                     } else {
                         return Err(wrong());
                     }
