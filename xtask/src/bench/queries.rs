@@ -13,6 +13,9 @@ use super::import::Stored;
 use super::{Bench, Cost, victoria, weight};
 use crate::needs;
 
+/// What is done with ripgrep's lines where the newest are asked for: those of the set begin with their times.
+const NEWEST: &str = "| LC_ALL=C sort | tail -n 100";
+
 /// Set, what is asked, in sawlog's words, as ripgrep's arguments (`None`: it cannot), and in LogsQL.
 struct Question {
     set: &'static str,
@@ -48,7 +51,7 @@ const QUESTIONS: &[Question] = &[
         set: "iotdb",
         what: "newest 100 of a word",
         sawlog: "raft | limit 100",
-        rg: Some(&["-w", "-i", "-m", "100", "raft"]),
+        rg: Some(&["-w", "-i", "--no-filename", "raft"]),
         logsql: "raft | sort by (_time desc) limit 100",
     },
     Question {
@@ -121,8 +124,15 @@ pub(super) fn run(bench: &Bench, stores: &[Stored]) -> Result<()> {
             let (sawlog, data) = (bench.sawlog.to_string_lossy(), stored.sawlog.to_string_lossy());
             let ours = super::mean(RUNS, &[&sawlog, "search", question.sawlog, "--json", "--data", &data])?;
             let raw = stored.raw.to_string_lossy();
+            let newest = if question.sawlog.ends_with("limit 100") { NEWEST } else { "" };
+            let shell = format!("rg --no-ignore -a \"$@\" {newest}");
             let theirs = question.rg.filter(|_| rg).map(|arguments| {
-                super::mean(RUNS, &[&["rg", "--no-ignore", "-a"], arguments, &[&*raw]].concat())
+                let search: &[&str] = if newest.is_empty() {
+                    &["rg", "--no-ignore", "-a"]
+                } else {
+                    &["sh", "-c", &shell, "rg"]
+                };
+                super::mean(RUNS, &[search, arguments, &[&*raw]].concat())
             });
             let victoria = peer.as_ref().map(|peer| {
                 let path = format!("/select/logsql/query?query={}", encoded(question.logsql));

@@ -250,18 +250,30 @@ fn labels_and_patterns_of_all_forms() {
 #[test]
 fn what_is_not_there_is_refused_with_its_line() {
     let dir = tempfile::tempdir().expect("a directory");
-    let conf = shape("efk").join("fluent.conf");
+    let conf = shape("queue").join("fluent.conf");
     let output = super::agent(dir.path(), &["run", "-c", conf.to_str().expect("a name")]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(told.contains("fluent.conf:9: there is no `elasticsearch` yet; send to a Fluentd"), "{told}");
+    assert!(told.contains("fluent.conf:9: there is no `kafka2` yet; send to a Fluentd"), "{told}");
 }
 
 #[test]
 fn every_shape_is_converted_and_read_back_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
-    let all =
-        ["nginx", "relay", "java", "syslog", "http", "containers", "flat", "ltsv", "csv", "tcp", "labels"];
+    let all = [
+        "nginx",
+        "relay",
+        "java",
+        "syslog",
+        "http",
+        "containers",
+        "flat",
+        "ltsv",
+        "csv",
+        "tcp",
+        "labels",
+        "efk",
+    ];
     for name in all {
         let convert = |file: &Path| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_sawlog-agent"));

@@ -31,6 +31,8 @@ use crate::store_output;
 
 /// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention and dead files.
 const TEND_EVERY: Duration = Duration::from_secs(10);
+/// What was counted of tenants is written each time after so many of them.
+const SAVE_AFTER: u32 = 6;
 
 /// So long a directory that another node holds is waited for.
 const GOING: Duration = Duration::from_secs(2);
@@ -265,12 +267,14 @@ fn tend(
 ) -> Result<Thread<()>> {
     let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
     let work = move || {
-        let mut said = String::new();
+        let (mut said, mut rounds) = (String::new(), 0u32);
         while !stop.wait(TEND_EVERY) {
+            rounds = (rounds + 1) % SAVE_AFTER;
             let kept = retention.apply(&store).map_err(|error| error.to_string());
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
-            let counted = tenancy.tend(|tenant| store.stats_of(tenant).stored_bytes);
+            tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);
+            let counted = if rounds == 0 { tenancy.save() } else { Ok(()) };
             match kept.and(tended).and(trimmed).and(counted) {
                 Ok(()) => said.clear(),
                 // A full disk stays full for a while: its error is told once, not every ten seconds.
@@ -282,7 +286,7 @@ fn tend(
             }
         }
         // A day's counts go on where they were. What cannot be written now is told by the next node.
-        let _ = tenancy.tend(|tenant| store.stats_of(tenant).stored_bytes);
+        let _ = tenancy.save();
     };
     Ok(task::spawn("tend", work)?)
 }

@@ -182,6 +182,8 @@ pub(super) struct Meters {
     tokens: RwLock<HashMap<String, Arc<Gauge>>>,
     /// The day that is counted.
     today: Mutex<String>,
+    /// What its file says: a node at rest writes none.
+    written: Mutex<Day>,
 }
 
 fn day_of(now: Nanos) -> String {
@@ -201,6 +203,7 @@ impl Meters {
             gauges: RwLock::default(),
             tokens: RwLock::default(),
             today: Mutex::new(today.clone()),
+            written: Mutex::default(),
         };
         let gauges = meters
             .read(&today)?
@@ -294,16 +297,19 @@ impl Meters {
     pub(super) fn save(&self) -> Result<(), String> {
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = self.counted();
-        if !counted.is_empty() {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted != *written {
             self.sys
                 .fs
                 .create_dir_all(&self.dir)
                 .map_err(|error| format!("{}: {error}", self.dir.display()))?;
             self.file(&today).write(&counted)?;
+            written.clone_from(&counted);
         }
         let now = day_of(self.sys.clock.now());
         if now != *today {
             *today = now;
+            written.clear();
             let gauges = self.gauges.read().unwrap_or_else(PoisonError::into_inner);
             gauges.values().for_each(|gauge| gauge.count(|usage| *usage = Usage::default()));
         }

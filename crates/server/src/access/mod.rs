@@ -149,18 +149,21 @@ impl Tenancy {
         self.0.meters.days(days)
     }
 
-    /// Puts the counts of the day on disk, and takes note of what each tenant with a limit of it holds there, as `stored` says; to be
-    /// called now and then.
-    ///
-    /// # Errors
-    /// In words.
-    pub fn tend(&self, stored: impl Fn(Tenant) -> u64) -> Result<(), String> {
+    /// Takes note of what each tenant with a limit of it holds on disk, as `stored` says; to be called now and then.
+    pub fn weigh(&self, stored: impl Fn(Tenant) -> u64) {
         let limited: Vec<u32> = {
             let table = self.read();
             let limited = table.tenants.iter().filter(|(_, entry)| entry.limits.stored_bytes > 0);
             limited.map(|(number, _)| *number).collect()
         };
         limited.into_iter().map(Tenant).for_each(|tenant| self.0.meters.stored(tenant, stored(tenant)));
+    }
+
+    /// Puts the counts of the day on disk; to be called once a minute or so.
+    ///
+    /// # Errors
+    /// In words; the counts are then kept in memory.
+    pub fn save(&self) -> Result<(), String> {
         self.0.meters.save()
     }
 

@@ -23,13 +23,9 @@ pub(super) fn remedy(role: Role, kind: &str) -> Option<&'static str> {
     let found = match (role, kind) {
         (
             Role::Match,
-            "elasticsearch"
-            | "elasticsearch_dynamic"
-            | "opensearch"
+            "elasticsearch_dynamic"
             | "mongo"
             | "mongo_replset"
-            | "webhdfs"
-            | "s3"
             | "gcs"
             | "kafka"
             | "kafka2"

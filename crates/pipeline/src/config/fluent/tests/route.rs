@@ -263,7 +263,7 @@ fn what_has_no_effect_is_told_and_what_is_unknown_refused() {
 #[test]
 fn unknown_types_labels_and_sections_are_told_with_the_nearest() {
     let (_, told) = read_as(
-        "<source>\n@type tial\n@label @X\n</source>\n<match a>\n@type elasticsearch\n</match>\n<match b>\n@type relable\n</match>\n\
+        "<source>\n@type tial\n@label @X\n</source>\n<match a>\n@type kafka2\n</match>\n<match b>\n@type relable\n</match>\n\
          <mach c>\n</mach>\n<filter>\n</filter>\n<label X>\n</label>\n<match d>\n@type copy\n</match>\n<match {a>\n@type out\n</match>\n\
          <label @Y>\n<source>\n</source>\n</label>\n<source>\n@type monitor_agent\nport 1\n</source>\n<scoreboard>\n</scoreboard>",
         Compat::Fluentd,
@@ -271,7 +271,7 @@ fn unknown_types_labels_and_sections_are_told_with_the_nearest() {
     let parts = [
         (1, "no <label @X>"),
         (1, "did you mean `tail`"),
-        (5, "no `elasticsearch` yet; send to a Fluentd"),
+        (5, "no `kafka2` yet; send to a Fluentd"),
         (8, "did you mean `relabel`"),
         (11, "did you mean `match`"),
         (13, "add `@type"),
