@@ -52,10 +52,13 @@ fn a_credential_says_for_whom_all_senders_act() {
     for protocol in with {
         let start = |credential: &str| {
             let mut given: Vec<(&str, &[&str])> = vec![("credential", std::slice::from_ref(&credential))];
-            let listens = if protocol.name == "unix" { "path" } else { "listen" };
-            let at = if protocol.name == "unix" { bench.path("socket") } else { "127.0.0.1:0".to_owned() };
-            let at = [at.as_str()];
-            given.push((listens, &at));
+            let socket = bench.path("socket");
+            let socket = [socket.as_str()];
+            match protocol.name {
+                "unix" => given.push(("path", &socket)),
+                "redis" => given.extend([("to", &["127.0.0.1:1"][..]), ("key", &["events"])]),
+                _ => given.push(("listen", &["127.0.0.1:0"])),
+            }
             let input = protocol.input.expect("an input")(&options_of(protocol, &given)).expect("an input");
             input.start(bench.pipeline.intake(protocol.name), bench.env.clone())
         };
