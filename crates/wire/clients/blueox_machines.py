@@ -1,16 +1,21 @@
 """BlueOx's programs as people call them, by the command lines of its readme: blueox_machines.py BINARY FOLDER
 
-Two machines that are network namespaces of this one, so that ports are the usual ones and the centre is called `master`. Where there
-is a Python 2.7, the original client and oxd take part.
+Two machines that are network namespaces of this one, so that ports are the usual ones and the centre is called `master`; and a
+bucket of SeaweedFS (PyPI) for `oxstore`. Where there is a Python 2.7, the original client and oxd take part.
 """
 
+import bz2
+import io
 import json
 import os
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
-from blueox_peer import PATIENCE, Oxd, Programs, place, play, python_2, running, wait_for
+import msgpack
+from blueox_peer import PATIENCE, Oxd, Programs, event, free_ports, place, play, python_2, running, wait_for
 from checks import Skip, check, run
 
 
@@ -235,6 +240,104 @@ def by_the_successor(sawlog, agent, folder):
     assert shapes == {("request", "request.cache", "request.db", "request.log")}, shapes
     node.terminate()
     assert node.wait(PATIENCE) == 0
+
+
+def seaweed(folder):
+    """A bucket `events` of SeaweedFS; the environment by which it is reached."""
+    weed = os.environ.get("WEED", "")
+    if not weed:
+        raise Skip("there is no weed")
+    data = os.path.join(folder, "weed")
+    os.makedirs(data)
+    parts = ["s3", "master", "volume", "filer", "admin"]
+    free = free_ports(2 * len(parts))
+    s3 = free[0]
+    ports = [f"-{part}.port={port}" for part, port in zip(parts, free)]
+    ports += [f"-{part}.port.grpc={port}" for part, port in zip(parts, free[len(parts):])]
+    environment = dict(
+        os.environ, AWS_ACCESS_KEY_ID="key", AWS_SECRET_ACCESS_KEY="secret", AWS_ENDPOINT_URL=f"http://127.0.0.1:{s3}",
+        BLUEOX_BUCKET="events",
+    )
+    ports += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"]
+    command = [weed, "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, "-bucket=events", *ports],
+        env=environment, stdout=open(data + "/out", "w"), stderr=subprocess.STDOUT,
+    )
+    running.append(process)
+
+    def answers():
+        assert process.poll() is None, f"SeaweedFS ended, see {data}/out"
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{s3}/events", timeout=10)
+        except urllib.error.HTTPError as error:
+            # It wants a signature, and has the bucket.
+            return error.code == 403
+        except OSError:
+            return False
+
+    wait_for("SeaweedFS", answers)
+    return process, environment
+
+
+def write(logs, day, name, data):
+    os.makedirs(f"{logs}/{day}", exist_ok=True)
+    with open(f"{logs}/{day}/{name}", "wb") as file:
+        file.write(data)
+
+
+@check("oxstore keeps files in a bucket of S3: archive, upload, download, cat")
+def bucket(sawlog, agent, folder):
+    folder = os.path.join(folder, "bucket")
+    os.makedirs(folder)
+    process, environment = seaweed(folder)
+    oxstore = Programs(folder, agent)
+    oxstore.environment = environment
+    logs = os.path.join(folder, "logs")
+    now = time.time()
+    days = {ago: time.strftime("%Y%m%d", time.gmtime(now - ago * 86_400)) for ago in (0, 2, 3, 9)}
+    events = {day: b"".join(event("request", number)[1] for number in range(ago * 50)) for ago, day in days.items()}
+    for day, data in events.items():
+        write(logs, day, f"request-{day}.log", data)
+    write(logs, days[3], f"request.sql-{days[3]}.log", event("request.sql", 1)[1])
+    # Longer than what is downloaded at once, and of an hour.
+    long = os.urandom(20 << 20)
+    write(logs, days[2], f"lines-{days[2]}13.log", long)
+    oxstore.run("oxstore", "-v", "archive", "-p", logs, "--retain-days", "7")
+    left = sorted(name for _, _, names in os.walk(logs) for name in names)
+    assert left == sorted(
+        [f"request-{days[0]}.log", f"request-{days[2]}.log.bz2", f"request-{days[3]}.log.bz2",
+         f"request.sql-{days[3]}.log.bz2", f"lines-{days[2]}13.log.bz2"]
+    ), left
+    host = os.uname().nodename
+    span = ["-s", days[9], "-e", days[0]]
+    # Of the bucket, also what is no longer here; today's is being written to, and was left.
+    cat = oxstore.run("oxstore", "cat", "-b", "events", *span, "request")
+    assert cat == events[days[9]] + events[days[3]] + events[days[2]], len(cat)
+    here = oxstore.run("oxstore", "cat", "--local", "-p", logs, *span, "request")
+    assert here == events[days[3]] + events[days[2]] + events[days[0]], len(here)
+    assert oxstore.run("oxstore", "cat", "-s", f"{days[2]} 13:00", "-e", f"{days[2]} 13:30", "lines") == long
+    assert oxstore.run("oxstore", "cat", "-s", f"{days[2]} 14:00", "-e", f"{days[2]} 15:00", "lines") == b""
+    into = os.path.join(folder, "downloaded")
+    os.makedirs(into)
+    name = f"request-{days[3]}-{host}.log.bz2"
+    for _ in range(2):
+        oxstore.run("oxstore", "download", "-s", days[3], "request", cwd=into)
+        assert os.listdir(into) == [name], os.listdir(into)
+        with open(os.path.join(into, name), "rb") as file:
+            assert bz2.decompress(file.read()) == events[days[3]]
+    # What has grown since goes again, what has not does not.
+    with open(f"{logs}/{days[2]}/request-{days[2]}.log.bz2", "ab") as file:
+        file.write(bz2.compress(event("request", -1)[1]))
+    oxstore.run("oxstore", "upload", "-p", logs, "--zipped-only")
+    cat = oxstore.run("oxstore", "cat", "-s", days[2], "request")
+    assert [one[b"body"][b"n"] for one in msgpack.Unpacker(io.BytesIO(cat), raw=True)][-1] == -1
+    environment["AWS_SECRET_ACCESS_KEY"] = "wrong"
+    refused = subprocess.run(
+        [*oxstore.prefix["oxstore"], "upload", "-p", logs], env=environment, capture_output=True, timeout=PATIENCE
+    )
+    assert refused.returncode == 1 and b"403" in refused.stderr, refused
+    process.kill()
 
 
 def main():

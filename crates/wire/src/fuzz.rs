@@ -213,6 +213,18 @@ pub fn sincedb(bytes: &[u8]) {
     tail::fuzz_sincedb(bytes);
 }
 
+/// A page of a list of objects that should be S3's.
+///
+/// # Panics
+/// Where reading it breaks.
+pub fn s3_listing(bytes: &[u8]) {
+    // Objects and the token are of the bytes, which references only make shorter.
+    if let Ok(page) = crate::shared::s3::fuzz_listing(bytes) {
+        let len: usize = page.objects.iter().map(|(name, _)| name.len()).sum();
+        assert!(len + page.next.map_or(0, |next| next.len()) <= bytes.len(), "more than there is");
+    }
+}
+
 /// Lines in the encoding that the first byte says: every place of their text is one of theirs, in order, and each line of the
 /// text begins where it does in them.
 ///

@@ -1,10 +1,8 @@
 //! Rows to objects of S3 or a store that speaks like it, as Fluentd's `s3` writes them: see README.md. Knows nothing of where
 //! rows come from.
 
-mod bucket;
 mod name;
 mod options;
-mod sign;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -12,11 +10,11 @@ mod tests;
 use sawlog_pipeline::config::{FluentForm, Role};
 use sawlog_pipeline::{ConfigError, Env, Options, Output, Protocol};
 
-use self::bucket::Bucket;
 use self::sink::S3Sink;
 use crate::shared::chunks::pack::Pack;
 use crate::shared::chunks::{self, ChunkedOutput, Times};
 use crate::shared::formatter::Formatter;
+use crate::shared::s3::{Bucket, Credentials, Place};
 
 /// The output.
 pub const PROTOCOL: Protocol = Protocol {
@@ -41,9 +39,38 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
     let times = Times::new(options)?;
     let span = times.time.as_ref().map(|(span, _)| *span);
     let name = name::Name::new(options, span, extension).map_err(ConfigError)?;
-    let bucket = Bucket::new(options, env).map_err(ConfigError)?;
+    let bucket = bucket(options, env).map_err(ConfigError)?;
     let settings = times.settings(options, chunks::directory(options, env), &[name.text()], None)?;
     let formatter = Formatter::new(options, "out_file", env.limits)?;
     let sink = S3Sink::new(options, env, bucket, name, (pack, content_type)).map_err(ConfigError)?;
     Ok(Box::new(ChunkedOutput::start(env, settings, Box::new(sink), formatter)?))
+}
+
+fn bucket(options: &Options, env: &Env) -> Result<Bucket, String> {
+    let place = Place {
+        name: options.text("s3_bucket"),
+        region: options.text("s3_region"),
+        endpoint: options.text("s3_endpoint"),
+        in_path: options.flag("force_path_style"),
+        credentials: credentials(options),
+        connect_timeout: options.duration("connect_timeout"),
+        request_timeout: options.duration("request_timeout"),
+        tls: options,
+    };
+    Bucket::new(place, &env.runtime, &env.stop, &env.sys)
+}
+
+/// What is given; else what the environment says, whose token belongs to its key.
+fn credentials(options: &Options) -> Credentials {
+    let of_environment = Credentials::read(|name| std::env::var(name).ok());
+    let or = |option: &str, other: String| match options.text(option) {
+        "" => other,
+        given => given.to_owned(),
+    };
+    let token = if options.text("aws_key_id").is_empty() { of_environment.token } else { String::new() };
+    Credentials {
+        key_id: or("aws_key_id", of_environment.key_id),
+        secret: or("aws_sec_key", of_environment.secret),
+        token: or("aws_session_token", token),
+    }
 }

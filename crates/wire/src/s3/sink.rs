@@ -10,11 +10,11 @@ use sawlog_pipeline::{Env, Options};
 use sawlog_sys::Sys;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::bucket::{Bucket, CHUNK, Put, set};
 use super::name::Name;
 use crate::shared::chunks::{Sink, Whole, pack::Pack};
 use crate::shared::http_client::header;
 use crate::shared::placeholders::Keys;
+use crate::shared::s3::{Bucket, CHUNK, Put, set};
 
 /// Most numbers that are looked at for one chunk.
 const NUMBERS_MOST: u64 = 1 << 20;

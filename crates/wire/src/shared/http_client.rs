@@ -1,6 +1,8 @@
 //! An HTTP/1.1 client that keeps one connection: plain, over TLS, through a proxy. Knows nothing of rows.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base64::Engine;
@@ -8,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use sawlog_pipeline::Options;
@@ -25,6 +28,10 @@ use super::tls::{self, Connector};
 
 /// Longest head of a proxy's answer that is read, bytes.
 const PROXY_MOST: usize = 64 << 10;
+/// Bytes of a body that are read at once.
+const PIECE: usize = 64 << 10;
+/// Slowest that a body which is read while it is sent may go, bytes a second.
+const SLOWEST: u64 = 64 << 10;
 /// How much of an answer is told.
 const TOLD_MOST: usize = 200;
 
@@ -101,8 +108,57 @@ pub(crate) fn zip(bytes: &[u8], level: Compression) -> std::io::Result<Vec<u8>> 
     encoder.finish()
 }
 
+/// The body of a request: there as a whole, or read while it is sent.
+type Outgoing = Either<Full<Bytes>, Reading>;
+
 /// A connection and whom it is to.
-type Kept = (String, SendRequest<Full<Bytes>>);
+type Kept = (String, SendRequest<Outgoing>);
+
+/// A body that is read while it is sent. Reading blocks the thread, so this is for a runtime that does nothing else.
+pub(crate) struct Reading {
+    from: Box<dyn Read + Send>,
+    left: u64,
+}
+
+impl Reading {
+    /// The first `len` bytes of what can be read; the request fails where there are less.
+    pub fn new(from: Box<dyn Read + Send>, len: u64) -> Self {
+        Reading { from, left: len }
+    }
+}
+
+impl Body for Reading {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let mut piece = vec![0; usize::try_from(self.left).unwrap_or(usize::MAX).min(PIECE)];
+        let read = self.from.read(&mut piece);
+        Poll::Ready(Some(match read {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.left -= count as u64;
+                piece.truncate(count);
+                Ok(Frame::data(piece.into()))
+            }
+            Err(error) => Err(error),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
 
 /// What a server said.
 #[derive(Debug)]
@@ -146,6 +202,10 @@ pub(crate) fn connector(options: &Options, secure: bool, sys: &Sys) -> Result<Op
     tls::connector(&options, sys)
 }
 
+fn whole(body: &Bytes) -> Outgoing {
+    Either::Left(Full::new(body.clone()))
+}
+
 impl Client {
     /// Sends a request.
     pub async fn request(
@@ -163,14 +223,35 @@ impl Client {
             .take()
             .filter(|(to, sender)| *to == authority && !sender.is_closed() && self.reuse);
         if let Some((_, sender)) = reused {
-            match self.exchange(sender, &authority, self.build(&method, uri, &headers, &body)?).await {
+            let request = self.build(&method, uri, &headers, whole(&body))?;
+            match self.exchange(sender, &authority, request, self.read_timeout).await {
                 // A server may close a connection that was idle, just as it is used again.
                 Err(Failure::Http(error)) if error.is_canceled() || error.is_incomplete_message() => {}
                 other => return other,
             }
         }
         let sender = self.connect(uri).await?;
-        self.exchange(sender, &authority, self.build(&method, uri, &headers, &body)?).await
+        let request = self.build(&method, uri, &headers, whole(&body))?;
+        self.exchange(sender, &authority, request, self.read_timeout).await
+    }
+
+    /// Sends a request whose body is read meanwhile: once, over a connection of its own. Its answer may come later by what the
+    /// body takes.
+    pub async fn send(
+        &self,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Reading,
+    ) -> Result<Answered, Failure> {
+        let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
+        let patience = self.read_timeout + Duration::from_secs(body.left / SLOWEST);
+        let len = body.left;
+        let mut request = self.build(&method, uri, &headers, Either::Right(body))?;
+        // Also of nothing: servers want it told.
+        request.headers_mut().insert(CONTENT_LENGTH, len.into());
+        let sender = self.connect(uri).await?;
+        self.exchange(sender, &authority, request, patience).await
     }
 
     fn build(
@@ -178,8 +259,8 @@ impl Client {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
+        body: Outgoing,
+    ) -> Result<Request<Outgoing>, Failure> {
         let broken = |what: String| Failure::Connect(what);
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -196,17 +277,18 @@ impl Client {
                 all.insert(hyper::header::PROXY_AUTHORIZATION, value);
             }
         }
-        request.body(Full::new(body.clone())).map_err(|error| broken(error.to_string()))
+        request.body(body).map_err(|error| broken(error.to_string()))
     }
 
     async fn exchange(
         &self,
-        mut sender: SendRequest<Full<Bytes>>,
+        mut sender: SendRequest<Outgoing>,
         to: &str,
-        request: Request<Full<Bytes>>,
+        request: Request<Outgoing>,
+        patience: Duration,
     ) -> Result<Answered, Failure> {
-        let late = |_| Failure::Timeout(self.read_timeout);
-        let answer = timeout(self.read_timeout, sender.send_request(request)).await.map_err(late)??;
+        let late = |_| Failure::Timeout(patience);
+        let answer = timeout(patience, sender.send_request(request)).await.map_err(late)??;
         let (head, body) = answer.into_parts();
         let body = timeout(self.read_timeout, Limited::new(body, self.answer_most).collect());
         let body = body.await.map_err(late)?;
@@ -218,7 +300,7 @@ impl Client {
         Ok(answered(body))
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<SendRequest<Full<Bytes>>, Failure> {
+    async fn connect(&self, uri: &Uri) -> Result<SendRequest<Outgoing>, Failure> {
         let secure = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });

@@ -19,6 +19,7 @@ pub mod msgpack;
 pub mod placeholders;
 pub mod record;
 pub mod ruby_regex;
+pub(crate) mod s3;
 pub mod sources;
 pub mod stream;
 pub mod strftime;

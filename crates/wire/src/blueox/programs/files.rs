@@ -1,6 +1,7 @@
 //! Files of events: `DIR/YYYYMMDD/TYPE-YYYYMMDD[HH][-HOST].log[.bz2|.gz]`, each holding maps of msgpack one behind the other.
 //! Knows nothing of programs.
 
+use std::cmp::Ordering;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -119,8 +120,13 @@ pub(super) fn list(sys: &Sys, root: &Path) -> io::Result<Vec<LogFile>> {
         let entries = sys.fs.list(&day)?;
         files.extend(entries.iter().filter_map(|entry| LogFile::read(&entry.path)));
     }
-    files.sort_by(|a, b| (a.from, &a.kind, &a.host).cmp(&(b.from, &b.kind, &b.host)));
+    files.sort_by(order);
     Ok(files)
+}
+
+/// By time, type and host.
+pub(super) fn order(a: &LogFile, b: &LogFile) -> Ordering {
+    (a.from, &a.kind, &a.host).cmp(&(b.from, &b.kind, &b.host))
 }
 
 /// Which types are meant: a name, a name that ends in `*`, or all.
@@ -146,7 +152,7 @@ impl Read for Bytes {
 }
 
 /// The bytes of a file.
-pub(super) fn plain(sys: &Sys, path: &Path) -> io::Result<Box<dyn Read>> {
+pub(super) fn plain(sys: &Sys, path: &Path) -> io::Result<Box<dyn Read + Send>> {
     Ok(Box::new(Bytes { file: sys.fs.open(path, Open::Read)?, at: 0 }))
 }
 

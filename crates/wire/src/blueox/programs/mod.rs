@@ -1,6 +1,7 @@
 //! BlueOx's programs beside the daemon's ports: `oxview`, `oxctl`, `oxstore`, `oxingest`, `oxstash`, and what `oxd` is asked to
 //! be, each with the original's options. Both binaries carry them. Knows nothing of pipelines.
 
+mod bucket;
 mod ctl;
 pub mod daemon;
 mod dates;
@@ -40,7 +41,11 @@ pub const PROGRAMS: &[Program] = &[
         summary: "Shows how a node is doing, shuts it down, re-points it",
         run: ctl::run,
     },
-    Program { name: "oxstore", summary: "Keeps the files of events: zips, prunes, reads", run: store::run },
+    Program {
+        name: "oxstore",
+        summary: "Keeps the files of events: zips, uploads, prunes, reads",
+        run: store::run,
+    },
     Program { name: "oxingest", summary: "Makes events of lines", run: ingest::run },
     Program { name: "oxstash", summary: "Sends events to Elasticsearch", run: stash::run },
 ];

@@ -1,16 +1,19 @@
-//! `oxstore`: keeps the files that oxd writes: zips those that are whole, removes old days, prints events. Knows nothing of
-//! what is in events.
+//! `oxstore`: keeps the files that oxd writes: zips those that are whole, uploads them, removes old days, prints events. Knows
+//! nothing of what is in events.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sawlog_model::{Nanos, SECOND};
-use sawlog_sys::{Behind, Open, Sys};
+use sawlog_sys::{Behind, Open, Sys, task};
+use tokio::runtime::Runtime;
 
+use super::bucket;
 use super::files::{self, LogFile};
 use super::flags::{self, Flag, Given, NONE};
 use super::{Failure, dates, failed, usage, variable};
+use crate::shared::s3::Bucket;
 
 const FLAGS: &[Flag] = &[
     Flag { short: 'v', long: "verbose", value: "", help: "say what is done; may be given twice" },
@@ -27,21 +30,33 @@ const FLAGS: &[Flag] = &[
         help: "the files (/var/log/blueox, or BLUEOX_LOG_PATH)",
     },
     Flag { short: 'd', long: "retain-days", value: "N", help: "prune: days that are kept (7)" },
-    Flag { short: NONE, long: "local", value: "", help: "cat: read the files of --log-path" },
+    Flag {
+        short: NONE,
+        long: "local",
+        value: "",
+        help: "cat: read the files of --log-path, though there is a bucket",
+    },
     Flag {
         short: 's',
         long: "start",
         value: "DATE",
-        help: "cat: YYYYMMDD or \"YYYYMMDD HH:MM\", in UTC (today)",
+        help: "cat, download: YYYYMMDD or \"YYYYMMDD HH:MM\", in UTC (today)",
     },
-    Flag { short: 'e', long: "end", value: "DATE", help: "cat: likewise (a day after the start)" },
-    Flag { short: 'b', long: "bucket", value: "BUCKET", help: "for S3, which this program does not speak" },
-    Flag { short: NONE, long: "zipped-only", value: "", help: "for S3" },
+    Flag { short: 'e', long: "end", value: "DATE", help: "cat, download: likewise (a day after the start)" },
+    Flag {
+        short: 'b',
+        long: "bucket",
+        value: "BUCKET",
+        help: "S3 bucket (BLUEOX_BUCKET); keys, region and place as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+               AWS_DEFAULT_REGION (us-east-1), AWS_ENDPOINT_URL",
+    },
+    Flag { short: NONE, long: "zipped-only", value: "", help: "upload: no files that are not zipped" },
 ];
 
-const HEAD: &str = "oxstore [options] (zip | prune | cat --local TYPE)";
+const HEAD: &str = "oxstore [options] (zip | prune | upload | archive | download TYPE | cat TYPE)";
 
-const DAY: Nanos = 86_400 * SECOND;
+/// Nanoseconds.
+pub(super) const DAY: Nanos = 86_400 * SECOND;
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 64 << 10;
@@ -57,17 +72,51 @@ pub(super) fn run(arguments: &[String], sys: &Sys) -> Result<u8, Failure> {
         None => None,
     };
     let words: Vec<&str> = given.rest.iter().map(String::as_str).collect();
+    let runtime = task::runtime("oxstore", 1)?;
+    let verbose = given.has("verbose");
+    let retain = given.number("retain-days", 7)?;
     let done = match words.as_slice() {
-        ["zip"] => zip(sys, &root, given.has("verbose")),
-        ["prune"] => prune(sys, &root, given.number("retain-days", 7)?, given.has("verbose")),
-        ["cat", kind] if given.has("local") => cat(sys, &root, kind, &given, &mut io::stdout().lock()),
-        ["upload" | "archive"] | ["download" | "cat", _] => Err(usage(
-            "this program does not speak S3: `sawlog export` or any S3 client copies the files; `cat` reads with --local",
-        )),
+        ["zip"] => zip(sys, &root, verbose),
+        ["prune"] => prune(sys, &root, retain, verbose),
+        ["upload"] => {
+            bucket::upload(sys, &root, &bucket(&given, &runtime, sys)?, given.has("zipped-only"), verbose)
+        }
+        ["archive"] => {
+            let bucket = bucket(&given, &runtime, sys)?;
+            zip(sys, &root, verbose)?;
+            bucket::upload(sys, &root, &bucket, true, verbose)?;
+            prune(sys, &root, retain, verbose)
+        }
+        ["download", kind] => {
+            let span = dates::span(given.get("start"), given.get("end"), sys.clock.now())?;
+            bucket::download(sys, Path::new("."), &bucket(&given, &runtime, sys)?, kind, span, verbose)
+        }
+        ["cat", kind] if given.has("local") || bucket_name(&given).is_none() => {
+            cat(sys, &root, kind, &given, &mut io::stdout().lock())
+        }
+        ["cat", kind] => {
+            let span = dates::span(given.get("start"), given.get("end"), sys.clock.now())?;
+            bucket::cat(&bucket(&given, &runtime, sys)?, kind, span, &mut io::stdout().lock())
+        }
         _ => Err(usage(format!("what to do? {HEAD}"))),
     };
     drop(held);
     done.map(|()| 0)
+}
+
+fn bucket_name(given: &Given) -> Option<String> {
+    given.get("bucket").map(str::to_owned).or_else(|| variable("BLUEOX_BUCKET"))
+}
+
+/// The bucket that is named.
+fn bucket(given: &Given, runtime: &Runtime, sys: &Sys) -> Result<Bucket, Failure> {
+    let name = bucket_name(given).ok_or_else(|| usage("--bucket (or BLUEOX_BUCKET) names the bucket"))?;
+    bucket::open(&name, variable, runtime, sys)
+}
+
+/// All files of events.
+pub(super) fn listed(sys: &Sys, root: &Path) -> Result<Vec<LogFile>, Failure> {
+    files::list(sys, root).map_err(|error| failed(format!("{}: {error}", root.display())))
 }
 
 /// Files that nobody writes to any more: all but the last of each type and host, and that one, too, when it is old.
@@ -90,8 +139,7 @@ pub(super) fn inactive(files: &[LogFile], now: Nanos) -> Vec<LogFile> {
 
 /// Packs whole files; each is removed when what it was packed into is on stable storage.
 pub(super) fn zip(sys: &Sys, root: &Path, verbose: bool) -> Result<(), Failure> {
-    let named = |error: io::Error| failed(format!("{}: {error}", root.display()));
-    let files = files::list(sys, root).map_err(named)?;
+    let files = listed(sys, root)?;
     for file in inactive(&files, sys.clock.now()) {
         if verbose {
             eprintln!("zip {}", file.path.display());
@@ -101,7 +149,8 @@ pub(super) fn zip(sys: &Sys, root: &Path, verbose: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-fn with_end(path: &Path, end: &str) -> PathBuf {
+/// A path with more behind its name.
+pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
@@ -166,14 +215,9 @@ pub(super) fn cat(
     given: &Given,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (start, end) = dates::span(given.get("start"), given.get("end"), sys.clock.now())?;
-    let files = files::list(sys, root).map_err(|error| failed(format!("{}: {error}", root.display())))?;
-    let overlaps = |file: &&LogFile| {
-        let from = dates::nanos(file.from);
-        let to = from + if file.hourly { 3_600 * SECOND } else { DAY };
-        from < end && to > start
-    };
-    for file in files.iter().filter(|file| files::fits(kind, &file.kind)).filter(overlaps) {
+    let span = dates::span(given.get("start"), given.get("end"), sys.clock.now())?;
+    let files = listed(sys, root)?;
+    for file in files.iter().filter(|file| files::fits(kind, &file.kind) && file.overlaps(span)) {
         io::copy(&mut files::unpacked(sys, file)?, out)?;
     }
     Ok(out.flush()?)

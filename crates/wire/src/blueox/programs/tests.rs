@@ -10,8 +10,10 @@ use super::daemon::Daemon;
 use super::files::LogFile;
 use super::stash::Target;
 use super::view::testing::{of_bytes, of_files};
-use super::{Failure, ctl, dates, link, store};
+use super::{Failure, bucket, ctl, dates, link, store};
 use crate::shared::msgpack;
+use crate::shared::s3::Bucket;
+use crate::shared::s3::testing::Objects;
 
 fn event(kind: &str, id: &str, start: f64, end: f64) -> Vec<u8> {
     let text = |text: &str| Value::Str(text.to_owned());
@@ -269,4 +271,91 @@ fn addresses_get_their_ports() {
         assert_eq!(link::with_port(given, 3514), wanted);
     }
     assert_eq!(link::other_port("[::1]:5", 7), "[::1]:7");
+}
+
+fn bucket_of(objects: &Objects) -> Bucket {
+    let endpoint = objects.endpoint();
+    let variable = |name: &str| match name {
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("K".to_owned()),
+        "AWS_SESSION_TOKEN" => Some("T".to_owned()),
+        "AWS_REGION" => Some("eu-x-1".to_owned()),
+        "AWS_DEFAULT_REGION" => Some("another".to_owned()),
+        "AWS_ENDPOINT_URL_S3" => Some(endpoint.clone()),
+        "AWS_ENDPOINT_URL" => Some("http://another".to_owned()),
+        _ => None,
+    };
+    bucket::open("b", variable, &objects.server.runtime, &Sys::real()).unwrap()
+}
+
+#[test]
+fn oxstore_uploads_what_is_whole_and_finds_it_again() {
+    let (sys, dir) = (Sys::real(), tempfile::tempdir().unwrap());
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        sys.fs.create_dir_all(path.parent().unwrap()).unwrap();
+        sys.fs.open(&path, Open::Create).unwrap().write_at(bytes, 0).unwrap();
+    };
+    write("20171127/request-20171127.log", b"first");
+    write("20171128/request-2017112813.log", b"of an hour");
+    write("20171128/other-20171128-h.log", b"another type");
+    store::zip(&sys, dir.path(), false).unwrap();
+    write("20171128/request-20171128.log", b"plain");
+    let objects = Objects::start(1);
+    let bucket = bucket_of(&objects);
+    bucket::upload(&sys, dir.path(), &bucket, true, false).unwrap();
+    let host = sawlog_sys::host_name();
+    let mut names = vec![
+        format!("20171127/request-20171127-{host}.log.bz2"),
+        format!("20171128/request-2017112813-{host}.log.bz2"),
+        "20171128/other-20171128-h.log.bz2".to_owned(),
+    ];
+    let have = || objects.there.lock().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(have(), names.iter().cloned().collect());
+    let headers = objects.server.next().1;
+    assert!(headers.contains(&"x-amz-security-token: T".to_owned()), "{headers:?}");
+    assert!(headers.iter().any(|header| header.contains("/eu-x-1/s3/aws4_request")), "{headers:?}");
+    bucket::upload(&sys, dir.path(), &bucket, false, false).unwrap();
+    names.push(format!("20171128/request-20171128-{host}.log"));
+    assert_eq!(have(), names.iter().cloned().collect());
+
+    let span = |start, end| dates::span(Some(start), Some(end), 0).unwrap();
+    let printed = |kind: &str, span| {
+        let mut out = Vec::new();
+        bucket::cat(&bucket, kind, span, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(printed("request", span("20171127", "20171128")), "firstplainof an hour");
+    assert_eq!(printed("*", span("20171128 14:00", "20171128 15:00")), "another typeplain");
+    assert_eq!(printed("request", span("20171201", "20171202")), "");
+    let into = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        bucket::download(&sys, into.path(), &bucket, "other", span("20171127", "20171128"), false).unwrap();
+        let there: Vec<_> = sys.fs.list(into.path()).unwrap().into_iter().map(|entry| entry.path).collect();
+        assert_eq!(there, [into.path().join("other-20171128-h.log.bz2")]);
+    }
+    // What is there is not asked for again, what is of the same size not sent again.
+    let mut asked = Vec::new();
+    while let Ok((line, ..)) = objects.server.came.try_recv() {
+        asked.push(line);
+    }
+    let count = |start: &str| asked.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!((count("PUT "), count("GET /b/20171128/other-20171128-h")), (4, 2));
+}
+
+#[test]
+fn oxstore_tells_which_bucket_cannot_be() {
+    let objects = Objects::start(1);
+    let opened = |name: &str, variables: &'static [(&str, &str)]| {
+        let variable = |name: &str| {
+            variables.iter().find(|(have, _)| *have == name).map(|(_, value)| (*value).to_owned())
+        };
+        match bucket::open(name, variable, &objects.server.runtime, &Sys::real()) {
+            Err(Failure::Failed(words)) => words,
+            _ => String::new(),
+        }
+    };
+    assert!(opened("a/b", &[]).contains("no name of a bucket"));
+    assert!(opened("b", &[("AWS_ENDPOINT_URL", "here")]).contains("https://HOST"));
+    assert!(opened("b", &[("AWS_ACCESS_KEY_ID", "K")]).contains("together"));
+    assert_eq!(opened("b", &[("AWS_ENDPOINT_URL", "http://h:1")]), "");
 }

@@ -14,11 +14,23 @@ const BLOCK: usize = 64;
 
 /// Who asks.
 #[derive(Clone, Default)]
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     pub key_id: String,
     pub secret: String,
     /// Of a session; empty where there is none.
     pub token: String,
+}
+
+impl Credentials {
+    /// Those of the variables that AWS's own programs read; empty where there are none.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Credentials {
+        let text = |name| variable(name).unwrap_or_default();
+        Credentials {
+            key_id: text("AWS_ACCESS_KEY_ID"),
+            secret: text("AWS_SECRET_ACCESS_KEY"),
+            token: text("AWS_SESSION_TOKEN"),
+        }
+    }
 }
 
 /// HMAC-SHA-256 (RFC 2104).
@@ -35,7 +47,13 @@ fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     keyed(0x5c, &keyed(0x36, text))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// SHA-256 of a body that is there.
+pub(super) fn sum(body: &[u8]) -> String {
+    hex(&Sha256::digest(body))
+}
+
+/// Bytes as digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
@@ -49,7 +67,10 @@ pub(super) struct Signed<'a> {
     pub host: &'a str,
     /// Percent-encoded.
     pub path: &'a str,
-    pub body: &'a [u8],
+    /// Percent-encoded pairs by their names; empty where there are none.
+    pub query: &'a str,
+    /// The body's [`sum`].
+    pub sum: &'a str,
     pub region: &'a str,
 }
 
@@ -57,14 +78,14 @@ pub(super) struct Signed<'a> {
 pub(super) fn sign(request: &Signed<'_>, who: &Credentials, now: Nanos, headers: &mut HeaderMap) {
     let stamp = TimeFormat::new("%Y%m%dT%H%M%SZ", TimeZone::UTC).text(now);
     let day = &stamp[..8];
-    let sum = hex(&Sha256::digest(request.body));
+    let sum = request.sum;
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     };
     set("x-amz-date", &stamp);
-    set("x-amz-content-sha256", &sum);
+    set("x-amz-content-sha256", sum);
     if !who.token.is_empty() {
         set("x-amz-security-token", &who.token);
     }
@@ -76,7 +97,8 @@ pub(super) fn sign(request: &Signed<'_>, who: &Credentials, now: Nanos, headers:
     lines.sort();
     let names = lines.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
     let listed: String = lines.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let canonical = format!("{}\n{}\n\n{listed}\n{names}\n{sum}", request.method, request.path);
+    let canonical =
+        format!("{}\n{}\n{}\n{listed}\n{names}\n{sum}", request.method, request.path, request.query);
     let scope = format!("{day}/{}/s3/aws4_request", request.region);
     let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
     let mut key = hmac(format!("AWS4{}", who.secret).as_bytes(), day.as_bytes());
@@ -124,7 +146,8 @@ mod tests {
             method: "GET",
             host: "examplebucket.s3.amazonaws.com",
             path: "/test.txt",
-            body: b"",
+            query: "",
+            sum: &sum(b""),
             region: "us-east-1",
         };
         sign(&request, &who, 1_369_353_600_000_000_000, &mut headers);
@@ -135,5 +158,15 @@ mod tests {
             "{authorization}"
         );
         assert!(authorization.contains("SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"));
+        // "Get Bucket (List Objects)" among them.
+        let mut headers = HeaderMap::new();
+        let request = Signed { path: "/", query: "max-keys=2&prefix=J", ..request };
+        sign(&request, &who, 1_369_353_600_000_000_000, &mut headers);
+        let authorization = headers["authorization"].to_str().unwrap();
+        assert!(
+            authorization
+                .ends_with("Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
+            "{authorization}"
+        );
     }
 }
