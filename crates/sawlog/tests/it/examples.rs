@@ -95,7 +95,7 @@ fn types_are_counted_over_http() {
     let node = Node::start(&folder.path().join("data"), &[]);
     let _guard = Options::to(format!("127.0.0.1:{}", node.forward)).configure().unwrap();
     let mut script = Command::new("python3");
-    script.arg(example("types.py")).args(["--every", "0.2", "--reports", "2", &node.http]);
+    script.arg(example("event_types.py")).args(["--every", "0.2", "--reports", "2", &node.http]);
     let text = while_it_reads(script.stdout(Stdio::piped()).spawn().unwrap());
     let line = text.lines().find(|line| line.starts_with("  request ")).unwrap_or_else(|| panic!("{text}"));
     let words: Vec<&str> = line.split_whitespace().collect();

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts events by type as they come: types.py [--every SECONDS] [--reports N] [http://127.0.0.1:7514]
+"""Counts events by type as they come: event_types.py [--every SECONDS] [--reports N] [http://127.0.0.1:7514]
 
 Follows the node's live stream over HTTP and prints each few seconds how many events of each type came, and how many of
 them bear an exception or the level error. SAWLOG_TOKEN in the environment is sent where the node wants one.
