@@ -56,7 +56,7 @@ fn a_credential_says_for_whom_all_senders_act() {
             let socket = [socket.as_str()];
             match protocol.name {
                 "unix" => given.push(("path", &socket)),
-                "redis" => given.extend([("to", &["127.0.0.1:1"][..]), ("key", &["events"])]),
+                "redis" => given.extend([("to", &["redis://127.0.0.1:1"][..]), ("key", &["events"])]),
                 _ => given.push(("listen", &["127.0.0.1:0"])),
             }
             let input = protocol.input.expect("an input")(&options_of(protocol, &given)).expect("an input");
