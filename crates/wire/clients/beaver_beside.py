@@ -14,7 +14,7 @@ from pathlib import Path
 
 from checks import Skip, check, run
 
-PATIENCE = 30
+PATIENCE = 90
 # Of what Beaver names itself, what its transport `stdout` needs; versions that Python 2.7 still takes.
 PACKAGES = ["Beaver==36.3.1", "conf_d==0.0.4", "glob2==0.3", "msgpack-pure==0.1.3", "python-daemon==1.6.1", "lockfile==0.12.2",
             "six==1.16.0"]

@@ -136,7 +136,8 @@ def verbatim(folder, path, ox):
 
     def written():
         folders = os.listdir(logs) if os.path.exists(logs) else []
-        return [one for one in folders if os.path.exists(f"{logs}/{one}/notices-{one}.log")]
+        files = {one: f"{logs}/{one}/notices-{one}.log" for one in folders}
+        return [one for one, file in files.items() if os.path.exists(file) and os.path.getsize(file)]
 
     # It may be midnight.
     day = wait_for("a file of the centre", written)[0]

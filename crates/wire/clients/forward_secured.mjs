@@ -30,16 +30,26 @@ function npmSender(eventMode, security, ackResponseTimeout) {
   });
 }
 
+// One event whose callback is called after the ack; an error, or nothing.
+function emitted(eventMode, tag) {
+  const sender = npmSender(eventMode, SECURITY, 10_000);
+  return new Promise(resolve => {
+    sender.on('error', resolve);
+    sender.emit(tag, { text: 'é', n: 3 }, resolve);
+  }).finally(() => sender.end());
+}
+
 for (const eventMode of ['Message', 'PackedForward', 'CompressedPackedForward']) {
   await check(`fluent-logger (npm): ${eventMode} with key, user, TLS and ack`, async () => {
-    const sender = npmSender(eventMode, SECURITY, 60_000);
-    const failure = new Promise((_, reject) => sender.on('error', reject));
-    // The callback is called after the ack.
-    const emitted = new Promise((resolve, reject) =>
-      sender.emit(eventMode, { text: 'é', n: 3 }, error => (error ? reject(error) : resolve())));
-    await Promise.race([emitted, failure]);
-    sender.end();
-    same(await found(node.http, `_tag:=npm.${eventMode}`, 1), `npm.${eventMode}`, [{ text: 'é', n: 3 }]);
+    // This client begins to listen for an ack only when it hears that its bytes were written, which over TLS may be after the
+    // ack has come and gone. It gives up then, and an application would send again.
+    let tag, error, attempt = 0;
+    do {
+      tag = `${eventMode}${attempt}`;
+      error = await emitted(eventMode, tag);
+    } while (/ack response timeout/.test(error?.message) && ++attempt < 5);
+    assert.equal(error ?? null, null);
+    same(await found(node.http, `_tag:=npm.${tag}`, 1), `npm.${tag}`, [{ text: 'é', n: 3 }]);
   });
 }
 
