@@ -15,6 +15,8 @@ import urllib.request
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
+import msgpack
+
 from checks import Skip, check, run
 from node import PATIENCE
 
@@ -184,7 +186,23 @@ class Agent:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-@check("OpenSearch, killed in the middle, has each row once; a poisoned one is a dead letter, and there after its replay")
+def stash(server, folder, binary):
+    """BlueOx's oxstash, told what versions without mapping types need, brings events of a captured file."""
+    end = 1700000000.25
+    events = [{"type": "request", "id": f"{n:032x}", "host": "web", "pid": 7, "start": end - 0.5, "end": end, "body": {"n": n}}
+              for n in range(1200)]
+    captured = b"".join(msgpack.packb(event) for event in events)
+    command = [binary, "ox", "oxstash", "--typeless", "--elasticsearch", f"127.0.0.1:{server.port}", "--verbose"]
+    told = subprocess.run(command, input=captured, check=True, capture_output=True, timeout=PATIENCE).stderr.decode()
+    assert told.count(" 0 of them refused") == 3, told
+    found = server.documents("blueox-2023.11.14", 10_000)
+    assert sorted(source["body"]["n"] for _, source in found) == list(range(1200)), len(found)
+    source = found[0][1]
+    assert source["duration"] == 0.5 and source["@timestamp"] == "2023-11-14T22:13:20.250000Z", source
+    assert {key: source[key] for key in ("type", "host", "pid", "end")} == {"type": "request", "host": "web", "pid": 7, "end": end}, source
+
+
+@check("OpenSearch, killed in the middle, has each row once; a poisoned one is a dead letter, and there after its replay; oxstash")
 def opensearch(folder, binary):
     server = OpenSearch(folder)
     agent = None
@@ -227,6 +245,7 @@ def opensearch(folder, binary):
         agent.dead("replay", "--all")
         replayed = until(lambda: server.count("app-*") and server.documents("app-*", 10), "the letter")
         assert [source["n"] for _, source in replayed] == ["no number"], replayed
+        stash(server, folder, binary)
     finally:
         server.kill()
         if agent:

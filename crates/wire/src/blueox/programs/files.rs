@@ -210,10 +210,10 @@ impl<R: Read> Events<R> {
     }
 }
 
-/// When an event ended.
+/// When an event ended, to the microsecond: a number of seconds says no more in these times, and less than it seems.
 pub(super) fn end(event: &Value) -> Option<Nanos> {
     match event.get("end")? {
-        Value::Float(seconds) if seconds.abs() < 9e9 => Some((seconds * 1e9) as Nanos),
+        Value::Float(seconds) if seconds.abs() < 9e9 => Some((seconds * 1e6).round() as Nanos * 1000),
         Value::Int(seconds) => seconds.checked_mul(sawlog_model::SECOND),
         _ => None,
     }
