@@ -5,6 +5,10 @@ use bytes::Bytes;
 
 use crate::{Over, Tenant};
 
+/// Name in the context of rows that may leave this node over TLS only. It is one of ours: what a sender calls so is kept by another
+/// name.
+pub const ENCRYPTED: &str = "_encrypted";
+
 /// One body of events as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
@@ -22,6 +26,8 @@ pub struct Delivery {
     pub host: Option<String>,
     /// `Idempotency-Key`: a body that comes again under its key is not stored again.
     pub idempotency_key: Option<String>,
+    /// Whether the events may leave this node over TLS only: see [`ENCRYPTED`].
+    pub encrypted: bool,
 }
 
 /// What is on stable storage.

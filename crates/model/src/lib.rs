@@ -24,7 +24,7 @@ pub use access::{Access, AccessError, For, Right, Tenant};
 pub use address::{Address, KnownSource, Position, Source, SourceFacts, SourceId};
 pub use batch::{Batch, Kind, Marks, NameId, Names, Row, RowRef, Slot};
 pub use context::Context;
-pub use delivery::{Accepted, Delivery, IngestError};
+pub use delivery::{Accepted, Delivery, ENCRYPTED, IngestError};
 pub use limits::Limits;
 pub use meter::{Meter, Over};
 pub use predicate::{Compare, Decimal, Predicate, Test, TestError, elements, find_folded};

@@ -41,6 +41,11 @@ pub trait Parts {
     /// # Errors
     /// In words.
     fn output(&mut self, section: &Section, name: &str) -> Result<Arc<dyn Output>, String>;
+    /// Whether the output of that section shows rows to nobody on their way: [`crate::Protocol::private`].
+    fn is_private(&self, section: &Section) -> bool {
+        let _ = section;
+        false
+    }
 }
 
 /// Steps, filters and outputs.
@@ -68,6 +73,8 @@ pub(crate) struct OutputPart {
     pub output: Arc<dyn Output>,
     /// Takes what the output gave up.
     pub secondary: Option<Arc<dyn Output>>,
+    /// Whether the output, and its secondary one, show rows to nobody on their way.
+    pub private: [bool; 2],
 }
 
 struct Compiled {
@@ -178,7 +185,7 @@ impl From<Vec<Arc<dyn Output>>> for Graph {
             let section = OutputSection { section, secondary: None, queue: QueueOptions::default() };
             let work = Work::Send { to: To::Output(name.clone()), last: false };
             steps.push(Compiled { tags: TagPattern::all(), action: work });
-            graph.outputs.push(OutputPart { name, section, output, secondary: None });
+            graph.outputs.push(OutputPart { name, section, output, secondary: None, private: [false; 2] });
         }
         graph.labels.insert(String::new(), steps);
         graph.fixed = Some(Arc::new(Route::new(&graph, "", "")));
@@ -260,7 +267,9 @@ impl Builder<'_> {
         let mut second = |second| self.parts.output(second, &format!("{name}-secondary"));
         let secondary = section.secondary.as_ref().map(&mut second).transpose().map_err(said)?;
         let name: Arc<str> = name.into();
-        let part = OutputPart { name: name.clone(), section: section.clone(), output, secondary };
+        let private = [Some(&section.section), section.secondary.as_ref()];
+        let private = private.map(|section| section.is_some_and(|section| self.parts.is_private(section)));
+        let part = OutputPart { name: name.clone(), section: section.clone(), output, secondary, private };
         self.graph.outputs.push(part);
         Ok(name)
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sawlog_journal::{Frame, FrameKind, Journal, Lsn};
-use sawlog_model::{Batch, Nanos, SourceId};
+use sawlog_model::{Batch, ENCRYPTED, Nanos, SourceId};
 use sawlog_sys::Sys;
 
 use crate::config::{Overflow, QueueOptions};
@@ -133,6 +133,7 @@ pub(crate) struct Lane {
     dead: Option<DeadLetters>,
     sys: Sys,
     secondary: Option<Arc<dyn Output>>,
+    private: [bool; 2],
     queue: Mutex<QueueOptions>,
     tries: Mutex<Tries>,
     /// What the output refused and is not a dead letter yet.
@@ -162,6 +163,12 @@ fn rows_from(batch: &Batch, mark: (u32, u64)) -> Batch {
         row.slots_end -= slots_gone;
     }
     rest
+}
+
+/// Why rows of an item may not go to an output that somebody could listen to; the sender's word, whatever filters make of it.
+fn not_over(private: bool, item: &Item) -> Option<String> {
+    let only_tls = !private && item.batch.context.get(ENCRYPTED).is_some();
+    only_tls.then(|| "encrypted: these rows go over TLS only, and this output does not speak it".to_owned())
 }
 
 fn positioned(items: &[Item]) -> usize {
@@ -197,6 +204,7 @@ impl Lane {
             dead: shared.dead.cloned(),
             sys: shared.sys.clone(),
             secondary: part.secondary.clone(),
+            private: part.private,
             queue: Mutex::new(part.section.queue.clone()),
             tries: Mutex::default(),
             unburied: Mutex::default(),
@@ -435,7 +443,11 @@ impl Lane {
 
     /// Asks the output to take what comes to it of an item.
     pub(crate) fn take(&self, item: &Item, walk: &Walk, origin: Origin) -> Asked {
-        self.ask(walk.rows_for(&self.name, &item.batch), origin)
+        let batch = walk.rows_for(&self.name, &item.batch);
+        if let Some(reason) = not_over(self.private[0], item).filter(|_| !batch.rows.is_empty()) {
+            return Asked::Refused(Refused::all(&batch, reason));
+        }
+        self.ask(batch, origin)
     }
 
     fn ask(&self, batch: Arc<Batch>, origin: Origin) -> Asked {

@@ -45,7 +45,7 @@ pub use output::{Failing, Origin, Output, OutputError};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use protocol::{
     CheckOptions, ConfigError, DecodeError, Decoder, MakeFilter, MakeInput, MakeOutput, Opt, OptKind,
-    Options, Protocol, Sample, WrongOption, concat, opt, total,
+    Options, Protocol, Sample, WrongOption, concat, opt, speaks_tls, total,
 };
 pub use replay::replay;
 pub use sawlog_journal::Lsn;

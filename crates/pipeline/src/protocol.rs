@@ -45,6 +45,9 @@ pub struct Protocol {
     pub input: Option<MakeInput>,
     /// Makes an output from checked options.
     pub output: Option<MakeOutput>,
+    /// Whether an output of these options shows rows to nobody on their way: it speaks TLS, or gives them to nothing beyond this
+    /// machine. What is to be dispatched over TLS only goes to no other.
+    pub private: fn(&Options) -> bool,
     /// Makes a filter from checked options.
     pub filter: Option<MakeFilter>,
     /// Looks at what only the protocol understands of its options (a program, say), when a configuration is read: pure.
@@ -65,12 +68,26 @@ impl Protocol {
         options: &[],
         input: None,
         output: None,
+        private: speaks_tls,
         filter: None,
         check: None,
         fluent: &[],
         decoder: None,
         samples: &[],
     };
+}
+
+/// Schemes of addresses that are reached over TLS.
+const OVER_TLS: [&str; 4] = ["https://", "amqps://", "rediss://", "tls://"];
+
+/// Whether every address of an output is reached over TLS, to a peer whose certificate is looked at. Where addresses have no
+/// scheme, the option `tls` says it.
+pub fn speaks_tls(options: &Options) -> bool {
+    let given = options.0.iter().filter(|(name, _)| name.as_str() != "proxy").flat_map(|(_, values)| values);
+    let mut addresses = given.filter(|value| value.contains("://")).peekable();
+    let secure = |address: &String| OVER_TLS.iter().any(|scheme| address.starts_with(scheme));
+    let over_tls = if addresses.peek().is_some() { addresses.all(secure) } else { options.flag("tls") };
+    over_tls && !options.flag("tls_insecure")
 }
 
 /// An option of a protocol.

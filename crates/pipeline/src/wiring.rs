@@ -92,6 +92,11 @@ impl Parts for Maker<'_> {
             .ok_or_else(|| format!("`{kind}` is no output"))?;
         Ok(make(&section.options, &env).map_err(|error| error.to_string())?.into())
     }
+
+    fn is_private(&self, section: &Section) -> bool {
+        let found = protocol(self.protocols, &section.kind, |protocol| protocol.output.is_some());
+        found.is_ok_and(|protocol| (protocol.private)(&section.options))
+    }
 }
 
 /// A section made on the command line.

@@ -3,12 +3,17 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use sawlog_sys::{Open, Sys};
+use sawlog_wire::shared::tls;
 use serde_json::{Value, json};
 use ureq::RequestBuilder;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsConfigBuilder};
+
+use crate::cmd::DataArg;
 
 /// A running node.
 pub(crate) struct Client {
@@ -52,29 +57,68 @@ pub(crate) fn retract(sys: &Sys, data: &Path) {
     let _ = sys.fs.unlink(&address_file(data));
 }
 
-/// The node that runs on `data`, if one answers.
-pub(crate) fn running(sys: &Sys, data: &Path) -> Option<Client> {
+/// The node that the command names, else the one that runs on its directory, if one answers.
+///
+/// # Errors
+/// Where one is named that does not answer.
+pub(crate) fn running(sys: &Sys, at: &DataArg) -> Result<Option<Client>> {
+    if let Some(base) = &at.node {
+        let token = std::env::var("SAWLOG_TOKEN").unwrap_or_default();
+        let client = Client::new(base.trim_end_matches('/'), &token, roots(sys, base, at.ca.as_deref())?);
+        client.get("/healthz", &[])?;
+        return Ok(Some(client));
+    }
+    Ok(here(sys, &at.data))
+}
+
+/// The node that runs on a directory.
+fn here(sys: &Sys, data: &Path) -> Option<Client> {
     let text = sys.fs.read(&address_file(data)).ok()?;
     let said: Value = serde_json::from_slice(&text).ok()?;
-    let client = Client::new(said["http"].as_str()?, said["token"].as_str().unwrap_or_default());
+    // It is this machine, and the token holds for no longer than the node runs: who else could take its port has no use for
+    // that. Its certificate need not be for an address of this machine.
+    let trust = TlsConfig::builder().disable_verification(true);
+    let client = Client::new(said["http"].as_str()?, said["token"].as_str().unwrap_or_default(), trust);
     client.get("/healthz", &[]).ok()?;
     Some(client)
 }
 
-/// The node that runs on `data`.
+/// Whose certificates are believed: of the CA's in a file, else of the system's.
+fn roots(sys: &Sys, base: &str, ca: Option<&Path>) -> Result<TlsConfigBuilder> {
+    let config = TlsConfig::builder();
+    if !base.starts_with("https://") {
+        return Ok(config);
+    }
+    let none = "the system has no file of CAs that it believes; name your CA's with --ca";
+    let path = ca.map(Path::to_owned).or_else(|| tls::system_ca(sys).map(PathBuf::from)).context(none)?;
+    let bytes = sys.fs.read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let found = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        bail!("no certificate in {}: it must be PEM, with -----BEGIN CERTIFICATE-----", path.display());
+    }
+    Ok(config.root_certs(RootCerts::Specific(Arc::new(found))))
+}
+
+/// The node that the command names, else the one that runs on its directory.
 ///
 /// # Errors
-/// Where none does, with how to start one.
-pub(crate) fn need_running(sys: &Sys, data: &Path) -> Result<Client> {
-    running(sys, data).with_context(|| {
-        format!("no node runs on {0}; start one with `sawlog run --data {0}`", data.display())
+/// Where none answers, with how to start one.
+pub(crate) fn need_running(sys: &Sys, at: &DataArg) -> Result<Client> {
+    running(sys, at)?.with_context(|| {
+        format!("no node runs on {0}; start one with `sawlog run --data {0}`", at.data.display())
     })
 }
 
 impl Client {
-    fn new(base: &str, token: &str) -> Self {
+    fn new(base: &str, token: &str, trust: TlsConfigBuilder) -> Self {
+        let trust = trust.unversioned_rustls_crypto_provider(tls::provider());
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(2)))
+            .tls_config(trust.build())
             .http_status_as_error(false)
             .build();
         Client { base: base.to_owned(), agent: config.into(), token: token.to_owned(), tenant: tenant() }

@@ -15,6 +15,7 @@ use sawlog_store::{Store, StoreError};
 pub(crate) const PROTOCOL: Protocol = Protocol {
     name: "store",
     summary: "The store of this node; first in line for all rows unless it is listed.",
+    private: |_| true,
     output: Some(|_, _| Err(ConfigError("this node keeps no store".to_owned()))),
     ..Protocol::EMPTY
 };

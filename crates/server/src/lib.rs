@@ -37,7 +37,7 @@ pub use door::{Hosts, Open};
 pub use keeping::TooOld;
 pub use kept::ChangeError;
 pub use loggers::Loggers;
-pub use serve::serve;
+pub use serve::{Duplex, Secure, serve};
 
 /// What the routes stand on.
 pub struct Node {

@@ -6,11 +6,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
+use futures::future::BoxFuture;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sawlog_sys::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -26,12 +28,33 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait where the system has no file descriptor for another connection.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Answers on `listener` until `stop` resolves; then takes no more connections, and returns when the answers under way
+/// A connection over TLS.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// What a listener speaks TLS with.
+pub trait Secure: Send + Sync {
+    /// Speaks TLS over a connection that was accepted; the error is in words.
+    fn accept(&self, stream: TcpStream) -> BoxFuture<'static, Result<Box<dyn Duplex>, String>>;
+}
+
+/// Stands in the extensions of requests that came over TLS.
+#[derive(Clone, Copy)]
+pub(crate) struct OverTls;
+
+/// Answers on `listener`, over TLS where `secure` is given, until `stop` resolves; then takes no more connections, and returns when the answers under way
 /// are sent, or two seconds later.
 ///
 /// # Errors
 /// As the system says of the listener.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    secure: Option<Arc<dyn Secure>>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let router = if secure.is_some() { router.layer(Extension(OverTls)) } else { router };
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -43,7 +66,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         // Those that ended are let go here, so that the set does not grow.
         while connections.try_join_next().is_some() {}
-        connections.spawn(answer(stream, router.clone(), stopped.clone(), permit));
+        connections.spawn(welcome(stream, secure.clone(), router.clone(), stopped.clone(), permit));
     }
     drop(listener);
     // Nobody listens where there is no connection.
@@ -76,15 +99,29 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Answers the requests of one connection.
-async fn answer(
+/// Takes a connection to where its requests are answered, by TLS where that is spoken.
+async fn welcome(
     stream: TcpStream,
+    secure: Option<Arc<dyn Secure>>,
     router: Router,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
     _room: OwnedSemaphorePermit,
 ) {
     // Records of a live tail are small writes that should not wait for each other; without it they only come later.
     let _ = stream.set_nodelay(true);
+    let Some(secure) = secure else { return answer(stream, router, stopped).await };
+    // A peer that speaks no TLS, or believes no certificate of ours, is told so by the protocol.
+    if let Ok(Ok(stream)) = tokio::time::timeout(HEADERS, secure.accept(stream)).await {
+        answer(stream, router, stopped).await;
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let service = TowerToHyperService::new(router);
     let mut connection = pin!(
         http1::Builder::new()

@@ -30,6 +30,34 @@ fn every_option_of_fluentd_means_something_or_is_told_not_to() {
     assert_eq!(claims::idle(crate::PROTOCOLS, &beside), Vec::<String>::new());
 }
 
+#[test]
+fn outputs_show_rows_to_nobody_where_they_speak_tls_or_stay_here() {
+    let private = |name: &str, given: &[(&str, &str)]| {
+        let protocol = crate::PROTOCOLS.iter().find(|one| one.name == name && one.output.is_some());
+        let protocol = protocol.expect("there is one");
+        let given: Vec<_> = given.iter().map(|(name, value)| (*name, std::slice::from_ref(value))).collect();
+        (protocol.private)(&options_of(protocol, &given))
+    };
+    for (name, given, wanted) in [
+        ("forward", &[("to", "h:1")][..], false),
+        ("forward", &[("to", "h:1"), ("tls", "true")], true),
+        ("forward", &[("to", "h:1"), ("tls", "true"), ("tls_insecure", "true")], false),
+        ("http", &[("endpoint", "http://h/")], false),
+        ("http", &[("endpoint", "https://h/"), ("proxy", "http://p:1")], true),
+        ("elasticsearch", &[("hosts", "https://h")], true),
+        ("elasticsearch", &[("hosts", "http://h")], false),
+        ("s3", &[], true),
+        ("s3", &[("s3_endpoint", "http://h:1")], false),
+        ("file", &[("path", "/a")], true),
+        ("stdout", &[], true),
+        ("redis", &[("to", "rediss://h")], true),
+        ("redis", &[("to", "h:1")], false),
+        ("udp", &[("to", "h:1")], false),
+    ] {
+        assert_eq!(private(name, given), wanted, "{name} {given:?}");
+    }
+}
+
 /// Lets those send who know the word.
 struct Word;
 

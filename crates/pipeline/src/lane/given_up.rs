@@ -9,7 +9,7 @@ use std::time::Duration;
 use sawlog_journal::{Frame, FrameKind, Lsn};
 use sawlog_model::{Batch, Row};
 
-use super::{Lane, Place, retry};
+use super::{Lane, Place, not_over, retry};
 use crate::config::Overflow;
 use crate::dead::{Head, Home, Why, pick};
 use crate::graph::{Walk, without_rows};
@@ -108,7 +108,10 @@ impl Lane {
             return self.bury(&left, Why::GivenUp, &reason, place);
         };
         let count = batch.rows.len() as u64;
-        let taken = secondary.take(batch.clone(), place.origin(item));
+        let taken = match not_over(self.private[1], item) {
+            None => secondary.take(batch.clone(), place.origin(item)),
+            Some(reason) => Err(OutputError::Refused(reason)),
+        };
         let refused = match taken.and_then(|()| secondary.flush()) {
             Ok(()) => {
                 self.counters.errors("secondary", count, &reason);

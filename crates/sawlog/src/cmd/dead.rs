@@ -176,7 +176,7 @@ fn fields(row: RowRef<'_>) -> Value {
 
 /// Replays or drops: by the node that runs on the directory; else letters are dropped here, and replayed at the next start.
 fn change(sys: &Sys, data: &DataArg, which: Which, replay: bool, out: &mut impl Write) -> Result<()> {
-    let Some(node) = reach::running(sys, &data.data) else {
+    let Some(node) = reach::running(sys, data)? else {
         return change_here(sys, data, &which, replay, out);
     };
     let query = match which {

@@ -48,7 +48,7 @@ impl Events {
         let mut out = BufWriter::new(std::io::stdout().lock());
         let look = Look { colour: terminal::wants_colour(), width: terminal::size().map(|(width, _)| width) };
         let types = self.types.join(",");
-        let lines: Box<dyn BufRead> = if let Some(node) = reach::running(&sys, &self.data.data) {
+        let lines: Box<dyn BufRead> = if let Some(node) = reach::running(&sys, &self.data)? {
             let given = [
                 ("type", Some(types).filter(|types| !types.is_empty())),
                 ("id", self.id),

@@ -58,7 +58,8 @@ enum Format {
 impl Export {
     pub(crate) fn run(self) -> Result<()> {
         let sys = Sys::real();
-        let store = match reach::running(&sys, &self.data.data) {
+        self.data.directory()?;
+        let store = match reach::running(&sys, &self.data)? {
             Some(node) => {
                 // What the node holds in memory goes to segments; its journal moves on while we read and is left alone.
                 node.post("/api/v1/flush", &[])?;

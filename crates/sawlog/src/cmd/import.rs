@@ -51,7 +51,7 @@ impl Import {
     pub(crate) fn run(self) -> Result<()> {
         let sys = Sys::real();
         let data = &self.data.data;
-        if reach::running(&sys, data).is_some() {
+        if reach::running(&sys, &self.data)?.is_some() {
             bail!(
                 "a node runs on {}; let it follow the files (`sawlog run --tail …`), or stop it first (`sawlog shutdown`)",
                 data.display()

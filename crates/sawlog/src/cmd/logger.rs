@@ -111,7 +111,7 @@ impl Logger {
 }
 
 fn node(data: &DataArg) -> Result<Client> {
-    reach::need_running(&Sys::real(), &data.data)
+    reach::need_running(&Sys::real(), data)
 }
 
 fn remove(data: &DataArg, path: &str, name: String) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
 use clap::Args;
 use sawlog_pipeline::config::Compat;
 
@@ -34,9 +35,23 @@ pub(crate) struct DataArg {
     /// Directory of the data; a node that runs on it is asked over HTTP
     #[arg(long, value_name = "DIR", default_value = "./sawlog-data", env = "SAWLOG_DATA_DIR")]
     pub(crate) data: PathBuf,
+    /// Ask the node at this address instead, http:// or https://, with the token that SAWLOG_TOKEN holds
+    #[arg(long, value_name = "URL", env = "SAWLOG_NODE")]
+    pub(crate) node: Option<String>,
+    /// PEM file of the CA that its certificate must be of; without, those that the system believes
+    #[arg(long, value_name = "FILE", env = "SAWLOG_CA")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl DataArg {
+    /// That of a command that reads the directory.
+    pub(crate) fn directory(&self) -> Result<&Path> {
+        match &self.node {
+            None => Ok(&self.data),
+            Some(node) => bail!("this needs the directory of the data; {node} cannot give it"),
+        }
+    }
+
     /// Whether nobody named a directory.
     pub(crate) fn is_default(&self) -> bool {
         self.data == Path::new("./sawlog-data")

@@ -20,7 +20,7 @@ pub(crate) struct Reload {
 impl Reload {
     pub(crate) fn run(self) -> Result<()> {
         let mut text = String::new();
-        let node = reach::need_running(&Sys::real(), &self.data.data)?;
+        let node = reach::need_running(&Sys::real(), &self.data)?;
         let mut answer = node
             .post("/api/v1/reload", &[])
             .context("the configuration was not read again; the one before still holds")?;

@@ -52,7 +52,8 @@ impl Run {
     fn plan(mut self, sys: &Sys) -> Result<Plan> {
         self.config = self.config.map(std::path::absolute).transpose()?;
         let config = self.configuration(sys)?;
-        let http = self.http.clone().or_else(|| config.settings.get("http").cloned());
+        let http = ["http", "http.listen"].iter().find_map(|name| config.settings.get(*name).cloned());
+        let http = self.http.clone().or(http);
         let data = match config.settings.get("data") {
             Some(data) if self.data.is_default() => PathBuf::from(data),
             _ => self.data.data.clone(),

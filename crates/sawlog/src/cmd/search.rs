@@ -38,7 +38,7 @@ impl Search {
         let sys = Sys::real();
         let mut out = BufWriter::new(std::io::stdout().lock());
         let form = Form::choose(self.json);
-        if let Some(node) = reach::running(&sys, &self.data.data) {
+        if let Some(node) = reach::running(&sys, &self.data)? {
             let limit = self.limit.map(|limit| limit.to_string());
             let given = [("start", self.since), ("end", self.until), ("limit", limit)];
             let mut query = vec![("query", self.query), ("report", "1".to_owned())];

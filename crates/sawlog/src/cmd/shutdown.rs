@@ -19,9 +19,9 @@ pub(crate) struct Shutdown {
 impl Shutdown {
     pub(crate) fn run(self) -> Result<()> {
         let sys = Sys::real();
-        reach::need_running(&sys, &self.data.data)?.post("/api/v1/shutdown", &[])?;
+        reach::need_running(&sys, &self.data)?.post("/api/v1/shutdown", &[])?;
         for _ in 0..600 {
-            if reach::running(&sys, &self.data.data).is_none() {
+            if !matches!(reach::running(&sys, &self.data), Ok(Some(_))) {
                 return Ok(());
             }
             task::sleep(Duration::from_millis(50));

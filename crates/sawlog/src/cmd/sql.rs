@@ -28,7 +28,7 @@ impl Sql {
         let sys = Sys::real();
         let mut out = BufWriter::new(std::io::stdout().lock());
         let form = Form::choose(self.json);
-        if let Some(node) = reach::running(&sys, &self.data.data) {
+        if let Some(node) = reach::running(&sys, &self.data)? {
             records::print(
                 node.get("/api/v1/sql", &[("query", self.statement), ("report", "1".to_owned())])?,
                 form,

@@ -24,7 +24,7 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn run(self) -> Result<()> {
         let mut text = String::new();
-        let node = reach::need_running(&Sys::real(), &self.data.data)?;
+        let node = reach::need_running(&Sys::real(), &self.data)?;
         if !self.json && std::io::stdout().is_terminal() {
             // Rates are of the time since it was asked last: of a second, for a person.
             node.get("/api/v1/status", &[])?;

@@ -149,7 +149,7 @@ fn repair(data: &DataArg) -> Result<()> {
 fn delete(data: &DataArg, query: String, since: Option<String>, until: Option<String>) -> Result<()> {
     let sys = Sys::real();
     let mut out = std::io::stdout();
-    if let Some(node) = reach::running(&sys, &data.data) {
+    if let Some(node) = reach::running(&sys, data)? {
         let given = [("query", Some(query)), ("start", since), ("end", until)];
         let given: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let said: serde_json::Value = serde_json::from_reader(node.post("/api/v1/delete", &given)?)?;

@@ -31,7 +31,7 @@ impl Tail {
 
 /// Prints what the running node sends of new records, until it ends.
 pub(super) fn follow(data: &DataArg, query: &[(&str, String)], json: bool) -> Result<()> {
-    let node = reach::need_running(&Sys::real(), &data.data)?;
+    let node = reach::need_running(&Sys::real(), data)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let form = Form::choose(json);
     let mut event = String::new();

@@ -108,12 +108,12 @@ impl TenantCommand {
                 ];
                 let given = given.into_iter().filter_map(|(limit, most)| Some((limit, most?.to_string())));
                 let asked: Vec<_> = std::iter::once(("name", name)).chain(given).collect();
-                let node = reach::need_running(&Sys::real(), &data.data)?;
+                let node = reach::need_running(&Sys::real(), &data)?;
                 node.post("/api/v1/tenants/limit", &asked).map(drop)
             }
             Does::Usage { days, data } => usage(days, &data),
             Does::Remove { name, data } => {
-                let node = reach::need_running(&Sys::real(), &data.data)?;
+                let node = reach::need_running(&Sys::real(), &data)?;
                 node.post("/api/v1/tenants/remove", &[("name", name)]).map(drop)
             }
         }
@@ -123,7 +123,7 @@ impl TenantCommand {
 /// Makes a tenant in a running node, else in the directory that one will run on.
 fn add(name: &str, title: &str, data: &DataArg) -> Result<()> {
     let sys = Sys::real();
-    let first = match reach::running(&sys, &data.data) {
+    let first = match reach::running(&sys, &data)? {
         Some(node) => {
             let asked = [("name", name.to_owned()), ("title", title.to_owned())];
             let said = json(node.post("/api/v1/tenants/add", &asked)?)?;
@@ -144,7 +144,7 @@ fn add(name: &str, title: &str, data: &DataArg) -> Result<()> {
 }
 
 fn list(as_json: bool, data: &DataArg) -> Result<()> {
-    let node: Client = reach::need_running(&Sys::real(), &data.data)?;
+    let node: Client = reach::need_running(&Sys::real(), &data)?;
     let said = json(node.get("/api/v1/tenants", &[])?)?;
     let mut out = std::io::stdout().lock();
     if as_json {
@@ -158,7 +158,7 @@ fn list(as_json: bool, data: &DataArg) -> Result<()> {
 }
 
 fn usage(days: u64, data: &DataArg) -> Result<()> {
-    let node = reach::need_running(&Sys::real(), &data.data)?;
+    let node = reach::need_running(&Sys::real(), &data)?;
     let said = json(node.get("/api/v1/usage", &[("days", days.to_string())])?)?;
     let mut out = std::io::stdout().lock();
     for tenant in said["tenants"].as_array().into_iter().flatten() {

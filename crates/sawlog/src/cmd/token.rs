@@ -116,7 +116,7 @@ impl TokenCommand {
 }
 
 fn node(whose: &Whose) -> Result<reach::Client> {
-    Ok(reach::need_running(&Sys::real(), &whose.data.data)?.of(&whose.tenant))
+    Ok(reach::need_running(&Sys::real(), &whose.data)?.of(&whose.tenant))
 }
 
 fn print(token: &serde_json::Value) -> Result<()> {
@@ -126,7 +126,7 @@ fn print(token: &serde_json::Value) -> Result<()> {
 /// Makes a token in a running node, else in the directory that one will run on.
 fn add(whose: &Whose, role: Role, name: String, expires: Option<String>) -> Result<()> {
     let sys = Sys::real();
-    if let Some(node) = reach::running(&sys, &whose.data.data) {
+    if let Some(node) = reach::running(&sys, &whose.data)? {
         let asked =
             [("role", role.name().to_owned()), ("name", name), ("expires", expires.unwrap_or_default())];
         return print(&json(node.of(&whose.tenant).post("/api/v1/tokens/add", &asked)?)?["token"]);

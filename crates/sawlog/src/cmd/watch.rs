@@ -54,7 +54,7 @@ impl Watch {
         let interval =
             interval.with_context(|| format!("`{}` is no duration; write 500ms, 2s or 1m", self.interval))?;
         let interval = Duration::from_nanos(interval).max(LEAST_INTERVAL);
-        let node = Arc::new(reach::need_running(&sys, &self.data.data)?);
+        let node = Arc::new(reach::need_running(&sys, &self.data)?);
         let runtime = task::runtime("watch", 1).context("cannot start threads")?;
         let ended = runtime.block_on(self.rounds(&sys, node, interval));
         // A question that is under way must not hold up the end.

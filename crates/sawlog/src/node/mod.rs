@@ -6,6 +6,7 @@ pub(crate) mod local;
 mod retention;
 pub(crate) mod settings;
 pub(crate) mod times;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,7 @@ impl Node {
     pub(crate) fn start(sys: Sys, plan: Plan) -> Result<(Node, Vec<(String, String)>)> {
         let Plan { data, http, read } = plan;
         let config = read()?;
+        let secure = Arc::new(tls::Listeners::new(tls::read(&sys, &config)?));
         sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
         let store = open(&sys, &data, &config)?;
         let (journal, recovered) =
@@ -129,7 +131,7 @@ impl Node {
         let kit =
             Kit { protocols: &settings::PROTOCOLS, env: env.clone(), builtin: store_output::builtin(&store) };
         let wired = Wired::start(kit, with_store(config), journal, options).map_err(Error::msg)?;
-        let running = Arc::new(Reload { wired, read });
+        let running = Arc::new(Reload { sys: sys.clone(), wired, secure: secure.clone(), read });
         let pipeline = running.wired.pipeline().clone();
 
         let shutdown = Arc::new(Notify::new());
@@ -155,19 +157,21 @@ impl Node {
             shutdown.clone(),
         ));
         let (stopped, then) = (stop_serving.clone(), Arc::new(Notify::new()));
-        let mut addresses = vec![("http".to_owned(), format!("http://{address}"))];
+        let base = format!("{}://{address}", secure.scheme(0));
+        let mut addresses = vec![("http".to_owned(), base.clone())];
         if let (Some(router), Some((at, _))) = (meniscus, meniscus_at) {
             let listener = io.block_on(net::listen(at)).with_context(|| format!("meniscus.listen: {at}"))?;
-            addresses.push(("meniscus".to_owned(), format!("http://{}", listener.local_addr()?)));
-            let then = then.clone();
-            io.spawn(sawlog_server::serve(listener, router, async move { then.notified().await }));
+            let base = format!("{}://{}", secure.scheme(1), listener.local_addr()?);
+            addresses.push(("meniscus".to_owned(), base));
+            let (then, tls) = (then.clone(), secure.secure(1));
+            io.spawn(sawlog_server::serve(listener, router, tls, async move { then.notified().await }));
         }
         let stopping = async move {
             stopped.notified().await;
             then.notify_one();
         };
-        let serving = io.spawn(sawlog_server::serve(listener, router, stopping));
-        reach::announce(&sys, &data, &format!("http://{address}"), &owner)?;
+        let serving = io.spawn(sawlog_server::serve(listener, router, secure.secure(0), stopping));
+        reach::announce(&sys, &data, &base, &owner)?;
 
         let tending = tend(&store, &pipeline, counts, retention, &env.stop)?;
         if let Some(at) = board {
@@ -235,7 +239,9 @@ impl Node {
 
 /// A running configuration, and where it is read from.
 pub(crate) struct Reload {
+    sys: Sys,
     wired: Wired,
+    secure: Arc<tls::Listeners>,
     read: Box<dyn Fn() -> Result<Config> + Send + Sync>,
 }
 
@@ -247,7 +253,10 @@ impl Reload {
     /// Everything that is wrong with it; then nothing, or only an input that does not start, has changed.
     pub(crate) fn reload(&self) -> Result<Vec<String>> {
         let config = (self.read)()?;
-        self.wired.reload(with_store(config)).map_err(Error::msg)
+        let read = tls::read(&self.sys, &config)?;
+        let mut notes = self.wired.reload(with_store(config)).map_err(Error::msg)?;
+        notes.extend(self.secure.set(read));
+        Ok(notes)
     }
 }
 

@@ -9,10 +9,16 @@ use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded, Setting};
 use sawlog_pipeline::{OptKind, Protocol, wiring};
 use sawlog_server::{Hosts, MeniscusListener};
 use sawlog_sys::Sys;
+use sawlog_wire::shared::tls;
 
 /// Node-wide settings of this binary, beside those that every one has.
 const OWN_SETTINGS: &[Setting] = &[
-    ("http", OptKind::Address, "where the page and the API listen"),
+    ("http", OptKind::Address, "where the page and the API listen; or as `listen` of [http]"),
+    ("http.listen", OptKind::Address, "where the page and the API listen"),
+    ("http.tls_cert", tls::CERT.kind, tls::CERT.help),
+    ("http.tls_key", tls::KEY.kind, tls::KEY.help),
+    ("http.tls_client_ca", tls::CLIENT_CA.kind, tls::CLIENT_CA.help),
+    ("http.tls_min_version", tls::MIN_VERSION.kind, tls::MIN_VERSION.help),
     (
         "tenants",
         OptKind::Text,
@@ -28,6 +34,10 @@ const OWN_SETTINGS: &[Setting] = &[
         OptKind::Bool,
         "whether that listener lets everybody make tenants and see their tokens; by default on loopback only",
     ),
+    ("meniscus.tls_cert", tls::CERT.kind, tls::CERT.help),
+    ("meniscus.tls_key", tls::KEY.kind, tls::KEY.help),
+    ("meniscus.tls_client_ca", tls::CLIENT_CA.kind, tls::CLIENT_CA.help),
+    ("meniscus.tls_min_version", tls::MIN_VERSION.kind, tls::MIN_VERSION.help),
     ("store.memtable", OptKind::Bytes, "memory for rows that are not in segments yet"),
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
     ("store.size", OptKind::Bytes, "segments may take so many bytes, the oldest go first; 0 keeps all"),

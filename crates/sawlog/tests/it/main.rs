@@ -12,6 +12,7 @@
 //! - `hostile`: bad input beside good
 //! - `operate`: dead letters, reload, status, tap
 //! - `reload`: a changed configuration while the node runs
+//! - `secure`: HTTP over TLS, and what goes over nothing else
 //! - `tenants`: tenants and tokens, and that none sees anything of another
 //! - `weight`: what an idle node costs
 #![expect(
@@ -34,5 +35,6 @@ mod maps;
 mod node;
 mod operate;
 mod reload;
+mod secure;
 mod tenants;
 mod weight;

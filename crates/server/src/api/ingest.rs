@@ -44,6 +44,7 @@ async fn ingest(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         host: named("host", "x-sawlog-host"),
         idempotency_key: text(&call.headers, "idempotency-key"),
         body: call.body,
+        encrypted: false,
     };
     let (credential, tenancy) = (door::credential(&call.headers), &shared.node.tenancy);
     tenancy.may_bring(&credential).map_err(ApiError::limited)?;

@@ -48,6 +48,7 @@ use crate::counters::RouteCounters;
 use crate::door;
 use crate::error::ApiError;
 use crate::params::{Kind, Param, Params};
+use crate::serve::OverTls;
 use crate::ui;
 use crate::{Hosts, Node};
 
@@ -240,6 +241,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// The body where the route takes data, else empty.
     pub(crate) body: Bytes,
+    /// Whether it came over TLS.
+    pub(crate) over_tls: bool,
     /// When the request came.
     pub(crate) now: Nanos,
     /// Counts the time of the answer when it is dropped; a streamed answer takes it along.
@@ -443,7 +446,8 @@ async fn enter(
     params.check(route.params)?;
     let now = shared.node.sys.clock.now();
     let path = head.uri.path().to_owned();
-    Ok(Call { tenant, whole, path, params, headers: head.headers, body, now, timed })
+    let over_tls = head.extensions.get::<OverTls>().is_some();
+    Ok(Call { tenant, whole, path, params, headers: head.headers, body, over_tls, now, timed })
 }
 
 /// Reads a body up to the limit, and no longer than the sender is sending.

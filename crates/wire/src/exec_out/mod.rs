@@ -21,6 +21,7 @@ pub const PROTOCOL: Protocol = Protocol {
     summary: "Gives rows to a program, a file at a time.",
     options: options![&OWN, &BUFFER, formatter::OPTIONS],
     output: Some(make),
+    private: |_| true,
     fluent: &[FluentForm { role: Role::Match, names: &["exec"], read: from_fluent }],
     ..Protocol::EMPTY
 };

@@ -23,6 +23,7 @@ pub const PROTOCOL: Protocol = Protocol {
     summary: "Writes rows to files, each row in exactly one.",
     options: options::OPTIONS,
     output: Some(make),
+    private: |_| true,
     fluent: &[FluentForm { role: Role::Match, names: &["file"], read: from_fluent }],
     ..Protocol::EMPTY
 };

@@ -8,7 +8,9 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_model::{Accepted, Batch, Context, Delivery, IngestError, Limits, Marks, Nanos, Source};
+use sawlog_model::{
+    Accepted, Batch, Context, Delivery, ENCRYPTED, IngestError, Limits, Marks, Nanos, Source,
+};
 use sawlog_pipeline::{DeliveryError, Env, Intake};
 
 use self::split::Lines;
@@ -155,6 +157,7 @@ fn decode(
     accepted.records = rows.len() as u64;
     let named = [("_tag", &delivery.tag), ("_host", &delivery.host)];
     let context = named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let context = context.chain(delivery.encrypted.then_some((ENCRYPTED, "true")));
     let batch = Batch {
         tenant: delivery.tenant,
         source,

@@ -10,6 +10,7 @@ use crate::shared::held::{AtOnce, HandOn};
 pub const PROTOCOL: Protocol = Protocol {
     name: "null",
     summary: "Drops rows.",
+    private: |_| true,
     output: Some(|_, env| Ok(Box::new(AtOnce::new(&env.name, Null)))),
     fluent: &[FluentForm { role: Role::Match, names: &["null"], read: from_fluent }],
     ..Protocol::EMPTY

@@ -8,7 +8,7 @@ mod sink;
 mod tests;
 
 use sawlog_pipeline::config::{FluentForm, Role};
-use sawlog_pipeline::{ConfigError, Env, Options, Output, Protocol};
+use sawlog_pipeline::{ConfigError, Env, Options, Output, Protocol, speaks_tls};
 
 use self::sink::S3Sink;
 use crate::shared::chunks::pack::Pack;
@@ -22,6 +22,8 @@ pub const PROTOCOL: Protocol = Protocol {
     summary: "Writes rows to objects of S3, each row in exactly one.",
     options: options::OPTIONS,
     output: Some(make),
+    // Without an endpoint it is Amazon's, over TLS.
+    private: |options| options.text("s3_endpoint").is_empty() || speaks_tls(options),
     fluent: &[FluentForm { role: Role::Match, names: &["s3"], read: options::from_fluent }],
     ..Protocol::EMPTY
 };

@@ -20,6 +20,7 @@ pub const PROTOCOL: Protocol = Protocol {
     name: "stdout",
     summary: "Prints each row with its time and its tag or path.",
     options: formatter::OPTIONS,
+    private: |_| true,
     output: Some(|options, env| {
         Ok(Box::new(AtOnce::new(&env.name, Stdout::new(options, env, std::io::stdout)?)))
     }),

@@ -71,7 +71,7 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
     let table = shared.node.tenancy.table();
     let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
     let (number, producer) = producer(kept.and_then(|kept| kept.producer(&program)));
-    if producer.encrypted {
+    if producer.encrypted && !call.over_tls {
         let words = format!("Event producer {} takes messages over TLS only.", producer.name);
         return Err(Refused(StatusCode::FORBIDDEN, words));
     }
@@ -97,6 +97,7 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
         content_type: "application/json".to_owned(),
         tag: Some(format!("meniscus.{}", tag(&producer.pattern))),
         host,
+        encrypted: producer.encrypted,
         ..Delivery::default()
     };
     let accepted = shared.node.ingest.ingest(delivery).await.map_err(refused)?;
@@ -105,7 +106,8 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
     }
     let id = Job { position: accepted.position }.id(&seal(&shared).await?);
     let host = call.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let uri = format!("http://{host}{ROOT}/job/{id}/status");
+    let scheme = if call.over_tls { "https" } else { "http" };
+    let uri = format!("{scheme}://{host}{ROOT}/job/{id}/status");
     Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": id, "job_status_uri": uri }))).into_response())
 }
 

@@ -86,7 +86,7 @@ async fn a_stop_ends_connections_and_live_tails() {
     let listener = sawlog_sys::net::listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = tokio::spawn(crate::serve(listener, house.router.clone(), async {
+    let served = tokio::spawn(crate::serve(listener, house.router.clone(), None, async {
         let _ = stopped.await;
     }));
     let mut idle = sawlog_sys::net::TcpStream::connect(address).await.expect("a connection");

@@ -24,6 +24,7 @@ pub const PROTOCOL: Protocol = Protocol {
     summary: "Writes what another output gave up to files, as msgpack.",
     options: OPTIONS,
     output: Some(make),
+    private: |_| true,
     fluent: &[FluentForm { role: Role::Match, names: &["secondary_file"], read: from_fluent }],
     ..Protocol::EMPTY
 };

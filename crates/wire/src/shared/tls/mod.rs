@@ -13,6 +13,8 @@ use std::sync::Arc;
 use sawlog_pipeline::{Opt, OptKind, Options};
 use sawlog_sys::Sys;
 use sawlog_sys::net::TcpStream;
+pub use tokio_rustls::TlsAcceptor;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -20,7 +22,6 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, Error, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use self::files::Files;
 use super::stream::Stream;
@@ -86,7 +87,8 @@ pub const CLIENT: &[Opt] = &[CERT, KEY, MIN_VERSION, CA, INSECURE, VERIFY_HOSTNA
 const SYSTEM_CA: &[&str] =
     &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-fn provider() -> Arc<CryptoProvider> {
+/// The cryptography that everything here is done with.
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
@@ -105,7 +107,7 @@ fn versions(options: &Options) -> Result<&'static [&'static SupportedProtocolVer
 ///
 /// # Errors
 /// In words, with the file and the remedy.
-pub(crate) fn acceptor(options: &Options, sys: &Sys) -> Result<Option<TlsAcceptor>, String> {
+pub fn acceptor(options: &Options, sys: &Sys) -> Result<Option<TlsAcceptor>, String> {
     let files = Files(sys);
     let client_ca = options.text("tls_client_ca");
     let Some((chain, key)) = files.identity(options)? else {
@@ -170,10 +172,15 @@ pub fn connector(options: &Options, sys: &Sys) -> Result<Option<Connector>, Stri
     Ok(Some(Connector { connector: TlsConnector::from(Arc::new(config)), name }))
 }
 
+/// Where this system keeps the certificates that it believes.
+pub fn system_ca(sys: &Sys) -> Option<&'static str> {
+    SYSTEM_CA.iter().find(|path| Files(sys).exists(path)).copied()
+}
+
 fn system_roots(files: &Files<'_>) -> Result<RootCertStore, String> {
-    let found = SYSTEM_CA.iter().find(|path| files.exists(path));
+    let found = system_ca(files.0);
     let none = || format!("none of {} is there: name your CA's file with `tls_ca`", SYSTEM_CA.join(", "));
-    files.roots("tls_ca", &[*found.ok_or_else(none)?])
+    files.roots("tls_ca", &[found.ok_or_else(none)?])
 }
 
 impl Connector {
@@ -195,7 +202,7 @@ impl Connector {
 ///
 /// # Errors
 /// In words.
-pub(crate) async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<Stream, String> {
+pub async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<Stream, String> {
     let accepted = acceptor.accept(stream).await;
     let stream = accepted.map_err(|error| format!("TLS: {error}"))?;
     Ok(Stream::Tls(Box::new(stream.into())))
