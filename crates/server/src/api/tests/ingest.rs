@@ -25,6 +25,7 @@ async fn ingest_hands_on_what_came_and_answers_what_became_of_it() {
         tag: Some("web".into()),
         host: Some("a1".into()),
         idempotency_key: Some("k1".into()),
+        encrypted: false,
     };
     assert_eq!(house.deliveries.lock().expect("no panic")[..], [expected]);
     for (text, status) in [("bad", 400), ("odd", 415), ("bomb", 413), ("busy", 503), ("full", 500)] {
