@@ -16,9 +16,10 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
-use sawlog_store::{CountBy, CountKey, Order, ScanRequest, Store};
+use sawlog_store::{CountBy, CountKey, Memory, Order, ScanRequest, Store};
 
 use crate::count;
+use crate::memory::{exhausted, is_exhausted};
 use crate::parse::{self, Query};
 use crate::pipe::{self, Setting, Step, Top};
 use crate::session::Session;
@@ -33,8 +34,10 @@ pub(crate) const RECORD: [&str; 6] = ["_time", "_source", "_epoch", "_offset", "
 /// Fields in which rows say how grave they are; the first that a row has counts.
 const LEVELS: [&str; 4] = ["level", "severity", "loglevel", "log.level"];
 
-/// Memory that is spared for each different key of a question that only counts.
-const BYTES_PER_KEY: usize = 4_096;
+/// Memory that questions must have together for each different key of one that only counts.
+const BYTES_PER_KEY: u64 = 4_096;
+/// Memory that such a key takes, on each of the threads and where their counts are added up.
+const COUNTED_KEY: u64 = 512;
 
 /// Different values of a field from which on only those of the last rows are counted: people choose from values, and of so
 /// many each is rare. `top` counts them all.
@@ -49,22 +52,21 @@ const MAX_LEVELS: usize = 64;
 #[derive(Clone)]
 pub struct Engine {
     store: Store,
-    memory: usize,
+    memory: Memory,
     session: Arc<OnceLock<Session>>,
 }
 
 impl Engine {
-    /// Bytes of memory that questions may use together, where nothing else is said.
-    pub const MEMORY: usize = 256 << 20;
-
-    /// An engine over a store.
+    /// An engine over a store, whose questions share the memory that the store has for them.
     pub fn new(store: Store) -> Self {
-        Engine::with_memory(store, Engine::MEMORY)
+        let memory = store.shares().questions.clone();
+        Engine { store, memory, session: Arc::default() }
     }
 
-    /// An engine whose questions may use so many bytes of memory together, beside what the store itself needs.
-    pub fn with_memory(store: Store, memory: usize) -> Self {
-        Engine { store, memory, session: Arc::default() }
+    /// The same engine for questions that take their memory from another share, as one of [`Memory::share`] of
+    /// `store.shares().questions`.
+    pub fn within(&self, memory: Memory) -> Engine {
+        Engine { memory, ..self.clone() }
     }
 
     /// Starts a search with its pipes. Must be called within a tokio runtime.
@@ -93,7 +95,7 @@ impl Engine {
     pub async fn sql(&self, tenant: Tenant, statement: &str, now: Nanos) -> Result<Answer, QueryError> {
         let (engine, text) = (self.clone(), statement.to_owned());
         let plan = sql::with_stack(async move { engine.plan_sql(tenant, &text, now).await });
-        let planned = async { execute(plan.await?, false) };
+        let planned = async { self.execute(plan.await?, false) };
         planned.await.map_err(|error| match error {
             // The planner's own errors are about the statement as a whole.
             QueryError::Syntax { start: 0, end: 0, message } => {
@@ -172,7 +174,7 @@ impl Engine {
         if let Some(session) = self.session.get() {
             return Ok(session);
         }
-        let session = Session::new(self.memory).map_err(failed)?;
+        let session = Session::new(&self.store.spill()).map_err(failed)?;
         Ok(self.session.get_or_init(|| session))
     }
 
@@ -202,7 +204,7 @@ impl Engine {
         let logs = Logs::new(&self.store, request.tenant, range, query.predicate.clone(), &fields);
         let state = self.session()?.at(request.now);
         let frame = self.frame(state, logs, request, query, records)?;
-        execute(Planned::new(frame).await?, records)
+        self.execute(Planned::new(frame).await?, records)
     }
 
     /// The answer where the question only counts, and not too many different things: it needs no plan.
@@ -211,10 +213,24 @@ impl Engine {
         let Some(counting) = step.counts(&self.setting(request, query)) else { return Ok(None) };
         let by = counting.by.iter().map(|(_, by)| by.clone()).collect();
         let wanted = scan_request(request, query, Vec::new(), Order::Any, None);
-        let most = (self.memory / BYTES_PER_KEY).max(1);
+        let most = (self.memory.most() / BYTES_PER_KEY).max(1) as usize;
+        // Where others hold so much that this is not there, a plan does with less.
+        let Ok(_held) = self.memory.take(most as u64 * COUNTED_KEY) else { return Ok(None) };
         let Some(tally) = count::tally(&self.store, wanted, by, most).await? else { return Ok(None) };
         let batch = count::batch(&counting, tally).map_err(failed)?;
         Ok(Some(batch.slice(0, request.limit.unwrap_or(usize::MAX).min(batch.num_rows()))))
+    }
+
+    /// Starts a plan with memory of its own.
+    fn execute(&self, planned: Planned, records: bool) -> Result<Answer, QueryError> {
+        let (context, most) = self.session()?.running(planned.context, &self.memory);
+        let spill = self.store.spill();
+        let explained = move |error| match is_exhausted(&error) {
+            true => exhausted(most, &spill),
+            false => error.into(),
+        };
+        let batches = execute_stream(planned.plan, Arc::new(context))?.map_err(explained);
+        Ok(Answer { schema: planned.schema, records, batches: batches.boxed() })
     }
 
     /// What pipes need to know of the question.
@@ -284,20 +300,15 @@ struct Planned {
     /// The columns as the question names them, without the table.
     schema: SchemaRef,
     plan: Arc<dyn ExecutionPlan>,
-    context: Arc<TaskContext>,
+    context: TaskContext,
 }
 
 impl Planned {
     async fn new(frame: DataFrame) -> Result<Planned, QueryError> {
         let schema = Arc::new(frame.schema().as_arrow().clone());
-        let context = Arc::new(frame.task_ctx());
+        let context = frame.task_ctx();
         Ok(Planned { schema, plan: frame.create_physical_plan().await?, context })
     }
-}
-
-fn execute(planned: Planned, records: bool) -> Result<Answer, QueryError> {
-    let batches = execute_stream(planned.plan, planned.context)?.map_err(QueryError::from);
-    Ok(Answer { schema: planned.schema, records, batches: batches.boxed() })
 }
 
 fn failed(error: impl std::fmt::Display) -> QueryError {
@@ -313,11 +324,6 @@ impl From<StreamError> for QueryError {
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         match error.find_root() {
-            DataFusionError::ResourcesExhausted(_) => QueryError::Budget(
-                "this question needs more memory than it may use; ask for a shorter time or fewer groups, or put a \
-                 `limit` behind `sort`"
-                    .into(),
-            ),
             DataFusionError::External(inner) => failed(inner),
             DataFusionError::Plan(_)
             | DataFusionError::SchemaError(..)

@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use sawlog_model::{Batch, Nanos, Predicate, RowRef, Tenant, TimeRange};
 
-use crate::StoreError;
 use crate::catalogue::Change;
 use crate::engine::{Engine, lock};
 use crate::flush::{Output, age_from, by_address};
 use crate::handle::Handle;
 use crate::segment::{Effort, GROUP_BYTES, GROUP_ROWS, Segment};
+use crate::{Full, Held, StoreError};
 
 /// So many segments of a kind are worth a merge.
 const ENOUGH: usize = 8;
 /// Raw bytes of groups that a merge may hold decoded at a time.
 const OPEN_BYTES: u64 = 64 << 20;
+/// Memory for a raw byte of a decoded group: itself, and its rows, slots and the group that is made of it.
+const DECODED: u64 = 2;
 /// After a merge that failed (a full disk, say) none is tried for so long: it would fail again after as much work.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -34,13 +36,34 @@ impl Engine {
             return Ok(false);
         }
         for tenant in self.tenants() {
-            let chosen = worth_merging(&self.mergeable(tenant), self.options.segment_bytes);
+            let chosen = self.worth_merging(&self.mergeable(tenant));
             if !chosen.is_empty() {
+                // Questions come first: what they leave too little for is merged when they are done.
+                let Ok(held) = self.shares.compaction.take(self.needed(&chosen)?) else { return Ok(false) };
                 self.merge(tenant, &chosen, &mut |_| ()).inspect_err(|_| *not_before = now + PAUSE)?;
+                drop(held);
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Bytes of groups that a merge may hold decoded at a time.
+    fn open_bytes(&self) -> u64 {
+        OPEN_BYTES.min(self.shares.compaction.most() / DECODED)
+    }
+
+    /// Memory for a merge, bytes; never more than compaction may ever have.
+    fn needed(&self, inputs: &[Arc<Handle>]) -> Result<u64, StoreError> {
+        let spans = spans(inputs)?;
+        let stored: u64 = inputs.iter().map(|handle| handle.entry.stored_bytes).sum();
+        Ok((most_open(&spans) * DECODED + stored).min(self.shares.compaction.most()))
+    }
+
+    /// Holds the memory for a merge that somebody waits for: as long as questions give some back, he waits.
+    fn hold_for(&self, inputs: &[Arc<Handle>]) -> Result<Held, StoreError> {
+        let full = |full: Full| StoreError::Memory(full.to_string());
+        self.shares.compaction.take_within(self.needed(inputs)?, PAUSE).map_err(full)
     }
 
     /// Merges everything that is not large and strong already.
@@ -59,11 +82,13 @@ impl Engine {
         progress(0, total);
         for (tenant, mut rest) in work {
             while !rest.is_empty() {
-                let later = rest.split_off(fitting(&rest)?);
+                let later = rest.split_off(fitting(&rest, self.open_bytes())?);
                 let merged: u64 = rest.iter().map(|handle| handle.entry.raw_bytes).sum();
                 // A single strong segment would come out as it went in.
                 if rest.len() > 1 || !rest[0].entry.strong {
+                    let held = self.hold_for(&rest)?;
                     self.merge(tenant, &rest, &mut |bytes| progress((done + bytes).min(total), total))?;
+                    drop(held);
                 }
                 done += merged;
                 progress(done, total);
@@ -71,6 +96,29 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The segments to merge while others wait: enough cheap ones, or else enough strong ones that stayed small.
+    fn worth_merging(&self, list: &[Arc<Handle>]) -> Vec<Arc<Handle>> {
+        let segment_bytes = self.options.segment_bytes;
+        for strong in [false, true] {
+            let small = segment_bytes / ENOUGH as u64;
+            let candidates: Vec<Arc<Handle>> = list
+                .iter()
+                .filter(|handle| handle.entry.strong == strong && (!strong || handle.entry.raw_bytes < small))
+                .cloned()
+                .collect();
+            let bytes: u64 = candidates.iter().map(|handle| handle.entry.raw_bytes).sum();
+            if candidates.len() >= ENOUGH || !strong && bytes >= segment_bytes {
+                let mut chosen = candidates;
+                let fits = fitting(&chosen, self.open_bytes()).unwrap_or(1);
+                chosen.truncate(fits);
+                if chosen.len() > 1 || !strong {
+                    return chosen;
+                }
+            }
+        }
+        Vec::new()
     }
 
     pub fn tenants(&self) -> Vec<Tenant> {
@@ -177,8 +225,12 @@ impl Engine {
                 continue;
             }
             let effort = if handle.entry.strong { Effort::Strong } else { Effort::Cheap };
-            let mut merge = Merge::new(&[handle])?;
-            match self.rewrite(tenant, &mut merge, effort, &goes, &mut |_| ()) {
+            let input = [handle];
+            let mut merge = Merge::new(&input)?;
+            let written = self
+                .hold_for(&input)
+                .and_then(|_held| self.rewrite(tenant, &mut merge, effort, &goes, &mut |_| ()));
+            match written {
                 Ok(segments) => added.extend(segments),
                 Err(error) => {
                     self.discard(added);
@@ -226,40 +278,27 @@ fn unfinished(list: &[Arc<Handle>], segment_bytes: u64) -> Vec<Arc<Handle>> {
         .collect()
 }
 
-/// The segments to merge while others wait: enough cheap ones, or else enough strong ones that stayed small.
-fn worth_merging(list: &[Arc<Handle>], segment_bytes: u64) -> Vec<Arc<Handle>> {
-    for strong in [false, true] {
-        let small = segment_bytes / ENOUGH as u64;
-        let candidates: Vec<Arc<Handle>> = list
-            .iter()
-            .filter(|handle| handle.entry.strong == strong && (!strong || handle.entry.raw_bytes < small))
-            .cloned()
-            .collect();
-        let bytes: u64 = candidates.iter().map(|handle| handle.entry.raw_bytes).sum();
-        if candidates.len() >= ENOUGH || !strong && bytes >= segment_bytes {
-            let mut chosen = candidates;
-            let fits = fitting(&chosen).unwrap_or(1);
-            chosen.truncate(fits);
-            if chosen.len() > 1 || !strong {
-                return chosen;
-            }
-        }
-    }
-    Vec::new()
-}
-
-/// How many of these segments, from the front, can be merged with at most [`OPEN_BYTES`] of groups decoded at a time:
-/// at least one.
-fn fitting(list: &[Arc<Handle>]) -> Result<usize, StoreError> {
-    let mut spans: Vec<(Nanos, Nanos, u64)> = Vec::new();
+/// How many of these segments, from the front, can be merged with at most `open_bytes` of groups decoded at a time: at
+/// least one.
+fn fitting(list: &[Arc<Handle>], open_bytes: u64) -> Result<usize, StoreError> {
+    let mut all = Vec::new();
     for (index, handle) in list.iter().enumerate() {
-        let Some(segment) = handle.segment()? else { continue };
-        spans.extend(segment.meta().groups.iter().map(|g| (g.first_time, g.last_time, g.raw_bytes)));
-        if index > 0 && most_open(&spans) > OPEN_BYTES {
+        all.extend(spans(std::slice::from_ref(handle))?);
+        if index > 0 && most_open(&all) > open_bytes {
             return Ok(index);
         }
     }
     Ok(list.len())
+}
+
+/// First and last time and bytes of the groups of these segments.
+fn spans(list: &[Arc<Handle>]) -> Result<Vec<(Nanos, Nanos, u64)>, StoreError> {
+    let mut spans = Vec::new();
+    for handle in list {
+        let Some(segment) = handle.segment()? else { continue };
+        spans.extend(segment.meta().groups.iter().map(|g| (g.first_time, g.last_time, g.raw_bytes)));
+    }
+    Ok(spans)
 }
 
 /// The most bytes of groups whose times have a moment in common.

@@ -13,6 +13,7 @@ use sawlog_sys::{Lock, Sys};
 use crate::catalogue::{Catalogue, Change};
 use crate::handle::{Handle, Shelf};
 use crate::memtable::Memtable;
+use crate::shares::{self, Shares, Spill};
 use crate::{Options, StoreError, Written};
 
 /// How long a file stays after the last commit that named it: another process may be about to open it.
@@ -42,6 +43,7 @@ pub(crate) struct Engine {
     pub sys: Sys,
     pub options: Options,
     pub shelf: Arc<Shelf>,
+    pub shares: Shares,
     /// One compaction or retention run at a time; holds when, on the monotonic clock, the next merge may be tried.
     pub merging: Mutex<Duration>,
     /// One flush at a time.
@@ -81,20 +83,26 @@ impl Engine {
         }
         let loaded = Catalogue::load(sys, &manifests)?;
         let mut catalogue = loaded.catalogue;
-        let shelf = Shelf::new(sys, dir, &options);
+        let options = shares::fitting(options);
+        let shares = Shares::new(&options);
+        let shelf = Shelf::new(sys, dir, &options, &shares.blocks);
         if !options.read_only {
+            shares::clear(sys, dir)?;
             catalogue.begin_writing();
             tidy(&shelf, &catalogue, !loaded.damage.is_empty())?;
         }
         loaded.damage.into_iter().for_each(|error| shelf.report(error));
         let state = catalogue.state();
-        let live =
-            Live { segments: arrange(&shelf, state.segments.values()), memtable: Memtable::new(state) };
+        let live = Live {
+            segments: arrange(&shelf, state.segments.values()),
+            memtable: Memtable::new(state, shares.rows.hold()),
+        };
         let next_segment = AtomicU64::new(state.next_segment);
         Ok(Engine {
             sys: sys.clone(),
             options,
             shelf,
+            shares,
             merging: Mutex::default(),
             flushing: Mutex::new(()),
             catalogue: Mutex::new(catalogue),
@@ -187,6 +195,12 @@ impl Engine {
         lock(&self.catalogue).state().sources.get(&source).map(|known| known.position.mark())
     }
 
+    /// Where questions put what they cannot hold in memory.
+    pub fn spill(&self) -> Spill {
+        let dir = (!self.options.read_only).then(|| shares::spill_dir(&self.shelf.dir));
+        Spill { dir, most: self.options.spill_bytes }
+    }
+
     /// Rows older than this are not shown.
     pub fn horizon(&self) -> Nanos {
         match self.options.retention {
@@ -228,6 +242,8 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if !self.options.read_only {
             self.remove_dead(true);
+            // What cannot be removed now is at the next start.
+            let _ = shares::clear(&self.sys, &self.shelf.dir);
         }
     }
 }

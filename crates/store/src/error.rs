@@ -38,6 +38,9 @@ pub enum StoreError {
         /// The format that can be read.
         known: u32,
     },
+    /// There is not enough memory for it now.
+    #[error("{0}; try again when fewer questions run, or give the store more memory (store.memory)")]
+    Memory(String),
     /// The store was opened read only.
     #[error("this store was opened read only")]
     ReadOnly,
@@ -60,7 +63,7 @@ impl StoreError {
             StoreError::Io { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
             }
-            StoreError::Locked(_) | StoreError::ReadOnly => false,
+            StoreError::Locked(_) | StoreError::Memory(_) | StoreError::ReadOnly => false,
         }
     }
 

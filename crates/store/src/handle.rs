@@ -9,7 +9,7 @@ use sawlog_sys::{Open, Sys};
 
 use crate::catalogue::SegmentEntry;
 use crate::segment::{Cache, Segment};
-use crate::{Options, StoreError};
+use crate::{Memory, Options, StoreError};
 
 /// What segments of a store share.
 pub(crate) struct Shelf {
@@ -23,7 +23,7 @@ pub(crate) struct Shelf {
 const DAMAGE_LISTED: usize = 1000;
 
 impl Shelf {
-    pub fn new(sys: &Sys, dir: &Path, options: &Options) -> Arc<Shelf> {
+    pub fn new(sys: &Sys, dir: &Path, options: &Options, blocks: &Memory) -> Arc<Shelf> {
         let cache = match options.one_question {
             true => Cache::for_one_question(options.cache_bytes),
             false => Cache::new(options.cache_bytes),
@@ -31,7 +31,7 @@ impl Shelf {
         Arc::new(Shelf {
             sys: sys.clone(),
             dir: dir.to_owned(),
-            cache: Arc::new(cache),
+            cache: Arc::new(cache.counted(blocks)),
             damage: Mutex::new(Vec::new()),
         })
     }

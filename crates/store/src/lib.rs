@@ -16,18 +16,22 @@ mod engine;
 mod error;
 mod flush;
 mod handle;
+mod memory;
 mod memtable;
 mod repair;
 mod retention;
 mod scan;
 pub mod segment;
+mod shares;
 mod stats;
 #[cfg(test)]
 mod tests;
 
 pub use columns::{batch, data_type, schema};
 pub use error::StoreError;
+pub use memory::{Full, Held, Memory, Usage};
 pub use scan::{CountBy, CountKey, Scan, Tally};
+pub use shares::{Shares, Spill};
 
 use engine::{Engine, lock};
 use memtable::Memtable;
@@ -35,7 +39,9 @@ use memtable::Memtable;
 /// Sizes and times of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Memtables together, active and frozen, bytes.
+    /// Memory that memtables, decoded blocks, compaction and questions share, bytes.
+    pub memory: u64,
+    /// Memtables together, active and frozen, bytes: at most half of the memory.
     pub memtable_bytes: usize,
     /// Opened without the directory's lock; nothing is written.
     pub read_only: bool,
@@ -47,22 +53,37 @@ pub struct Options {
     pub most_tenant_bytes: u64,
     /// Raw bytes of a segment that compaction makes.
     pub segment_bytes: u64,
-    /// Decoded blocks kept for further queries, bytes.
+    /// Decoded blocks kept for further queries, bytes: at most a quarter of the memory.
     pub cache_bytes: usize,
+    /// Bytes on disk for what questions cannot hold in memory; 0: they get none, and stop.
+    pub spill_bytes: u64,
     /// Only one question will be asked: nothing is kept for a second one.
     pub one_question: bool,
+}
+
+impl Options {
+    /// Memory where nothing else is said, bytes.
+    pub const MEMORY: u64 = 384 << 20;
+
+    /// With so many bytes of memory, of which rows and blocks get a sixth each.
+    pub fn of_memory(memory: u64) -> Options {
+        let sixth = (memory / 6) as usize;
+        Options { memory, memtable_bytes: sixth, cache_bytes: sixth, ..Options::default() }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
-            memtable_bytes: 64 << 20,
+            memory: Options::MEMORY,
+            memtable_bytes: (Options::MEMORY / 6) as usize,
             read_only: false,
             retention: 0,
             most_bytes: 0,
             most_tenant_bytes: 0,
             segment_bytes: 256 << 20,
-            cache_bytes: 64 << 20,
+            cache_bytes: (Options::MEMORY / 6) as usize,
+            spill_bytes: 4 << 30,
             one_question: false,
         }
     }
@@ -414,6 +435,16 @@ impl Store {
     /// Sizes of what a tenant has; the manifests, which are of all tenants, are in none of them.
     pub fn stats_of(&self, tenant: Tenant) -> Stats {
         self.engine.stats(Some(tenant))
+    }
+
+    /// The memory that everything shares, by who holds it.
+    pub fn shares(&self) -> &Shares {
+        &self.engine.shares
+    }
+
+    /// Where questions put what they cannot hold in memory.
+    pub fn spill(&self) -> Spill {
+        self.engine.spill()
     }
 
     /// Files that were found damaged since the store was opened and are passed over.

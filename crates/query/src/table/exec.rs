@@ -10,6 +10,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, internal_err};
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
@@ -24,6 +25,7 @@ use futures::{StreamExt, TryStreamExt};
 use sawlog_store::{Order, Scan, ScanRequest, Store, StoreError};
 
 use super::typed;
+use crate::memory::pieces;
 use crate::session::PARTS;
 use crate::stream::StreamError;
 
@@ -32,6 +34,9 @@ const ORDER: [&str; 4] = ["_time", "_source", "_epoch", "_offset"];
 
 /// Rows of a batch that says only how many there are.
 const COUNTED_ROWS: usize = 65_536;
+
+/// Batches that a question must be able to hold.
+const BATCHES: usize = 32;
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -239,11 +244,15 @@ impl ExecutionPlan for LogsExec {
     fn execute(
         &self,
         partition: usize,
-        _context: Arc<TaskContext>,
+        context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream, DataFusionError> {
         if partition >= self.properties.partitioning.partition_count() {
             return internal_err!("there is no partition {partition} of the logs");
         }
+        let most = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / BATCHES,
+            _ => usize::MAX,
+        };
         let schema = self.schema.clone();
         let batches = match &self.what {
             What::Count(rows) => stream::iter([counted(schema, *rows)]).boxed(),
@@ -256,7 +265,9 @@ impl ExecutionPlan for LogsExec {
                 let (read, test) = (read.clone(), test.clone());
                 let batches = crate::stream::scan(self.start(partition))
                     .map_err(|error| DataFusionError::External(Box::new(error)))
-                    .map(move |batch| tested(&schema, &typed(&read, &batch?)?, test.as_ref()));
+                    .map(move |batch| tested(&schema, &typed(&read, &batch?)?, test.as_ref()))
+                    .map_ok(move |batch| stream::iter(pieces(batch, most).into_iter().map(Ok)))
+                    .try_flatten();
                 first(batches.boxed(), limit.unwrap_or(usize::MAX))
             }
         };

@@ -6,8 +6,8 @@ use sawlog_model::{Predicate, Tenant};
 use sawlog_store::{Order, ScanRequest};
 
 use super::rows::{Fixture, batch, logfmt, request};
-use super::{lines, search, select};
-use crate::{Engine, QueryError};
+use super::{search, select};
+use crate::QueryError;
 
 /// Segments of these many rows each, later ones newer.
 fn many_segments(segments: u64, rows: usize) -> Fixture {
@@ -119,23 +119,6 @@ async fn dropping_an_answer_stops_its_scan() {
         assert!(scan.next().is_none());
         assert_eq!(scan.read().0, 0);
     }
-}
-
-#[tokio::test]
-async fn too_much_memory_is_refused_with_a_remedy() {
-    let fixture = many_segments(1, 30_000);
-    let engine = Engine::with_memory(fixture.store.clone(), 1 << 20);
-    let answer = engine.search(request("* | stats count() by (id, n)")).await.unwrap();
-    match lines(answer).await {
-        Err(QueryError::Budget(message)) => assert!(message.contains("limit"), "{message}"),
-        other => panic!("{:?}", other.map(|lines| lines.len())),
-    }
-    // The next question has the memory again.
-    assert_eq!(search(&engine, "* | stats count()").await, [r#"{"count":30000}"#]);
-    assert_eq!(
-        search(&engine, "* | sort n desc | limit 2 | fields n").await,
-        [r#"{"n":"29999"}"#, r#"{"n":"29998"}"#]
-    );
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use rows::{START, request};
 mod differential;
 mod documentation;
 mod limits;
+mod memory;
 mod pipes;
 mod rows;
 mod sql;

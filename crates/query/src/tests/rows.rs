@@ -133,8 +133,12 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn new() -> Fixture {
+        Fixture::of(Options::default())
+    }
+
+    pub(super) fn of(options: Options) -> Fixture {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&Sys::real(), directory.path(), Options::default()).unwrap();
+        let store = Store::open(&Sys::real(), directory.path(), options).unwrap();
         Fixture { engine: Engine::new(store.clone()), store, next: 0, _directory: directory }
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Error, Result};
 use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded, Setting};
 use sawlog_pipeline::{OptKind, Protocol, wiring};
 use sawlog_server::{Hosts, MeniscusListener};
+use sawlog_store::Options;
 use sawlog_sys::Sys;
 use sawlog_wire::shared::tls;
 
@@ -38,7 +39,21 @@ const OWN_SETTINGS: &[Setting] = &[
     ("meniscus.tls_key", tls::KEY.kind, tls::KEY.help),
     ("meniscus.tls_client_ca", tls::CLIENT_CA.kind, tls::CLIENT_CA.help),
     ("meniscus.tls_min_version", tls::MIN_VERSION.kind, tls::MIN_VERSION.help),
-    ("store.memtable", OptKind::Bytes, "memory for rows that are not in segments yet"),
+    (
+        "store.memory",
+        OptKind::Bytes,
+        "memory that rows, kept blocks, compaction and questions share; 384 MiB where nothing is said",
+    ),
+    (
+        "store.memtable",
+        OptKind::Bytes,
+        "of it for rows that are not in segments yet, at most half; a sixth where nothing is said",
+    ),
+    (
+        "store.spill",
+        OptKind::Bytes,
+        "disk for what questions cannot hold in memory; 0: they stop instead; 4 GiB where nothing is said",
+    ),
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
     ("store.size", OptKind::Bytes, "segments may take so many bytes, the oldest go first; 0 keeps all"),
     ("store.tenant_size", OptKind::Bytes, "the same for each tenant"),
@@ -70,10 +85,16 @@ pub(crate) fn meniscus(config: &Config) -> Option<(SocketAddr, MeniscusListener)
 }
 
 /// The store's sizes, as configured.
-pub(crate) fn store_options(config: &Config) -> sawlog_store::Options {
-    let mut options = sawlog_store::Options::default();
+pub(crate) fn store_options(config: &Config) -> Options {
+    let mut options = Options::default();
+    if let Some(bytes) = config.bytes("store.memory") {
+        options = Options::of_memory(bytes);
+    }
     if let Some(bytes) = config.bytes("store.memtable") {
         options.memtable_bytes = bytes as usize;
+    }
+    if let Some(bytes) = config.bytes("store.spill") {
+        options.spill_bytes = bytes;
     }
     if let Some(age) = config.duration("store.retention") {
         options.retention = age;

@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::SECOND;
 use sawlog_model::{Metrics, Right};
-use sawlog_store::Stats;
+use sawlog_store::{Shares, Stats};
 
 use crate::api::status::resident_bytes;
 use crate::api::{Call, Method, Route, Shared, Takes, all, tenants};
@@ -34,6 +34,7 @@ async fn metrics(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> 
     }
     page.parts(&shared.node.status.parts());
     store(&mut page, &shared.node.store.stats());
+    memory(&mut page, shared.node.store.shares());
     tenants::metrics(&mut page, &shared, None);
     requests(&mut page, &shared);
     page.family("sawlog_uptime_seconds", "gauge", "Seconds since the node came up.");
@@ -74,6 +75,21 @@ fn store(page: &mut Metrics, stats: &Stats) {
     for (by, written) in written {
         page.sample("", &[("by", by)], written.bytes);
     }
+}
+
+/// The memory that everything shares, by who holds it.
+fn memory(page: &mut Metrics, shares: &Shares) {
+    let usage = shares.usage();
+    page.family("sawlog_memory_held_bytes", "gauge", "Memory of the store by who holds it.");
+    for one in &usage {
+        page.sample("", &[("by", &one.name)], one.held);
+    }
+    page.family("sawlog_memory_most_bytes", "gauge", "Memory that each may hold.");
+    for one in &usage {
+        page.sample("", &[("by", &one.name)], one.most);
+    }
+    page.family("sawlog_memory_limit_bytes", "gauge", "Memory that all of them may hold together.");
+    page.sample("", &[], shares.all.most());
 }
 
 fn requests(page: &mut Metrics, shared: &Shared) {

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::{SECOND, rfc3339};
 use sawlog_model::{PartStatus, Right};
-use sawlog_store::Stats;
+use sawlog_store::{Stats, Store};
 use sawlog_sys::{Fs, Open};
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ async fn status(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         "uptime_seconds": call.now.saturating_sub(shared.started) / SECOND,
         "memory_bytes": resident_bytes(&*node.sys.fs),
         "store": store(&node.store.stats()),
+        "memory": memory(&node.store),
         "parts": node.status.parts().iter().map(part).collect::<Vec<_>>(),
     }))
     .into_response())
@@ -60,6 +61,14 @@ fn store(stats: &Stats) -> Value {
         "first_time": time(stats.first_time),
         "last_time": time(stats.last_time),
     })
+}
+
+/// The memory that everything shares: how much there is, and who holds what.
+fn memory(store: &Store) -> Value {
+    let shares = store.shares();
+    let by =
+        shares.usage().map(|one| json!({ "name": one.name, "held_bytes": one.held, "most_bytes": one.most }));
+    json!({ "most_bytes": shares.all.most(), "shares": by })
 }
 
 fn part(part: &PartStatus) -> Value {

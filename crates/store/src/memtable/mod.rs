@@ -8,6 +8,7 @@ use sawlog_model::{Batch, KnownSource, Nanos, Position, SourceId, Tenant};
 
 use crate::Origin;
 use crate::catalogue::{Change, JournalMark, State};
+use crate::memory::Held;
 
 #[cfg(test)]
 mod tests;
@@ -92,7 +93,8 @@ pub(crate) struct Frozen {
 /// All memtables.
 pub(crate) struct Memtable {
     tables: HashMap<Tenant, Table>,
-    weight: usize,
+    /// What they weigh.
+    held: Held,
     /// How far each source is stored or in memory.
     sources: HashMap<SourceId, Mark>,
     /// What the catalogue said at the start: the journal is read again from some way before.
@@ -105,11 +107,11 @@ pub(crate) struct Memtable {
 }
 
 impl Memtable {
-    /// An empty one over what the catalogue holds.
-    pub fn new(state: &State) -> Self {
+    /// An empty one over what the catalogue holds; what its rows weigh is `held`.
+    pub fn new(state: &State, held: Held) -> Self {
         Memtable {
             tables: HashMap::new(),
-            weight: 0,
+            held,
             sources: state.sources.iter().map(|(id, known)| (*id, known.position.mark())).collect(),
             stored: state.marks.clone(),
             stored_cursor: state.cursor,
@@ -120,7 +122,7 @@ impl Memtable {
 
     /// Bytes of memory, roughly.
     pub fn weight(&self) -> usize {
-        self.weight
+        self.held.bytes() as usize
     }
 
     /// Bytes of memory of one tenant's, roughly.
@@ -186,7 +188,8 @@ impl Memtable {
         let table = self.tables.entry(tenant).or_default();
         table.entries.push(entry);
         table.weight += weight;
-        self.weight += weight;
+        // Whoever appends has looked whether there is room, or has nowhere else to put it.
+        self.held.resize(self.held.bytes() + weight as u64);
     }
 
     /// Notes that the frame at `at`, the next one at `next`, holds rows of `tenant` that came before.
@@ -275,7 +278,8 @@ impl Memtable {
     pub fn stored(&mut self, frozen: &[Frozen]) {
         for Frozen { tenant, entries } in frozen {
             let Some(table) = self.tables.get_mut(tenant) else { continue };
-            self.weight -= table.drop_first(entries.len());
+            let stored = table.drop_first(entries.len()) as u64;
+            self.held.resize(self.held.bytes().saturating_sub(stored));
             if table.entries.is_empty() {
                 self.tables.remove(tenant);
             }

@@ -45,8 +45,13 @@ fn text(memtable: &Memtable, tenant: u32) -> String {
         .collect()
 }
 
+/// An empty memtable that may hold what it likes.
+fn over(state: &State) -> Memtable {
+    Memtable::new(state, crate::Memory::new("rows", u64::MAX).hold())
+}
+
 fn empty() -> Memtable {
-    Memtable::new(&State::default())
+    over(&State::default())
 }
 
 #[test]
@@ -139,7 +144,7 @@ fn replay_skips_batches_that_are_stored_and_only_those() {
     state.apply(&change);
     assert_eq!(state.cursor, 10, "more batches of the frame follow");
     // The crash came between the batches of one frame.
-    let mut memtable = Memtable::new(&state);
+    let mut memtable = over(&state);
     memtable.append(lines(0, 9, 0, 0, &["older\n"]), journal(5, 10));
     memtable.append(lines(0, 1, 0, 0, &["a\n"]), journal(10, 10));
     memtable.append(lines(1, 3, 0, 0, &["other tenant\n"]), journal(10, 10));
@@ -161,7 +166,7 @@ fn batches_without_rows_count_and_hold_nothing() {
     let mut state = State::default();
     state.apply(&change);
     // By another configuration the first batch has rows; it is the second that is stored.
-    let mut memtable = Memtable::new(&state);
+    let mut memtable = over(&state);
     memtable.append(lines(0, 1, 0, 0, &["new\n"]), journal(10, 10));
     memtable.append(lines(0, 1, 0, 0, &["a\n"]), journal(10, 20));
     assert_eq!(text(&memtable, 0), "");

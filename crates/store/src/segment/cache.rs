@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::column::{Column, Strings};
 use super::heads::Outline;
 use super::skeleton::Skeleton;
+use crate::memory::{Held, Memory};
 
 /// What is kept.
 #[derive(Clone)]
@@ -45,11 +46,20 @@ struct Parts {
     by_use: BTreeMap<u64, PartKey>,
     bytes: usize,
     clock: u64,
+    /// Where what is kept is counted.
+    held: Option<Held>,
 }
 
 impl Parts {
     fn new(budget: usize) -> Mutex<Parts> {
-        Mutex::new(Parts { budget, parts: HashMap::new(), by_use: BTreeMap::new(), bytes: 0, clock: 0 })
+        Mutex::new(Parts {
+            budget,
+            parts: HashMap::new(),
+            by_use: BTreeMap::new(),
+            bytes: 0,
+            clock: 0,
+            held: None,
+        })
     }
 
     fn get(&mut self, key: PartKey) -> Option<Part> {
@@ -80,6 +90,9 @@ impl Parts {
                 self.bytes -= weight;
             }
         }
+        if let Some(held) = &mut self.held {
+            held.resize(self.bytes as u64);
+        }
     }
 }
 
@@ -104,6 +117,12 @@ impl Cache {
     /// that is used again is faster than more of it.
     pub fn for_one_question(bytes: usize) -> Self {
         Cache { passing: Some(Parts::new(PASSING)), ..Cache::new(bytes) }
+    }
+
+    /// Counts what is kept where everything is counted.
+    pub(crate) fn counted(self, share: &Memory) -> Self {
+        lock(&self.kept).held = Some(share.hold());
+        self
     }
 
     /// A number that no other segment of this cache has.
