@@ -11,7 +11,7 @@ mod tests;
 
 pub use form::is_name as is_form_name;
 pub use parse::{ValueError, parse, parse_json};
-pub use render::{Key, Line, Slots, Whole, escape, render, render_slots};
+pub use render::{Key, Line, Slots, Whole, escape, escape_bytes, render, render_slots};
 
 /// A value as msgpack, JSON and the application-event clients know it.
 #[derive(Clone, Debug, PartialEq)]

@@ -350,7 +350,13 @@ impl<'a> Line<'a> {
 /// Appends `text` with the escapes that a JSON string needs, and no others.
 #[inline]
 pub fn escape(text: &str, out: &mut Vec<u8>) {
-    let mut rest = text.as_bytes();
+    escape_bytes(text.as_bytes(), out);
+}
+
+/// The same for bytes that are known to be text, or are to stay what they are.
+#[inline]
+pub fn escape_bytes(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
     loop {
         let (plain, special) = rest.split_at(plain_len(rest));
         out.extend_from_slice(plain);
@@ -381,6 +387,11 @@ fn plain_len(bytes: &[u8]) -> usize {
             return at + found.trailing_zeros() as usize / 8;
         }
         at += 8;
+    }
+    // The last bytes once more with those before them, of which none is special.
+    if let Some(word) = bytes.last_chunk() {
+        let found = specials(u64::from_le_bytes(*word));
+        return if found == 0 { bytes.len() } else { bytes.len() - 8 + found.trailing_zeros() as usize / 8 };
     }
     at + bytes[at..].iter().position(special).unwrap_or(bytes.len() - at)
 }

@@ -1,182 +1,411 @@
 //! The fields of what was found: those of types and repetitions put together by the rules of names. Knows nothing of how lines
 //! are looked up.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
-use sawlog_model::Value;
+use sawlog_model::{Value, value};
 
-use super::RuleBase;
-use super::graph::Name;
-use super::motif::{Motif, Repeat, Worthy};
-use super::walk::{Capture, Memory, find_part};
+use super::graph::{Edge, NO_RULE, Name};
+use super::motif::{Entries, Motif, Nested, Suffixes, Tokens, Worthy, read_as};
+use super::walk::{Capture, ITEM, Memory};
+use super::{Rule, RuleBase};
 
 /// A line that is of a rule.
 pub struct Match<'a> {
     pub(super) base: &'a RuleBase,
     pub(super) line: &'a [u8],
-    pub(super) memory: &'a Memory,
+    pub(super) memory: &'a mut Memory,
 }
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum Found<'a> {
     /// A part of the line.
     Part(Range<usize>),
     /// Something else.
-    Made(Value),
+    Made(Cow<'a, Value>),
 }
 
-/// Names of what a rule adds.
-const TAGS: &str = "event.tags";
+/// Names of a line's fields that were given already.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// By the numbers of names: the line in which each was seen last.
+    lines: Vec<u64>,
+    line: u64,
+    others: HashSet<String>,
+}
+
+impl Seen {
+    fn start(&mut self, names: usize) {
+        self.lines.resize(names.max(self.lines.len()), 0);
+        self.line += 1;
+        if !self.others.is_empty() {
+            self.others.clear();
+        }
+    }
+
+    /// Whether a name comes for the first time.
+    #[inline]
+    fn is_new(&mut self, name: u32) -> bool {
+        std::mem::replace(&mut self.lines[name as usize], self.line) != self.line
+    }
+
+    fn is_new_text(&mut self, base: &RuleBase, name: &str) -> bool {
+        match base.names.find(name) {
+            Some(number) => self.is_new(number),
+            None => self.others.insert(name.to_owned()),
+        }
+    }
+}
+
+/// What a field is called: by its number, or as the line says.
+enum Label<'a> {
+    Number(u32),
+    Text(&'a str),
+}
+
+/// What takes fields.
+trait Taker {
+    fn part(&mut self, label: Label<'_>, range: Range<usize>);
+    fn made(&mut self, label: Label<'_>, value: Cow<'_, Value>);
+
+    fn found(&mut self, label: Label<'_>, found: Found<'_>) {
+        match found {
+            Found::Part(range) => self.part(label, range),
+            Found::Made(value) => self.made(label, value),
+        }
+    }
+}
+
+/// Gives fields to a function.
+struct Each<'a, F>(&'a RuleBase, F);
+
+impl<F: FnMut(&str, Found<'_>)> Taker for Each<'_, F> {
+    fn part(&mut self, label: Label<'_>, range: Range<usize>) {
+        self.found(label, Found::Part(range));
+    }
+
+    fn made(&mut self, label: Label<'_>, value: Cow<'_, Value>) {
+        self.found(label, Found::Made(value));
+    }
+
+    fn found(&mut self, label: Label<'_>, found: Found<'_>) {
+        match label {
+            Label::Number(number) => (self.1)(self.0.names.name(number), found),
+            Label::Text(name) => (self.1)(name, found),
+        }
+    }
+}
+
+/// Writes fields as JSON, each behind a comma.
+struct Written<'a> {
+    base: &'a RuleBase,
+    line: &'a [u8],
+    ascii: bool,
+    out: &'a mut Vec<u8>,
+}
+
+impl Written<'_> {
+    fn key(&mut self, name: &str) {
+        self.out.extend_from_slice(b",\"");
+        value::escape(name, self.out);
+        self.out.extend_from_slice(b"\":");
+    }
+}
+
+impl Taker for Written<'_> {
+    #[inline]
+    fn part(&mut self, label: Label<'_>, range: Range<usize>) {
+        match label {
+            Label::Number(name) => self.out.extend_from_slice(self.base.names.key_of_text(name)),
+            Label::Text(name) => {
+                self.key(name);
+                self.out.push(b'"');
+            }
+        }
+        write_text(&self.line[range], self.ascii, self.out);
+        self.out.push(b'"');
+    }
+
+    fn made(&mut self, label: Label<'_>, value: Cow<'_, Value>) {
+        match label {
+            Label::Number(name) => self.out.extend_from_slice(self.base.names.key(name)),
+            Label::Text(name) => self.key(name),
+        }
+        value::render(&value, self.out);
+    }
+}
 
 impl Match<'_> {
     /// Gives each field, in the order of the line; of one name the first. Then the tags of the rule, and what they add.
-    pub fn each(&self, mut give: impl FnMut(&str, Found)) {
-        let fields = Reader { base: self.base, line: self.line, depth: 0 }.fields(&self.memory.captures);
-        let Some(rule) =
-            self.base.rule_of(self.memory.end).and_then(|rule| self.base.rules.get(rule as usize))
-        else {
-            return fields.into_iter().for_each(|(name, found)| give(&name, found));
-        };
-        let adds = |name: &str| name == TAGS || rule.annotations.iter().any(|(have, _)| have == name);
-        let tagged = !rule.tags.is_empty();
-        for (name, found) in fields {
-            if !(tagged && adds(&name)) {
-                give(&name, found);
-            }
-        }
-        if tagged {
-            let tags = rule.tags.iter().map(|tag| Value::Str(tag.clone())).collect();
-            give(TAGS, Found::Made(Value::List(tags)));
-            for (name, value) in &rule.annotations {
-                give(name, Found::Made(Value::Str(value.clone())));
-            }
+    pub fn each(&mut self, give: impl FnMut(&str, Found<'_>)) {
+        let base = self.base;
+        let mut each = Each(base, give);
+        self.visit(&mut each);
+        for (name, value) in self.rule().into_iter().flat_map(|rule| &rule.adds) {
+            each.made(Label::Number(*name), Cow::Borrowed(value));
         }
     }
 
-    /// The fields as entries.
-    pub(super) fn entries(&self, entries: &mut Vec<(Value, Value)>) {
-        self.each(|name, found| entries.push((Value::Str(name.to_owned()), value(self.line, found))));
+    /// Appends the fields as an object of JSON.
+    pub fn write_json(&mut self, out: &mut Vec<u8>) {
+        let (base, line, start) = (self.base, self.line, out.len());
+        self.visit(&mut Written { base, line, ascii: line.is_ascii(), out });
+        if let Some(rule) = self.rule() {
+            out.extend_from_slice(&rule.json);
+        }
+        // The first comma stands where the object opens.
+        match out.get_mut(start) {
+            Some(first) => *first = b'{',
+            None => out.push(b'{'),
+        }
+        out.push(b'}');
+    }
+
+    /// The rule that the line is of, where it has tags.
+    fn rule(&self) -> Option<&Rule> {
+        self.base.rules.get(self.memory.rule as usize).filter(|rule| !rule.adds.is_empty())
+    }
+
+    /// Gives the fields that the line itself has.
+    #[inline]
+    fn visit(&mut self, taker: &mut impl Taker) {
+        let (base, line) = (self.base, self.line);
+        let Memory { captures, seen, rule, .. } = &mut *self.memory;
+        seen.start(base.names.len());
+        for (name, _) in base.rules.get(*rule as usize).into_iter().flat_map(|rule| &rule.adds) {
+            // What tags add stands in the place of a field of that name.
+            seen.is_new(*name);
+        }
+        let reader = Reader { base, line };
+        for (edge, capture, inside) in reader.captures(captures) {
+            match edge.name {
+                Name::Nothing => {}
+                Name::Is(name) if !seen.is_new(name) => {}
+                Name::Is(name) if edge.is_text => {
+                    taker.part(Label::Number(name), capture.from as usize..capture.to as usize);
+                }
+                Name::Is(name) => taker.found(Label::Number(name), reader.found(edge, capture, inside)),
+                Name::Parent => reader.merged(edge, capture, inside, |name, found| {
+                    if seen.is_new_text(base, &name) {
+                        taker.found(Label::Text(&name), found);
+                    }
+                }),
+            }
+        }
     }
 }
 
-fn value(line: &[u8], found: Found) -> Value {
-    match found {
-        Found::Part(range) => Value::Str(String::from_utf8_lossy(&line[range]).into_owned()),
-        Found::Made(value) => value,
+/// Appends text as it stands in a string of JSON.
+#[inline]
+pub(super) fn write_text(bytes: &[u8], ascii: bool, out: &mut Vec<u8>) {
+    if ascii || std::str::from_utf8(bytes).is_ok() {
+        value::escape_bytes(bytes, out);
+    } else {
+        value::escape(&String::from_utf8_lossy(bytes), out);
     }
 }
 
-struct Reader<'a> {
-    base: &'a RuleBase,
-    line: &'a [u8],
-    depth: usize,
+/// Reads what was noted of a line.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub base: &'a RuleBase,
+    pub line: &'a [u8],
 }
 
-type Fields<'a> = Vec<(std::borrow::Cow<'a, str>, Found)>;
-
-/// Adds a field, unless there is one of the name.
-fn add<'a>(fields: &mut Fields<'a>, name: std::borrow::Cow<'a, str>, found: Found) {
-    if fields.iter().all(|(have, _)| *have != name) {
-        fields.push((name, found));
-    }
-}
+type Fields<'a> = Entries<Cow<'a, str>, Found<'a>>;
 
 impl<'a> Reader<'a> {
-    fn fields(&mut self, captures: &[Capture]) -> Fields<'a> {
-        let mut fields = Fields::new();
-        for capture in captures {
-            let edge = &self.base.edges[capture.edge as usize];
-            let range = capture.from as usize..capture.to as usize;
-            let name = match (&edge.name, &edge.motif) {
-                (Name::Nothing, _) => continue,
-                (Name::Parent, Motif::Type(number)) => {
-                    let inside = self.inside(self.base.types[*number as usize], range.start);
-                    let inside = inside.map_or_else(Vec::new, |(fields, _)| fields);
-                    inside.into_iter().for_each(|(name, found)| add(&mut fields, name, found));
-                    continue;
+    /// The fields among captures, each with what stands in it.
+    fn captures<'c>(
+        self,
+        captures: &'c [Capture],
+    ) -> impl Iterator<Item = (&'a Edge, &'c Capture, &'c [Capture])> {
+        items(captures)
+            .map(move |(capture, inside)| (&self.base.edges[capture.edge as usize], capture, inside))
+    }
+
+    fn found(self, edge: &Edge, capture: &Capture, inside: &[Capture]) -> Found<'a> {
+        let range = capture.from as usize..capture.to as usize;
+        match &edge.motif {
+            Motif::Type(_) => self.typed(inside),
+            Motif::Repeat(_) => {
+                made(Value::List(items(inside).map(|(_, inside)| self.repeated(inside)).collect()))
+            }
+            Motif::Nested(nested) if capture.rule != NO_RULE => self.nested(nested, capture, range, inside),
+            motif => match motif.worth(self.line, range) {
+                Worthy::Part(range) => Found::Part(range),
+                Worthy::Made(value) => made(value),
+            },
+        }
+    }
+
+    /// What a field without a name of its own adds to what it stands in.
+    fn merged(
+        self,
+        edge: &Edge,
+        capture: &Capture,
+        inside: &[Capture],
+        mut add: impl FnMut(Cow<'a, str>, Found<'a>),
+    ) {
+        match &edge.motif {
+            Motif::Type(_) => {
+                self.fields(inside).into_list().into_iter().for_each(|(name, found)| add(name, found))
+            }
+            Motif::Pairs(pairs) => {
+                for (name, value) in pairs.list(self.line, capture.from as usize) {
+                    add(String::from_utf8_lossy(name), Found::Part(value));
                 }
-                (Name::Parent, Motif::Pairs(pairs)) => {
-                    for (name, value) in pairs.list(self.line, range.start) {
-                        let name = String::from_utf8_lossy(&self.line[name]).into_owned();
-                        add(&mut fields, name.into(), Found::Part(value));
-                    }
-                    continue;
-                }
-                (Name::Parent, _) => None,
-                (Name::Is(name), _) => Some(&**name),
-            };
-            let found = match &edge.motif {
-                Motif::Type(number) => self.typed(*number, range),
-                Motif::Repeat(repeat) => Found::Made(self.repeated(repeat, range)),
-                motif => match motif.worth(self.line, range) {
-                    Worthy::Part(range) => Found::Part(range),
-                    Worthy::Made(value) => Found::Made(value),
-                },
-            };
-            match (name, found) {
-                (None, Found::Made(Value::Map(entries))) => {
+            }
+            _ => match self.found(edge, capture, inside) {
+                Found::Made(value) if matches!(*value, Value::Map(_)) => {
+                    let Value::Map(entries) = value.into_owned() else { return };
                     for (key, value) in entries {
                         if let Value::Str(key) = key {
-                            add(&mut fields, key.into(), Found::Made(value));
+                            add(key.into(), made(value));
                         }
                     }
                 }
-                (name, found) => add(&mut fields, name.unwrap_or(".").into(), found),
+                found => add(".".into(), found),
+            },
+        }
+    }
+
+    /// The fields of a graph of its own; of one name the first.
+    fn fields(self, captures: &[Capture]) -> Fields<'a> {
+        let mut fields = Fields::new();
+        for (edge, capture, inside) in self.captures(captures) {
+            match edge.name {
+                Name::Nothing => {}
+                Name::Is(name) => {
+                    fields.add(self.base.names.name(name).into(), self.found(edge, capture, inside));
+                }
+                Name::Parent => {
+                    self.merged(edge, capture, inside, |name, found| fields.add(name, found));
+                }
             }
         }
         fields
     }
 
-    /// What a part of the line is in a graph of its own.
-    fn inside(&mut self, root: u32, at: usize) -> Option<(Fields<'a>, usize)> {
-        if self.depth >= self.base.limits.depth {
-            return None;
-        }
-        let mut memory = Memory::default();
-        let end = find_part(self.base, root, self.line, at, self.depth + 1, &mut memory)?;
-        self.depth += 1;
-        let fields = self.fields(&memory.captures);
-        self.depth -= 1;
-        Some((fields, end))
-    }
-
     /// A field of a type: an object, or what its only field called `..` is.
-    fn typed(&mut self, number: u32, range: Range<usize>) -> Found {
-        let root = self.base.types[number as usize];
-        let Some((mut fields, _)) = self.inside(root, range.start) else { return Found::Part(range) };
+    fn typed(self, inside: &[Capture]) -> Found<'a> {
+        let mut fields = self.fields(inside).into_list();
         if let [(name, _)] = fields.as_slice()
             && name == ".."
             && let Some((_, found)) = fields.pop()
         {
             return found;
         }
-        Found::Made(self.object(fields))
+        made(self.object(fields))
     }
 
-    fn object(&self, fields: Fields<'a>) -> Value {
-        let entry = |(name, found): (std::borrow::Cow<'a, str>, Found)| {
-            (Value::Str(name.into_owned()), value(self.line, found))
-        };
+    fn object(self, fields: Vec<(Cow<'a, str>, Found<'a>)>) -> Value {
+        let entry =
+            |(name, found): (Cow<'a, str>, Found<'a>)| (Value::Str(name.into_owned()), self.value(found));
         Value::Map(fields.into_iter().map(entry).collect())
     }
 
-    fn repeated(&mut self, repeat: &Repeat, range: Range<usize>) -> Value {
-        let (mut list, mut at) = (Vec::new(), range.start);
-        while let Some((mut fields, end)) = self.inside(repeat.parser, at) {
-            let own = fields.iter().position(|(name, _)| name == ".");
-            list.push(match own {
-                Some(own) => value(self.line, fields.swap_remove(own).1),
-                None => self.object(fields),
-            });
-            if end >= range.end && !(repeat.permits_mismatch && end == at) {
-                break;
-            }
-            match self.inside(repeat.condition, end) {
-                Some((_, next)) if next > at && list.len() < self.base.limits.fields => at = next,
-                _ => break,
-            }
+    fn repeated(self, inside: &[Capture]) -> Value {
+        let mut fields = self.fields(inside).into_list();
+        match fields.iter().position(|(name, _)| name == ".") {
+            Some(own) => self.value(fields.swap_remove(own).1),
+            None => self.object(fields),
         }
-        Value::List(list)
     }
+
+    fn value(self, found: Found<'a>) -> Value {
+        match found {
+            Found::Part(range) => Value::Str(String::from_utf8_lossy(&self.line[range]).into_owned()),
+            Found::Made(value) => value.into_owned(),
+        }
+    }
+
+    fn nested(
+        self,
+        nested: &Nested,
+        capture: &Capture,
+        range: Range<usize>,
+        inside: &[Capture],
+    ) -> Found<'a> {
+        match nested {
+            Nested::Rules { rest, .. } => made(self.by_rules(capture.rule, inside, Some(*rest))),
+            Nested::Tokens(tokens) => made(Value::List(
+                items(inside).map(|(item, inside)| self.token(tokens, item, inside)).collect(),
+            )),
+            Nested::Interpret { given, .. } => {
+                let read = self
+                    .named(inside, self.base.default)
+                    .and_then(|found| read_as(*given, &self.value(found)));
+                read.map_or(Found::Part(range), made)
+            }
+            Nested::Suffixed(suffixes) => made(self.suffixed(suffixes, range, inside)),
+        }
+    }
+
+    /// What a line of rules is, with its tags, but for what is left of it.
+    fn by_rules(self, rule: u32, captures: &[Capture], rest: Option<u32>) -> Value {
+        let mut fields = self.fields(captures);
+        for (name, value) in self.base.rules.get(rule as usize).into_iter().flat_map(|rule| &rule.adds) {
+            fields.put(self.base.names.name(*name).into(), Found::Made(Cow::Borrowed(value)));
+        }
+        let mut fields = fields.into_list();
+        if let Some(rest) = rest {
+            fields.retain(|(name, _)| name != self.base.names.name(rest));
+        }
+        self.object(fields)
+    }
+
+    fn token(self, tokens: &Tokens, item: &Capture, inside: &[Capture]) -> Value {
+        if tokens.are_lines {
+            let left = self.text_len(inside, tokens.rest).filter(|left| *left > 0);
+            return self.by_rules(item.rule, inside, left.map(|_| tokens.rest));
+        }
+        self.named(inside, self.base.default).map_or(Value::Nil, |found| self.value(found))
+    }
+
+    fn suffixed(self, suffixes: &Suffixes, range: Range<usize>, inside: &[Capture]) -> Value {
+        let text = |text: &str| Value::Str(text.to_owned());
+        let behind = self.line.len() - self.text_len(inside, self.base.tail).unwrap_or_default();
+        let suffix = String::from_utf8_lossy(&self.line[behind.min(range.end)..range.end]).into_owned();
+        let mut entries = Vec::new();
+        if suffixes.value != suffixes.suffix {
+            let value = self.named(inside, self.base.default).map_or(Value::Nil, |found| self.value(found));
+            entries.push((text(&suffixes.value), value));
+        }
+        entries.push((text(&suffixes.suffix), Value::Str(suffix)));
+        Value::Map(entries)
+    }
+
+    /// The first field of a name.
+    fn named(self, captures: &[Capture], name: u32) -> Option<Found<'a>> {
+        let (edge, capture, inside) =
+            self.captures(captures).find(|(edge, ..)| edge.name == Name::Is(name))?;
+        Some(self.found(edge, capture, inside))
+    }
+
+    /// How long the text of a field is; none where there is no such field.
+    pub(super) fn text_len(self, captures: &[Capture], name: u32) -> Option<usize> {
+        match self.named(captures, name)? {
+            Found::Part(range) => Some(range.len()),
+            Found::Made(value) => Some(value.as_str().map_or(0, str::len)),
+        }
+    }
+}
+
+fn made<'a>(value: Value) -> Found<'a> {
+    Found::Made(Cow::Owned(value))
+}
+
+/// What stands beside one another among captures, each with what stands in it.
+fn items(mut captures: &[Capture]) -> impl Iterator<Item = (&Capture, &[Capture])> {
+    std::iter::from_fn(move || {
+        let (first, after) = captures.split_first()?;
+        debug_assert!(first.edge != ITEM || first.inside as usize <= after.len());
+        let (inside, next) = after.split_at(first.inside as usize);
+        captures = next;
+        Some((first, inside))
+    })
 }

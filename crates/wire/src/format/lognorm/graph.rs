@@ -1,14 +1,22 @@
 //! All rules as one graph: rules that begin alike share their beginnings, and at each node the fields stand in the order in
 //! which they are tried. Knows nothing of how rules are written.
 
+use std::collections::HashMap;
+
 use sawlog_model::{Value, value};
 
+use super::choices::Tables;
 use super::motif::{Motif, Table, V1_IPTABLES, V1_REST};
-use super::rule::Field;
-use super::{NODES_MOST, PARTS_MOST};
+use super::rule::{self, Field};
+use super::{NESTED_MOST, NODES_MOST, PARTS_MOST};
 
 /// Priority of what says none.
 const PRIORITY: i64 = 30_000;
+
+/// In the place of a rule: none ends here.
+pub(super) const NO_RULE: u32 = u32::MAX;
+/// One ends here that has neither tags nor a number, such as a type.
+pub(super) const SOME_RULE: u32 = u32::MAX - 1;
 
 /// A node.
 #[derive(Clone, Copy, Debug)]
@@ -16,18 +24,77 @@ pub(super) struct Node {
     /// Its edges.
     pub first: u32,
     pub count: u32,
-    /// The rule that ends here; of types only that one does.
-    pub rule: Option<u32>,
+    /// The rule that ends here.
+    pub rule: u32,
+    /// The table of its edges, where there is one.
+    pub table: u32,
+    /// Whether there is one way only, a field whose value is its text.
+    pub plain: bool,
 }
 
 /// What a field is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     /// It is dropped.
     Nothing,
     /// What is in it belongs to what it is in.
     Parent,
-    Is(Box<str>),
+    /// The name of that number.
+    Is(u32),
+}
+
+/// Names, each once.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    list: Vec<NameText>,
+    numbers: HashMap<String, u32>,
+}
+
+/// A name, and as the key of an object of JSON.
+#[derive(Debug)]
+struct NameText {
+    name: String,
+    key: Vec<u8>,
+}
+
+impl Names {
+    /// The number of a name.
+    pub fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.list.len() as u32;
+        let mut key = b",\"".to_vec();
+        value::escape(name, &mut key);
+        key.extend_from_slice(b"\":\"");
+        self.list.push(NameText { name: name.to_owned(), key });
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+
+    /// The number of a name that is known.
+    pub fn find(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    pub fn name(&self, number: u32) -> &str {
+        &self.list[number as usize].name
+    }
+
+    /// `,"name":"`
+    pub fn key_of_text(&self, number: u32) -> &[u8] {
+        &self.list[number as usize].key
+    }
+
+    /// `,"name":`
+    pub fn key(&self, number: u32) -> &[u8] {
+        let key = self.key_of_text(number);
+        &key[..key.len() - 1]
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
 }
 
 /// What leads from a node to another.
@@ -36,11 +103,20 @@ pub(super) struct Edge {
     pub motif: Motif,
     pub name: Name,
     pub next: u32,
+    /// Whether its value is its text as it stands.
+    pub is_text: bool,
+}
+
+impl Edge {
+    /// Whether it is a field whose value is its text, other than what takes the rest of a line.
+    fn is_plain(&self) -> bool {
+        self.is_text && !matches!(self.motif, Motif::Literal(_)) && !self.motif.is_plain(V1_REST)
+    }
 }
 
 struct Open {
     edges: Vec<OpenEdge>,
-    rule: Option<u32>,
+    rule: u32,
     /// How many edges lead here.
     from: u32,
     depth: u32,
@@ -56,18 +132,82 @@ struct OpenEdge {
 /// Makes a graph.
 pub(super) struct Builder {
     nodes: Vec<Open>,
-    root: u32,
+    pub names: Names,
     types: Vec<(String, u32)>,
+    /// The first node of the rule base whose rules are added; `recursive` of version 1 leads to it.
+    pub root: u32,
+    /// The first nodes of other rule bases of version 1 that rules name, and of fields that others are made of.
+    named: HashMap<String, u32>,
+    alone: HashMap<Vec<u8>, u32>,
+    /// Rule bases of `named` that are not read yet.
+    pub wanted: Vec<(String, u32)>,
+    /// Fields that are made of others, as deep as they are.
+    nested: usize,
+}
+
+/// All that a graph consists of.
+pub(super) struct Graph {
+    pub nodes: Vec<Node>,
+    pub edges: Vec<Edge>,
+    pub tables: Tables,
+    pub names: Names,
+    pub types: Vec<u32>,
 }
 
 impl Builder {
     pub fn new() -> Builder {
-        let root = Open { edges: Vec::new(), rule: None, from: 1, depth: 0 };
-        Builder { nodes: vec![root], root: 0, types: Vec::new() }
+        let mut builder = Builder {
+            nodes: Vec::new(),
+            names: Names::default(),
+            types: Vec::new(),
+            root: 0,
+            named: HashMap::new(),
+            alone: HashMap::new(),
+            wanted: Vec::new(),
+            nested: 0,
+        };
+        builder.start();
+        builder
     }
 
-    pub fn root(&self) -> u32 {
-        self.root
+    /// The first node of a graph of its own.
+    fn start(&mut self) -> u32 {
+        self.nodes.push(Open { edges: Vec::new(), rule: NO_RULE, from: 1, depth: 0 });
+        self.nodes.len() as u32 - 1
+    }
+
+    /// The first node of another rule base, which is to be read.
+    pub fn rule_base(&mut self, name: &str) -> u32 {
+        if let Some(root) = self.named.get(name) {
+            return *root;
+        }
+        let root = self.start();
+        self.named.insert(name.to_owned(), root);
+        self.wanted.push((name.to_owned(), root));
+        root
+    }
+
+    /// The first node of a graph of one field of version 1, `default`, behind which may stand `tail`.
+    pub fn field_alone(&mut self, field: &[u8]) -> Result<u32, String> {
+        if let Some(root) = self.alone.get(field) {
+            return Ok(*root);
+        }
+        if self.nested >= NESTED_MOST {
+            return Err(format!("more than {NESTED_MOST} fields stand in one another"));
+        }
+        let root = self.start();
+        let before = std::mem::replace(&mut self.root, root);
+        self.nested += 1;
+        let mut text = [b"%default:", field, b"%"].concat();
+        let end = rule::add_bytes(self, &text, root)?;
+        self.ends(end, SOME_RULE);
+        text.extend_from_slice(b"%tail:rest%");
+        let end = rule::add_bytes(self, &text, root)?;
+        self.ends(end, SOME_RULE);
+        self.nested -= 1;
+        self.root = before;
+        self.alone.insert(field.to_vec(), root);
+        Ok(root)
     }
 
     /// A node without edges.
@@ -75,7 +215,7 @@ impl Builder {
         if self.nodes.len() >= NODES_MOST {
             return Err(format!("the rules have more than {NODES_MOST} steps"));
         }
-        self.nodes.push(Open { edges: Vec::new(), rule: None, from: 0, depth });
+        self.nodes.push(Open { edges: Vec::new(), rule: NO_RULE, from: 0, depth });
         Ok(self.nodes.len() as u32 - 1)
     }
 
@@ -84,8 +224,7 @@ impl Builder {
         match self.types.iter().find(|(have, _)| have == name) {
             Some((_, root)) => *root,
             None => {
-                self.nodes.push(Open { edges: Vec::new(), rule: None, from: 1, depth: 0 });
-                let root = self.nodes.len() as u32 - 1;
+                let root = self.start();
                 self.types.push((name.to_owned(), root));
                 root
             }
@@ -99,7 +238,7 @@ impl Builder {
 
     /// A rule ends here.
     pub fn ends(&mut self, node: u32, rule: u32) {
-        self.nodes[node as usize].rule = Some(rule);
+        self.nodes[node as usize].rule = rule;
     }
 
     /// A graph of its own, for what is repeated.
@@ -107,7 +246,7 @@ impl Builder {
         let root = self.node(0)?;
         self.nodes[root as usize].from = 1;
         let end = self.add(root, config, version)?;
-        self.ends(end, u32::MAX);
+        self.ends(end, SOME_RULE);
         Ok(root)
     }
 
@@ -188,16 +327,16 @@ impl Builder {
         let name = match field.name.as_deref() {
             None | Some("-") => Name::Nothing,
             Some(".") if version == 2 => Name::Parent,
-            Some(name) => Name::Is(name.into()),
+            Some(name) => Name::Is(self.names.number(name)),
         };
         let name = if version == 1 && motif.is_plain(V1_IPTABLES) { Name::Parent } else { name };
-        let edge = OpenEdge { key, priority, edge: Edge { motif, name, next } };
+        let edge = OpenEdge { key, priority, edge: Edge { is_text: motif.is_text(), motif, name, next } };
         self.nodes[node as usize].edges.push(edge);
         Ok(next)
     }
 
     /// The graph with its edges in order and its runs of text in one piece each.
-    pub fn finish(mut self) -> (Vec<Node>, Vec<Edge>, Vec<u32>) {
+    pub fn finish(mut self) -> Graph {
         for node in &mut self.nodes {
             node.edges.sort_by_key(|edge| edge.priority);
         }
@@ -209,10 +348,16 @@ impl Builder {
         let (mut nodes, mut edges) = (Vec::new(), Vec::new());
         for open in self.nodes {
             let (first, count) = (edges.len() as u32, open.edges.len() as u32);
-            nodes.push(Node { first, count, rule: open.rule });
+            let plain = match open.edges.as_slice() {
+                [one] => one.edge.is_plain() && open.rule == NO_RULE,
+                _ => false,
+            };
+            nodes.push(Node { first, count, rule: open.rule, table: u32::MAX, plain });
             edges.extend(open.edges.into_iter().map(|open| open.edge));
         }
-        (nodes, edges, self.types.into_iter().map(|(_, root)| root).collect())
+        let tables = Tables::new(&mut nodes, &edges);
+        let types = self.types.into_iter().map(|(_, root)| root).collect();
+        Graph { nodes, edges, tables, names: self.names, types }
     }
 
     /// Joins the text of an edge and that of the only edges that follow.
@@ -222,7 +367,7 @@ impl Builder {
             let next = here.next as usize;
             let Motif::Literal(_) = &here.motif else { return };
             let child = &self.nodes[next];
-            let alone = here.name == Name::Nothing && child.rule.is_none() && child.from == 1;
+            let alone = here.name == Name::Nothing && child.rule == NO_RULE && child.from == 1;
             let [one] = child.edges.as_slice() else { return };
             let Motif::Literal(more) = &one.edge.motif else { return };
             if !alone || one.edge.name != Name::Nothing || self.nodes[one.edge.next as usize].from != 1 {

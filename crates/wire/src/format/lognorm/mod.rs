@@ -2,8 +2,10 @@
 //! up. Knows nothing of where lines and rule bases come from.
 //!
 //! In reading order: `source` cuts rule bases into commands, `rule` reads what a rule says, `graph` puts all rules into one
-//! graph, `motif` has the types of fields; `walk` and `walk_v1` look a line up, `found` gives the fields of what was found.
+//! graph, `choices` says which ways are worth trying, `motif` has the types of fields; `walk` and `walk_v1` look a line up,
+//! `found` gives the fields of what was found.
 
+mod choices;
 mod found;
 mod graph;
 mod motif;
@@ -21,8 +23,9 @@ use std::sync::Arc;
 use sawlog_model::{Limits, Value};
 use sawlog_sys::Sys;
 
+use choices::{Choices, Tables};
 pub use found::{Found, Match};
-use graph::{Edge, Node};
+use graph::{Edge, Names, Node};
 pub use walk::Memory;
 
 /// Most bytes of a file of rules.
@@ -36,6 +39,9 @@ const RULES_MOST: usize = 100_000;
 const NODES_MOST: usize = 4_000_000;
 /// Most rule bases that include one another.
 const INCLUDES_MOST: usize = 16;
+
+/// Most fields of version 1 that stand in one another.
+const NESTED_MOST: usize = 32;
 
 /// What is wrong in a rule base.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,18 +65,24 @@ pub struct RuleBase {
     version: u8,
     nodes: Vec<Node>,
     edges: Vec<Edge>,
+    tables: Tables,
+    names: Names,
     /// The first nodes of the types that the rule base defines.
     types: Vec<u32>,
     rules: Vec<Rule>,
+    /// The names that fields of version 1 have which others are made of.
+    default: u32,
+    tail: u32,
     limits: Limits,
 }
 
-/// What a rule has beside its description.
+/// What a rule has beside its description, where it has tags.
 #[derive(Clone, Debug, Default)]
 struct Rule {
-    tags: Vec<String>,
-    /// Fields that its tags add.
-    annotations: Vec<(String, String)>,
+    /// `event.tags` and the fields that the tags add, by the numbers of their names.
+    adds: Vec<(u32, Value)>,
+    /// The same as JSON, each behind a comma.
+    json: Vec<u8>,
 }
 
 impl fmt::Debug for RuleBase {
@@ -153,7 +165,15 @@ impl RuleBase {
         let key = |name: &str| Value::Str(name.to_owned());
         let mut entries = Vec::new();
         match self.find(line, memory) {
-            Ok(found) => found.entries(&mut entries),
+            Ok(mut found) => found.each(|name, found| {
+                entries.push((
+                    key(name),
+                    match found {
+                        Found::Part(range) => text(&line[range]),
+                        Found::Made(value) => value.into_owned(),
+                    },
+                ));
+            }),
             Err(at) => {
                 entries.push((key("originalmsg"), text(line)));
                 entries.push((key("unparsed-data"), text(&line[at.min(line.len())..])));
@@ -162,13 +182,28 @@ impl RuleBase {
         Value::Map(entries)
     }
 
-    fn edges_of(&self, node: u32) -> &[Edge] {
-        let node = &self.nodes[node as usize];
-        &self.edges[node.first as usize..][..node.count as usize]
+    /// Appends the same as JSON; gives whether the line is of a rule.
+    pub fn write_json(&self, line: &[u8], memory: &mut Memory, out: &mut Vec<u8>) -> bool {
+        match self.find(line, memory) {
+            Ok(mut found) => {
+                found.write_json(out);
+                true
+            }
+            Err(at) => {
+                out.extend_from_slice(b"{\"originalmsg\":\"");
+                found::write_text(line, false, out);
+                out.extend_from_slice(b"\",\"unparsed-data\":\"");
+                found::write_text(&line[at.min(line.len())..], false, out);
+                out.extend_from_slice(b"\"}");
+                false
+            }
+        }
     }
 
-    fn rule_of(&self, node: u32) -> Option<u32> {
-        self.nodes[node as usize].rule
+    /// The edges of a node that can begin with a byte; `None`: at the end of the line.
+    #[inline]
+    fn choices(&self, node: &Node, byte: Option<u8>) -> Choices<'_> {
+        self.tables.of(node, byte)
     }
 }
 

@@ -52,6 +52,11 @@ pub(super) fn add(builder: &mut Builder, text: &Text, root: u32, version: u8) ->
     Ok(node)
 }
 
+/// The same where nobody wrote it so; version 1.
+pub(super) fn add_bytes(builder: &mut Builder, bytes: &[u8], root: u32) -> Result<u32, String> {
+    add(builder, &Text::made(bytes), root, 1).map_err(|(_, message)| message)
+}
+
 /// Text up to a field.
 fn literal(bytes: &[u8], from: usize) -> (Vec<u8>, usize) {
     let (mut out, mut at) = (Vec::new(), from);
@@ -145,6 +150,11 @@ fn field(bytes: &[u8], at: usize, version: u8) -> Result<(Value, usize), (usize,
         let Some(end) = end.map(|len| extra + len) else {
             return Err((at, "a field is not closed by %".to_owned()));
         };
+        let kind = entries.last().and_then(|(_, kind)| kind.as_str()).unwrap_or_default();
+        if version == 1 && super::motif::is_nested(kind) {
+            // What it is made of is told apart before backslashes are read.
+            entries.push((key("raw"), Value::Bin(bytes[extra..end].to_vec())));
+        }
         let mut extra = unescape(&bytes[extra..end]);
         extra.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
         let extra = String::from_utf8(extra).map_or_else(|error| Value::Bin(error.into_bytes()), Value::Str);

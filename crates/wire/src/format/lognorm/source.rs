@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sawlog_model::Limits;
+use sawlog_model::{Limits, Value, value};
 
-use super::graph::Builder;
+use super::graph::{Builder, Graph, Names, SOME_RULE};
+use super::motif::{DEFAULT, Entries, TAIL};
 use super::rule;
 use super::{FileName, INCLUDES_MOST, Load, RULE_MOST, RULES_MOST, Rule, RuleBase, RuleError};
 
@@ -25,6 +26,11 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// Text that stands nowhere.
+    pub fn made(bytes: &[u8]) -> Text {
+        Text { bytes: bytes.to_vec(), places: Vec::new() }
+    }
+
     fn push(&mut self, byte: u8, place: Place) {
         self.bytes.push(byte);
         self.places.push(place);
@@ -54,10 +60,22 @@ struct Reader<'a> {
     files: Vec<FileName>,
     builder: Builder,
     prefix: Text,
-    rules: Vec<Rule>,
-    annotations: HashMap<String, Vec<(String, String)>>,
+    rules: Vec<Tagged>,
+    /// Of the rule base that is read, and of those that its rules descend to, each their own.
+    annotations: Vec<HashMap<String, Vec<(String, String)>>>,
     version: u8,
+    /// Rule bases that rules descend to, which are not read yet: names, first nodes, and where they were named.
+    descents: Vec<(String, u32, Place)>,
 }
+
+/// A rule with its tags, and the number of its rule base.
+struct Tagged {
+    tags: Vec<String>,
+    of: usize,
+}
+
+/// Name of the field of tags.
+const TAGS: &str = "event.tags";
 
 pub(super) fn compile(name: &str, load: Load<'_>, limits: Limits) -> Result<RuleBase, RuleError> {
     let mut reader = Reader {
@@ -66,28 +84,44 @@ pub(super) fn compile(name: &str, load: Load<'_>, limits: Limits) -> Result<Rule
         builder: Builder::new(),
         prefix: Text::default(),
         rules: Vec::new(),
-        annotations: HashMap::new(),
+        annotations: vec![HashMap::new()],
         version: 0,
+        descents: Vec::new(),
     };
     let whole = Place { file: 0, line: 0, column: 0 };
-    if let Err((place, message)) = reader.file(name, whole, 0) {
+    if let Err((place, message)) = reader.all(name, whole) {
         let file = reader.files.get(usize::from(place.file)).map_or(name, |file| file);
         return Err(RuleError { file: file.to_owned(), line: place.line, column: place.column, message });
     }
-    let Reader { builder, mut rules, annotations, version, .. } = reader;
-    for rule in &mut rules {
-        // The last tag comes first, and of one tag what was said last; what comes later replaces what was there.
-        for tag in rule.tags.iter().rev() {
+    let Reader { mut builder, rules, annotations, version, .. } = reader;
+    let rules = rules.iter().map(|rule| rule.made(&annotations[rule.of], &mut builder.names)).collect();
+    let (default, tail) = (builder.names.number(DEFAULT), builder.names.number(TAIL));
+    let Graph { nodes, edges, tables, names, types } = builder.finish();
+    Ok(RuleBase { version, nodes, edges, tables, names, types, rules, default, tail, limits })
+}
+
+impl Tagged {
+    /// What the tags add. The last tag comes first, and of one tag what was said last; what comes later replaces what was there.
+    fn made(&self, annotations: &HashMap<String, Vec<(String, String)>>, names: &mut Names) -> Rule {
+        if self.tags.is_empty() {
+            return Rule::default();
+        }
+        let tags = self.tags.iter().map(|tag| Value::Str(tag.clone())).collect();
+        let mut adds = Entries::new();
+        adds.put(names.number(TAGS), Value::List(tags));
+        for tag in self.tags.iter().rev() {
             for (name, value) in annotations.get(tag).into_iter().flatten().rev() {
-                match rule.annotations.iter_mut().find(|(have, _)| have == name) {
-                    Some((_, have)) => have.clone_from(value),
-                    None => rule.annotations.push((name.clone(), value.clone())),
-                }
+                adds.put(names.number(name), Value::Str(value.clone()));
             }
         }
+        let adds = adds.into_list();
+        let mut json = Vec::new();
+        for (name, value) in &adds {
+            json.extend_from_slice(names.key(*name));
+            value::render(value, &mut json);
+        }
+        Rule { adds, json }
     }
-    let (nodes, edges, types) = builder.finish();
-    Ok(RuleBase { version, nodes, edges, types, rules, limits })
 }
 
 fn is_name(byte: u8) -> bool {
@@ -95,6 +129,18 @@ fn is_name(byte: u8) -> bool {
 }
 
 impl Reader<'_> {
+    /// Reads a rule base, then those that its rules descend to.
+    fn all(&mut self, name: &str, from: Place) -> Result<(), Wrong> {
+        self.file(name, from, 0)?;
+        while let Some((name, root, from)) = self.descents.pop() {
+            self.builder.root = root;
+            self.prefix = Text::default();
+            self.annotations.push(HashMap::new());
+            self.file(&name, from, 0)?;
+        }
+        Ok(())
+    }
+
     fn file(&mut self, name: &str, from: Place, depth: usize) -> Result<(), Wrong> {
         if depth > INCLUDES_MOST {
             return Err((from, format!("more than {INCLUDES_MOST} rule bases include one another")));
@@ -174,9 +220,10 @@ impl Reader<'_> {
             return Err((start, message));
         }
         let number = self.rules.len() as u32;
-        self.rules.push(Rule { tags, annotations: Vec::new() });
-        let root = self.builder.root();
+        self.rules.push(Tagged { tags, of: self.annotations.len() - 1 });
+        let root = self.builder.root;
         let end = rule::add(&mut self.builder, &whole, root, self.version)?;
+        self.descents.extend(self.builder.wanted.drain(..).map(|(name, root)| (name, root, start)));
         self.builder.ends(end, number);
         Ok(())
     }
@@ -194,7 +241,7 @@ impl Reader<'_> {
         }
         let root = self.builder.type_named(&name);
         let end = rule::add(&mut self.builder, &text.part(colon + 1), root, self.version)?;
-        self.builder.ends(end, u32::MAX);
+        self.builder.ends(end, SOME_RULE);
         Ok(())
     }
 
@@ -214,6 +261,8 @@ impl Reader<'_> {
             return Err((start, "an annotation is written as annotate=TAG:+FIELD=\"VALUE\"".to_owned()));
         }
         let tag = owned(0, end);
+        let last = self.annotations.len() - 1;
+        let last = &mut self.annotations[last];
         at = blank(at + 1);
         while at < bytes.len() && bytes[at] != b'#' {
             let wrong = || (text.place(at), "here should stand +FIELD=\"VALUE\"".to_owned());
@@ -231,7 +280,7 @@ impl Reader<'_> {
             }
             let close = bytes[open + 1..].iter().position(|byte| *byte == b'"');
             let close = close.map_or(bytes.len(), |len| open + 1 + len);
-            self.annotations.entry(tag.clone()).or_default().push((field, owned(open + 1, close)));
+            last.entry(tag.clone()).or_default().push((field, owned(open + 1, close)));
             at = blank((close + 1).min(bytes.len()));
         }
         Ok(())

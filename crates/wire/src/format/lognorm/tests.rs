@@ -1,5 +1,7 @@
 //! What liblognorm's own program says of the same lines, what it said once, and what is wrong in rule bases.
 
+mod documented;
+mod nested;
 mod oracle;
 mod rules;
 
@@ -11,9 +13,15 @@ use super::*;
 
 /// A rule base of a text.
 pub(super) fn base(text: &str) -> Result<RuleBase, RuleError> {
-    let load = |name: &str| match name {
-        "main" => Ok(text.as_bytes().to_vec()),
-        other => Err(format!("there is no {other}")),
+    base_of(text, &[])
+}
+
+/// The same where it names others.
+pub(super) fn base_of(text: &str, files: &[(&str, &str)]) -> Result<RuleBase, RuleError> {
+    let load = |name: &str| {
+        let file = files.iter().find(|(have, _)| *have == name).map(|(_, text)| *text);
+        let text = if name == "main" { Some(text) } else { file };
+        text.map(|text| text.as_bytes().to_vec()).ok_or_else(|| format!("there is no {name}"))
     };
     RuleBase::compile("main", &load, Limits::default())
 }
@@ -148,7 +156,24 @@ fn what_is_wrong_is_told_with_its_place() {
             "main:2:7: `alternative` needs a list",
         ),
         ("version=2\nrule=:%{\"name\":\"a\"}%\n", "main:2:7: a field needs a `type`"),
-        ("rule=:%x:regex:a%\n", "main:1:7: the type `regex` is not offered"),
+        ("rule=:%x:regex:(a%\n", "main:1:7: `(a`: unclosed group"),
+        ("rule=:%x:regex:(?=a)%\n", "main:1:7: `(?=a)`: look-around"),
+        ("rule=:%x:regex:a:1%\n", "main:1:7: such a field is written as %NAME:regex:EXPRESSION"),
+        ("rule=:%x:regex%\n", "main:1:7: such a field is written as %NAME:regex:EXPRESSION"),
+        (
+            "version=2\nrule=:%x:tokenized:,:word%\n",
+            "main:2:7: the type `tokenized` is one of version 1 only",
+        ),
+        ("rule=:%x:tokenized%\n", "main:1:7: such a field is written as %NAME:tokenized:BETWEEN:TYPE%"),
+        ("rule=:%x:tokenized:,:%\n", "main:1:7: such a field is written as"),
+        ("rule=:%x:tokenized:,:wrod%\n", "main:1:7: there is no type `wrod`; did you mean `word`?"),
+        ("rule=:%x:interpret:in:word%\n", "main:1:7: `interpret` reads as int, base10int"),
+        ("rule=:%x:interpret:int%\n", "main:1:7: such a field is written as %NAME:interpret:AS:TYPE%"),
+        ("rule=:%x:suffixed:,:kb,mb%\n", "main:1:7: such a field is written as %NAME:suffixed:DELIMITERS"),
+        ("rule=:%x:suffixed:,:,,:word%\n", "main:1:7: such a field is written as"),
+        ("rule=:%x:named_suffixed:a:b%\n", "main:1:7: such a field is written as %NAME:named_suffixed:VALUE"),
+        ("rule=:%x:descent%\n", "main:1:7: such a field is written as %NAME:descent:FILE:REST%"),
+        ("rule=:a\nrule=:%x:descent:./none%\n", "main:2:1: ./none: there is no ./none"),
         ("rule=:%x:json{}%\n", "main:1:7: there is no type `json{}`"),
     ] {
         let have = base(text).unwrap_err().to_string();
@@ -171,9 +196,49 @@ fn everything_is_bounded() {
     let ways = base(&format!("version=2\nrule=:{}end\n", rule.repeat(40))).unwrap();
     let line = "w ".repeat(40) + "other";
     same(&json(&ways, &line), &format!(r#"{{"originalmsg":"{line}","unparsed-data":" other"}}"#));
+    // Fields that are made of themselves have an end, also where each could be read in two ways.
+    let own =
+        base("rule=:%a:word% %b:recursive%\nrule=:%a:char-sep: % %c:recursive%\nrule=:%a:word%!\n").unwrap();
+    assert!(json(&own, &"w ".repeat(60)).contains("\"a\":\"w\""));
+    let deep = format!("rule=:%x:{}word%\n", "tokenized:,:".repeat(NESTED_MOST + 1));
+    assert!(base(&deep).unwrap_err().message.contains("stand in one another"));
+    let around = base_of(
+        "rule=:x%a:descent:a%\n",
+        &[("a", "rule=:y%b:descent:b%\n"), ("b", "rule=:z%c:descent:a%\n")],
+    );
+    same(&json(&around.unwrap(), "xyzy"), r#"{"a":{"b":{"c":{"b":""}}}}"#);
     // Repetitions have an end.
     let repeat = r#"%{"name":"n","type":"repeat","parser":{"type":"char-sep","extradata":",","name":"."},"while":{"type":"literal","text":","}}%"#;
     let list = base(&format!("version=2\nrule=:{repeat}\n")).unwrap();
     same(&json(&list, "a,b,,c"), r#"{"n":["a","b","","c"]}"#);
     assert!(json(&list, &",".repeat(5000)).contains("unparsed-data"));
+}
+
+/// Debian's liblognorm is built without them: what its documentation says of them counts.
+#[test]
+fn regular_expressions() {
+    let base = |rules: &str| base(rules).unwrap();
+    same(
+        &json(
+            &base("rule=:%first:regex:[a-z]+% %second:regex:\\d+\\x25\\x3a[a-f0-9]+\\x25%\n"),
+            "foo 122%:7a%",
+        ),
+        r#"{"first":"foo","second":"122%:7a%"}"#,
+    );
+    let groups =
+        base("rule=:%worth:regex:(sales (\\d+)k with) margin:1:2% %percent:regex:margin (\\d+)\\x25:0:1%\n");
+    same(&json(&groups, "sales 200k with margin 6%"), r#"{"worth":"200","percent":"6"}"#);
+    let list = base(
+        "rule=:hostnames are %h:tokenized:, :regex:[^, ]+%\nrule=:n %n:interpret:int:regex:\\d+% %r:rest%\n",
+    );
+    same(
+        &json(&list, "hostnames are foo.bar, bar.baz, baz.quux"),
+        r#"{"h":["foo.bar","bar.baz","baz.quux"]}"#,
+    );
+    same(&json(&list, "n 12 x"), r#"{"n":12,"r":"x"}"#);
+    let bytes = RuleBase::normalize(&list, b"hostnames are \xff\xfe, b", &mut Memory::default());
+    assert!(bytes.get("h").is_some());
+    // A group must begin where the field does.
+    let later = base("rule=:%a:regex:x(y):1%%r:rest%\n");
+    same(&json(&later, "xy"), r#"{"originalmsg":"xy","unparsed-data":"xy"}"#);
 }

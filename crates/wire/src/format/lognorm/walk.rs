@@ -5,38 +5,74 @@
 use std::collections::HashSet;
 
 use super::RuleBase;
-use super::graph::Name;
-use super::motif::{Motif, Repeat};
+use super::found::Seen;
+use super::graph::{Edge, NO_RULE, Name};
+use super::motif::{Motif, Repeat, literal};
 
 /// From so many steps on, what was tried in vain is remembered.
 const REMEMBER: usize = 10_000;
 /// After so many a line counts as being of no rule.
-const STEPS_MOST: usize = 2_000_000;
+pub(super) const STEPS_MOST: usize = 2_000_000;
 /// Most nodes that are open at a time.
-const DEPTH_MOST: usize = 1_500;
+pub(super) const DEPTH_MOST: usize = 1_500;
 
-/// What was found on the way through the graph.
+/// One time of what is repeated, in the place of an edge.
+pub(super) const ITEM: u32 = u32::MAX;
+
+/// What was found on the way through the graph. Those that stand in a field follow it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capture {
     pub edge: u32,
     pub from: u32,
     pub to: u32,
+    /// So many of the next ones stand in it.
+    pub inside: u32,
+    /// What ended in the graph that it is looked up in, if it is.
+    pub rule: u32,
 }
 
 /// Memory for looking up lines, kept for the next one.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub(super) captures: Vec<Capture>,
-    /// The node at which the last rule ended.
-    pub(super) end: u32,
+    /// The rule that ended last.
+    pub(super) rule: u32,
+    pub(super) seen: Seen,
     in_vain: HashSet<(u32, u32)>,
 }
 
 impl Memory {
     pub(super) fn clear(&mut self) {
         self.captures.clear();
-        self.in_vain.clear();
+        if !self.in_vain.is_empty() {
+            self.in_vain.clear();
+        }
     }
+
+    /// Notes a field, in which others may be noted until it is [closed](Memory::close).
+    pub(super) fn open(&mut self, edge: u32, at: usize) -> usize {
+        self.note(edge, at, at);
+        self.captures.len() - 1
+    }
+
+    /// Notes a field.
+    #[inline]
+    pub(super) fn note(&mut self, edge: u32, from: usize, to: usize) {
+        self.captures.push(Capture { edge, from: from as u32, to: to as u32, inside: 0, rule: NO_RULE });
+    }
+
+    /// What was noted since is in it.
+    pub(super) fn close(&mut self, mark: usize, to: usize, rule: u32) {
+        let inside = self.captures.len() - mark - 1;
+        let capture = &mut self.captures[mark];
+        (capture.to, capture.inside, capture.rule) = (to as u32, inside as u32, rule);
+    }
+}
+
+/// What trying a field costs: long lines are read again by each.
+#[inline]
+pub(super) fn price(motif: &Motif, left: usize) -> usize {
+    if matches!(motif, Motif::Literal(_)) { 1 } else { 1 + (left >> 10) }
 }
 
 /// Looks a line up; gives the place up to which it was read, where no rule is of its form.
@@ -48,22 +84,9 @@ pub(super) fn find(base: &RuleBase, line: &[u8], memory: &mut Memory) -> Result<
     }
 }
 
-/// Looks a part of a line up in a graph of its own; gives where it ends. The captures are in `memory`.
-pub(super) fn find_part(
-    base: &RuleBase,
-    root: u32,
-    line: &[u8],
-    at: usize,
-    types: usize,
-    memory: &mut Memory,
-) -> Option<usize> {
-    memory.clear();
-    Walk { base, line, memory, steps: 0, depth: 0, types, reached: 0 }.go(root, at, true)
-}
-
-pub(super) struct Walk<'a> {
+struct Walk<'a> {
     base: &'a RuleBase,
-    pub line: &'a [u8],
+    line: &'a [u8],
     memory: &'a mut Memory,
     steps: usize,
     depth: usize,
@@ -94,63 +117,85 @@ impl Walk<'_> {
 
     fn tries(&mut self, node: u32, at: usize, partial: bool) -> Option<usize> {
         let base = self.base;
-        let first = base.nodes[node as usize].first;
-        for (index, edge) in base.edges_of(node).iter().enumerate() {
-            self.steps += 1;
-            if self.steps > STEPS_MOST {
+        let (mut here, mut to, mut moved) = (base.nodes[node as usize], at, false);
+        // Where there is only one way, it is gone without looking back.
+        while here.count == 1 && here.rule == NO_RULE {
+            let end = match &base.edges[here.first as usize] {
+                Edge { motif: Motif::Literal(text), name: Name::Nothing, .. } => literal(text, self.line, to),
+                _ => self.step(here.first, to),
+            };
+            let Some(end) = end else {
+                self.fits_up_to(to, moved);
                 return None;
-            }
-            let Some(to) = self.step(&edge.motif, at) else { continue };
+            };
+            here = base.nodes[base.edges[here.first as usize].next as usize];
+            (to, moved) = (end, true);
+        }
+        let choices = base.choices(&here, self.line.get(to).copied());
+        for index in 0..choices.len() {
+            let edge = choices.at(index);
             let mark = self.memory.captures.len();
-            if edge.name != Name::Nothing {
-                let capture = Capture { edge: first + index as u32, from: at as u32, to: to as u32 };
-                self.memory.captures.push(capture);
-            }
-            if let Some(end) = self.go(edge.next, to, partial) {
+            let Some(end) = self.step(edge, to) else { continue };
+            if let Some(end) = self.go(base.edges[edge as usize].next, end, partial) {
                 return Some(end);
             }
             self.memory.captures.truncate(mark);
-            self.reached = self.reached.max(to);
+            self.fits_up_to(end, true);
         }
-        if base.rule_of(node).is_some() && (partial || at == self.line.len()) {
-            self.memory.end = node;
-            return Some(at);
+        if here.rule != NO_RULE && (partial || to == self.line.len()) {
+            self.memory.rule = here.rule;
+            return Some(to);
         }
+        self.fits_up_to(to, moved);
         None
     }
 
-    /// Where a motif ends that begins here.
-    #[inline]
-    fn step(&mut self, motif: &Motif, at: usize) -> Option<usize> {
-        match motif {
-            Motif::Literal(text) => self.line[at..].starts_with(text).then(|| at + text.len()),
-            Motif::Type(number) => self.inside(|walk| {
-                let root = walk.base.types[*number as usize];
-                walk.part(root, at)
-            }),
-            Motif::Repeat(repeat) => self.inside(|walk| walk.repeat(repeat, at)),
-            motif => motif.end(self.line, at),
+    fn fits_up_to(&mut self, to: usize, moved: bool) {
+        if moved {
+            self.reached = self.reached.max(to);
         }
+    }
+
+    /// Where an edge leads in the line; what it finds is noted.
+    #[inline]
+    fn step(&mut self, number: u32, at: usize) -> Option<usize> {
+        let base = self.base;
+        let edge = &base.edges[number as usize];
+        self.steps += price(&edge.motif, self.line.len() - at);
+        if self.steps > STEPS_MOST {
+            return None;
+        }
+        let named = edge.name != Name::Nothing;
+        if let Motif::Type(_) | Motif::Repeat(_) = edge.motif {
+            let mark = self.memory.open(number, at);
+            let found = self.inside(|walk| match &edge.motif {
+                Motif::Type(number) => walk.go(base.types[*number as usize], at, true),
+                Motif::Repeat(repeat) => walk.repeat(repeat, at),
+                _ => None,
+            });
+            match found.filter(|_| named) {
+                Some(to) => self.memory.close(mark, to, NO_RULE),
+                None => self.memory.captures.truncate(mark),
+            }
+            return found;
+        }
+        let to = edge.motif.end(self.line, at)?;
+        if named {
+            let capture = Capture { edge: number, from: at as u32, to: to as u32, inside: 0, rule: NO_RULE };
+            self.memory.captures.push(capture);
+        }
+        Some(to)
     }
 
     fn inside(&mut self, work: impl FnOnce(&mut Self) -> Option<usize>) -> Option<usize> {
         if self.types >= self.base.limits.depth {
             return None;
         }
-        let (reached, end) = (self.reached, self.memory.end);
+        let reached = self.reached;
         self.types += 1;
         let found = work(self);
         self.types -= 1;
         self.reached = reached;
-        self.memory.end = end;
-        found
-    }
-
-    /// A graph of its own; what is captured in it is looked up again when it is wanted.
-    fn part(&mut self, root: u32, at: usize) -> Option<usize> {
-        let mark = self.memory.captures.len();
-        let found = self.go(root, at, true);
-        self.memory.captures.truncate(mark);
         found
     }
 
@@ -158,17 +203,24 @@ impl Walk<'_> {
         let mut end = at;
         let mut start = at;
         for _ in 0..self.base.limits.fields {
-            match self.part(repeat.parser, start) {
+            let mark = self.memory.open(ITEM, start);
+            match self.go(repeat.parser, start, true) {
                 Some(to) => end = to,
-                // Where nothing of it is there, and that may be, it is empty.
-                None => return repeat.permits_mismatch.then_some(end),
+                None => {
+                    self.memory.captures.truncate(mark);
+                    // Where nothing of it is there, and that may be, it is empty.
+                    return repeat.permits_mismatch.then_some(end);
+                }
             }
-            let Some(next) = self.part(repeat.condition, end) else { return Some(end) };
-            if next == start {
-                // It would go on without end.
-                return Some(end);
+            self.memory.close(mark, end, NO_RULE);
+            let mark = self.memory.captures.len();
+            let next = self.go(repeat.condition, end, true);
+            self.memory.captures.truncate(mark);
+            match next {
+                // Where nothing stands between, it would go on without end.
+                Some(next) if next != start => start = next,
+                _ => return Some(end),
             }
-            start = next;
         }
         None
     }

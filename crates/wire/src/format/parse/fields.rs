@@ -330,7 +330,7 @@ fn normalized(
     line: Line<'_>,
     out: &mut Out<'_>,
 ) -> Result<(), Unmatched> {
-    let found = base.find(line.bytes, memory).map_err(|_| Unmatched)?;
+    let mut found = base.find(line.bytes, memory).map_err(|_| Unmatched)?;
     let before = out.slots.len();
     let mut text = Vec::new();
     found.each(|name, found| {
@@ -343,9 +343,13 @@ fn normalized(
             Found::Part(range) => {
                 (slot.start, slot.len) = ((line.start + range.start) as u32, range.len() as u32);
             }
-            Found::Made(Value::Str(value)) => make(&mut slot, Kind::Text, value.as_bytes(), out),
             Found::Made(value) => {
-                let kind = match value {
+                if let Some(text) = value.as_str() {
+                    make(&mut slot, Kind::Text, text.as_bytes(), out);
+                    out.slots.push(slot);
+                    return;
+                }
+                let kind = match *value {
                     Value::Int(_) | Value::UInt(_) | Value::Float(_) => Kind::Number,
                     Value::Bool(_) => Kind::Bool,
                     Value::Nil => Kind::Null,

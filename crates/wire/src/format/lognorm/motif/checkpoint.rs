@@ -5,7 +5,7 @@ use std::ops::Range;
 use sawlog_model::Value;
 
 use super::super::rule::Field;
-use super::{byte_of, entry, put};
+use super::{Entries, byte_of, lossy, object, text_value};
 
 pub(super) fn terminator(field: &Field) -> Result<Option<u8>, String> {
     byte_of(field, "terminator")
@@ -48,10 +48,9 @@ pub(super) fn end(line: &[u8], at: usize, terminator: Option<u8>) -> Option<usiz
 }
 
 pub(super) fn value(line: &[u8], range: Range<usize>, terminator: Option<u8>) -> Value {
-    let mut entries = Vec::new();
+    let mut entries = Entries::new();
     each(line, range.start, terminator, |name, value| {
-        let (key, value) = entry(&String::from_utf8_lossy(&line[name]), line, value);
-        put(&mut entries, key, value);
+        entries.put(lossy(&line[name]), text_value(line, value));
     });
-    Value::Map(entries)
+    object(entries)
 }

@@ -2,23 +2,32 @@
 //! nothing of rules.
 
 mod checkpoint;
+mod entries;
+mod expression;
+mod nested;
 mod net;
 mod pairs;
 mod string;
 mod text;
 mod time;
+mod until;
 
 use std::ops::Range;
 
 use sawlog_model::value::parse_json;
 use sawlog_model::{Limits, Value};
 
+use super::choices::Firsts;
 use super::graph::Builder;
 use super::rule::Field;
+use expression::Expression;
 use pairs::Pairs;
 use string::StringType;
 use time::Stamp;
+use until::Until;
 
+pub(super) use entries::Entries;
+pub(super) use nested::{DEFAULT, Nested, Suffixes, TAIL, Tokens, read_as};
 pub(super) use text::json_end;
 
 /// Where a field ends that begins at a place; `None` where there is none.
@@ -61,10 +70,6 @@ pub(super) struct Repeat {
 }
 
 /// What a field is like.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a rule base has few, and a line is matched without following a pointer"
-)]
 pub(super) enum Motif {
     Literal(Vec<u8>),
     /// A type that the rule base defines.
@@ -84,16 +89,19 @@ pub(super) enum Motif {
         counts: bool,
     },
     Stamp(Stamp),
-    StringTo(memchr::memmem::Finder<'static>),
+    StringTo(Box<memchr::memmem::Finder<'static>>),
     /// Up to one of these bytes, which must come.
-    CharTo(Bytes256),
+    CharTo(Until),
     /// The same where they need not.
-    CharSep(Bytes256),
+    CharSep(Until),
     Pairs(Pairs),
     Checkpoint {
         terminator: Option<u8>,
     },
     Str(Box<StringType>),
+    /// Made of other fields; version 1.
+    Nested(Box<Nested>),
+    Regex(Box<Expression>),
 }
 
 impl std::fmt::Debug for Motif {
@@ -171,16 +179,10 @@ const OTHERS: &[&str] = &[
     "checkpoint-lea",
 ];
 
-/// Types of version 1 whose ways version 2 has better.
-const NOT_OFFERED: &[(&str, &str)] = &[
-    ("regex", "liblognorm itself leaves it out unless it is asked for; write the fields of the expression"),
-    ("tokenized", "write it in version 2 as `repeat`"),
-    ("recursive", "write it in version 2 as a `type=@name:`"),
-    ("descent", "write it in version 2 as a `type=@name:`"),
-    ("interpret", "write it in version 2 with a `format`, or convert the field with `types`"),
-    ("suffixed", "write it in version 2 as `alternative`"),
-    ("named_suffixed", "write it in version 2 as `alternative`"),
-];
+/// Whether a field of version 1 is made of others, whose text is told apart before backslashes are read.
+pub(super) fn is_nested(kind: &str) -> bool {
+    kind == "regex" || nested::NAMES.contains(&kind)
+}
 
 /// Makes motifs of fields.
 pub(super) struct Table;
@@ -221,18 +223,20 @@ impl Table {
             }
             "string-to" => {
                 let text = text_of(field, "extradata")?;
-                (Motif::StringTo(memchr::memmem::Finder::new(&text).into_owned()), 32)
+                (Motif::StringTo(Box::new(memchr::memmem::Finder::new(&text).into_owned())), 32)
             }
-            "char-to" => (Motif::CharTo(set(&text_of(field, "extradata")?)), 32),
-            "char-sep" => (Motif::CharSep(set(&text_of(field, "extradata")?)), 32),
+            "char-to" => (Motif::CharTo(until(field, version)?), 32),
+            "char-sep" => (Motif::CharSep(until(field, version)?), 32),
             "string" if version == 2 => (Motif::Str(Box::new(StringType::new(field)?)), 32),
             "name-value-list" => (Motif::Pairs(Pairs::new(field)?), 8),
             "checkpoint-lea" => (Motif::Checkpoint { terminator: checkpoint::terminator(field)? }, 4),
+            "regex" if version == 1 => (Motif::Regex(Box::new(Expression::new(field)?)), 32),
+            kind if version == 1 && is_nested(kind) => {
+                (Motif::Nested(Box::new(nested::make(field, builder)?)), 32)
+            }
             other => {
-                if let Some((_, instead)) =
-                    NOT_OFFERED.iter().find(|(name, _)| *name == other && version == 1)
-                {
-                    return Err(format!("the type `{other}` is not offered: {instead}"));
+                if version == 2 && is_nested(other) {
+                    return Err(format!("the type `{other}` is one of version 1 only"));
                 }
                 let names = PLAIN.iter().map(|plain| plain.name).chain(OTHERS.iter().copied());
                 let near = sawlog_pipeline::config::suggestion(other, names);
@@ -275,6 +279,12 @@ fn text_of(field: &Field, name: &str) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
+/// The bytes that end a field; version 1 looks at the first of them only.
+fn until(field: &Field, version: u8) -> Result<Until, String> {
+    let bytes = text_of(field, "extradata")?;
+    Ok(Until::new(if version == 1 { &bytes[..1] } else { &bytes }))
+}
+
 /// A number among the parameters; 0 where there is none.
 fn number_of(field: &Field, name: &str) -> Result<i64, String> {
     match field.parameter(name) {
@@ -309,33 +319,51 @@ fn set(bytes: &[u8]) -> Bytes256 {
     set
 }
 
-/// Up to the first byte of a set.
-fn up_to(set: &Bytes256, line: &[u8], at: usize) -> Option<usize> {
-    line[at..].iter().position(|byte| set[usize::from(*byte)]).map(|len| at + len)
-}
-
 /// The blanks of the C library.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 fn text_value(line: &[u8], range: Range<usize>) -> Value {
-    Value::Str(String::from_utf8_lossy(&line[range]).into_owned())
+    Value::Str(lossy(&line[range]))
 }
 
 fn entry(name: &str, line: &[u8], range: Range<usize>) -> (Value, Value) {
     (Value::Str(name.to_owned()), text_value(line, range))
 }
 
-/// Sets an entry as an object of JSON does.
-fn put(entries: &mut Vec<(Value, Value)>, key: Value, value: Value) {
-    match entries.iter_mut().find(|(have, _)| *have == key) {
-        Some((_, have)) => *have = value,
-        None => entries.push((key, value)),
-    }
+/// Entries as an object.
+fn object(entries: Entries<String, Value>) -> Value {
+    Value::Map(entries.into_list().into_iter().map(|(name, value)| (Value::Str(name), value)).collect())
+}
+
+/// Where a text ends that begins here. Texts between fields are short, mostly of one byte.
+#[inline]
+pub(super) fn literal(text: &[u8], line: &[u8], at: usize) -> Option<usize> {
+    let fits = match text {
+        [one] => line.get(at) == Some(one),
+        [one, two] => line.get(at) == Some(one) && line.get(at + 1) == Some(two),
+        text => line[at..].starts_with(text),
+    };
+    fits.then(|| at + text.len())
 }
 
 impl Motif {
+    /// Whether its value is its text as it stands.
+    pub fn is_text(&self) -> bool {
+        match self {
+            Motif::Literal(_) | Motif::StringTo(_) | Motif::CharTo(_) | Motif::CharSep(_) => true,
+            Motif::Plain(plain) => matches!(plain.worth, Worth::Text),
+            Motif::Number { counts, .. } | Motif::Hex { counts, .. } | Motif::Float { counts } => !counts,
+            Motif::Stamp(stamp) => stamp.is_text(),
+            _ => false,
+        }
+    }
+
     /// Whether it is the type of that name.
     pub fn is_plain(&self, name: &str) -> bool {
         matches!(self, Motif::Plain(plain) if plain.name == name)
@@ -345,23 +373,59 @@ impl Motif {
     #[inline]
     pub fn end(&self, line: &[u8], at: usize) -> Option<usize> {
         match self {
-            Motif::Literal(text) => line[at..].starts_with(text).then(|| at + text.len()),
-            Motif::Type(_) | Motif::Repeat(_) => None,
+            Motif::Literal(text) => literal(text, line, at),
             Motif::Plain(plain) => (plain.end)(line, at),
+            Motif::Stamp(stamp) => stamp.end(line, at),
+            Motif::CharTo(until) => until.find(line, at).filter(|end| *end > at),
+            Motif::CharSep(until) => Some(until.find(line, at).unwrap_or(line.len())),
+            Motif::Number { most: 0, .. } => text::digits(line, at),
+            _ => self.end_of_more(line, at),
+        }
+    }
+
+    /// The same of those that are rare, apart so that the others are quick to begin.
+    #[inline(never)]
+    fn end_of_more(&self, line: &[u8], at: usize) -> Option<usize> {
+        match self {
             Motif::Number { most, .. } => text::number(line, at, *most),
             Motif::Hex { most, .. } => text::hex(line, at, *most),
             Motif::Float { .. } => text::float(line, at),
-            Motif::Stamp(stamp) => stamp.end(line, at),
             Motif::StringTo(finder) => {
                 // At least one byte stands before it.
                 let rest = line.get(at + 1..)?;
                 finder.find(rest).map(|len| at + 1 + len)
             }
-            Motif::CharTo(set) => up_to(set, line, at).filter(|end| *end > at),
-            Motif::CharSep(set) => Some(up_to(set, line, at).unwrap_or(line.len())),
             Motif::Pairs(pairs) => pairs.end(line, at),
             Motif::Checkpoint { terminator } => checkpoint::end(line, at, *terminator),
             Motif::Str(string) => string.end(line, at),
+            Motif::Regex(expression) => expression.end(line, at),
+            _ => None,
+        }
+    }
+
+    /// What it can begin with.
+    pub fn firsts(&self) -> Firsts {
+        let digit = |byte: u8| byte.is_ascii_digit();
+        match self {
+            Motif::Literal(text) => Firsts::only(|byte| text.first() == Some(&byte)),
+            Motif::Number { .. } => Firsts::only(digit),
+            Motif::Hex { .. } => Firsts::only(|byte| byte == b'0'),
+            Motif::Float { .. } => Firsts::only(|byte| digit(byte) || matches!(byte, b'-' | b'.')),
+            Motif::Stamp(stamp) => Firsts::only(|byte| stamp.begins_with(byte)),
+            Motif::CharTo(until) => Firsts::only(|byte| !until.has(byte)),
+            Motif::Plain(plain) => match plain.name {
+                "ipv4" | "date-iso" | "time-24hr" | "time-12hr" | "duration" => Firsts::only(digit),
+                "word" | "op-quoted-string" => Firsts::only(|byte| byte != b' '),
+                "alpha" => Firsts::only(|byte| byte.is_ascii_alphabetic()),
+                "whitespace" => Firsts::only(is_blank),
+                "quoted-string" => Firsts::only(|byte| byte == b'"'),
+                "kernel-timestamp" => Firsts::only(|byte| byte == b'['),
+                "mac48" => Firsts::only(|byte| byte.is_ascii_hexdigit()),
+                "ipv6" => Firsts::only(|byte| byte.is_ascii_hexdigit() || byte == b':'),
+                "json" => Firsts::only(|byte| byte == b'{'),
+                _ => Firsts::any(),
+            },
+            _ => Firsts::any(),
         }
     }
 
@@ -380,6 +444,7 @@ impl Motif {
             Motif::Pairs(pairs) => Worthy::Made(pairs.value(line, range)),
             Motif::Checkpoint { terminator } => Worthy::Made(checkpoint::value(line, range, *terminator)),
             Motif::Str(string) => string.worth(line, range),
+            Motif::Regex(expression) => Worthy::Part(expression.value(line, range.start)),
             _ => Worthy::Part(range),
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sawlog_model::Value;
 
 use super::super::rule::Field;
-use super::{byte_of, entry, is_blank, put};
+use super::{Entries, byte_of, is_blank, lossy, object, text_value};
 
 /// A list of pairs.
 #[derive(Clone, Copy, Debug)]
@@ -85,22 +85,15 @@ impl Pairs {
     }
 
     /// Where names and values stand; of one name the last.
-    pub fn list(self, line: &[u8], at: usize) -> Vec<(Range<usize>, Range<usize>)> {
-        let mut list: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-        self.each(line, at, |name, value| {
-            match list.iter_mut().find(|(have, _)| line[have.clone()] == line[name.clone()]) {
-                Some((_, have)) => *have = value,
-                None => list.push((name, value)),
-            }
-        });
-        list
+    pub fn list(self, line: &[u8], at: usize) -> Vec<(&[u8], Range<usize>)> {
+        let mut list = Entries::new();
+        self.each(line, at, |name, value| list.put(&line[name], value));
+        list.into_list()
     }
 
     pub fn value(self, line: &[u8], range: Range<usize>) -> Value {
         let list = self.list(line, range.start).into_iter();
-        Value::Map(
-            list.map(|(name, value)| entry(&String::from_utf8_lossy(&line[name]), line, value)).collect(),
-        )
+        Value::Map(list.map(|(name, value)| (Value::Str(lossy(name)), text_value(line, value))).collect())
     }
 }
 
@@ -132,15 +125,13 @@ pub(super) fn iptables(line: &[u8], at: usize) -> Option<usize> {
 }
 
 pub(super) fn iptables_value(line: &[u8], range: Range<usize>) -> Value {
-    let (mut entries, mut at) = (Vec::new(), range.start);
+    let (mut entries, mut at) = (Entries::new(), range.start);
     while at < line.len() {
         let Some((name, value, end)) = flag(line, at) else { break };
-        let key = Value::Str(String::from_utf8_lossy(&line[name]).into_owned());
-        let value = value.map_or(Value::Nil, |value| entry("", line, value).1);
-        put(&mut entries, key, value);
+        entries.put(lossy(&line[name]), value.map_or(Value::Nil, |value| text_value(line, value)));
         at = end + line[end..].iter().take_while(|byte| is_blank(**byte)).count();
     }
-    Value::Map(entries)
+    object(entries)
 }
 
 /// Version 1 takes whatever stands up to the end.
@@ -149,19 +140,19 @@ pub(super) fn iptables_v1(line: &[u8], at: usize) -> Option<usize> {
 }
 
 pub(super) fn iptables_v1_value(line: &[u8], range: Range<usize>) -> Value {
-    let mut entries = Vec::new();
+    let mut entries = Entries::new();
     // Behind blanks at the end liblognorm sees one more name, an empty one.
     let last = line[range.clone()].last().filter(|byte| is_blank(**byte)).map(|_| &b""[..]);
     let words = line[range].split(|byte| is_blank(*byte)).filter(|word| !word.is_empty());
     for word in words.chain(last) {
         let equal = word.iter().position(|byte| *byte == b'=');
-        let text = |bytes: &[u8]| Value::Str(String::from_utf8_lossy(bytes).into_owned());
-        match equal {
-            Some(equal) => put(&mut entries, text(&word[..equal]), text(&word[equal + 1..])),
-            None => put(&mut entries, text(word), text(b"[*PRESENT*]")),
-        }
+        let (name, value) = match equal {
+            Some(equal) => (&word[..equal], &word[equal + 1..]),
+            None => (word, &b"[*PRESENT*]"[..]),
+        };
+        entries.put(lossy(name), Value::Str(lossy(value)));
     }
-    Value::Map(entries)
+    object(entries)
 }
 
 /// Names of the fields of the head of an event of ArcSight's.
@@ -250,12 +241,12 @@ pub(super) fn cef(line: &[u8], at: usize) -> Option<usize> {
 
 pub(super) fn cef_value(line: &[u8], range: Range<usize>) -> Value {
     let Some((fields, from)) = cef_head(line, range.start) else { return Value::Nil };
-    let text = |bytes: Vec<u8>| Value::Str(String::from_utf8_lossy(&bytes).into_owned());
+    let text = |bytes: Vec<u8>| Value::Str(lossy(&bytes));
     let mut entries: Vec<(Value, Value)> = Vec::new();
     for (name, field) in HEAD.iter().zip(fields) {
         entries.push((Value::Str((*name).to_owned()), text(unescaped(&line[field], |byte| byte))));
     }
-    let mut more = Vec::new();
+    let mut more = Entries::new();
     extensions(line, from, |name, value| {
         let value = &line[value.start.min(line.len())..value.end.min(line.len())];
         let plain = |byte| match byte {
@@ -263,13 +254,9 @@ pub(super) fn cef_value(line: &[u8], range: Range<usize>) -> Value {
             b'r' => b'\r',
             other => other,
         };
-        put(
-            &mut more,
-            entry(&String::from_utf8_lossy(&line[name]), b"", 0..0).0,
-            text(unescaped(value, plain)),
-        );
+        more.put(lossy(&line[name]), text(unescaped(value, plain)));
     });
-    entries.push((Value::Str("Extensions".to_owned()), Value::Map(more)));
+    entries.push((Value::Str("Extensions".to_owned()), object(more)));
     Value::Map(entries)
 }
 

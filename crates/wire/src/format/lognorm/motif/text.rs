@@ -36,12 +36,15 @@ pub(super) fn perhaps_quoted(line: &[u8], at: usize) -> Option<usize> {
     if line.get(at) == Some(&b'"') { quoted(line, at) } else { word(line, at) }
 }
 
-pub(super) fn number(line: &[u8], at: usize, most: i64) -> Option<usize> {
+#[inline]
+pub(super) fn digits(line: &[u8], at: usize) -> Option<usize> {
     let count = line[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if count == 0 || (most > 0 && exceeds(&line[at..at + count], most.unsigned_abs(), 10)) {
-        return None;
-    }
-    Some(at + count)
+    (count > 0).then_some(at + count)
+}
+
+pub(super) fn number(line: &[u8], at: usize, most: i64) -> Option<usize> {
+    let end = digits(line, at)?;
+    (most <= 0 || !exceeds(&line[at..end], most.unsigned_abs(), 10)).then_some(end)
 }
 
 pub(super) fn hex(line: &[u8], at: usize, most: u64) -> Option<usize> {

@@ -91,7 +91,24 @@ impl Stamp {
         if self.old { rfc3164(line, at) } else { rfc5424(line, at) }
     }
 
+    pub fn is_text(self) -> bool {
+        self.given == As::Text
+    }
+
+    pub fn begins_with(self, byte: u8) -> bool {
+        if self.old {
+            b"jfmasond".contains(&byte.to_ascii_lowercase())
+        } else {
+            byte.is_ascii_digit() || byte == b'-'
+        }
+    }
+
     pub fn end(self, line: &[u8], at: usize) -> Option<usize> {
+        if self.old
+            && let Some(end) = usual(line, at)
+        {
+            return Some(end);
+        }
         self.read(line, at).map(|(_, end)| end)
     }
 
@@ -163,11 +180,49 @@ fn rfc5424(line: &[u8], at: usize) -> Option<(Told, usize)> {
     Some((Told { year: Some(year), month, day, hour, minute, second, millis, zone }, digits.at))
 }
 
+/// The month of a name in small letters.
+#[inline]
+fn number_of_month(name: &[u8; 3]) -> Option<i64> {
+    Some(match name {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        _ => return None,
+    })
+}
+
+/// The end of a date as nearly all are written: `Nov  2 03:05:04`, without a year or a colon behind it.
+fn usual(line: &[u8], at: usize) -> Option<usize> {
+    let text: &[u8; 16] = line.get(at..)?.first_chunk()?;
+    let month = [text[0] | 0x20, text[1] | 0x20, text[2] | 0x20];
+    let pair = |at: usize, most: u8| {
+        let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+        tens <= 9 && ones <= 9 && tens * 10 + ones <= most
+    };
+    let one = text[4] == b' ' && (b'1'..=b'9').contains(&text[5]);
+    let fits = (one || (pair(4, 31) && text[4..6] != *b"00"))
+        && pair(7, 23)
+        && pair(10, 59)
+        && pair(13, 60)
+        && [text[3], text[6]] == *b"  "
+        && [text[9], text[12]] == *b"::"
+        && text[15] != b':'
+        && !text[15].is_ascii_digit();
+    (fits && number_of_month(&month).is_some()).then_some(at + 15)
+}
+
 fn rfc3164(line: &[u8], at: usize) -> Option<(Told, usize)> {
-    let name = line.get(at..at + 3)?;
-    let months =
-        [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-    let month = months.iter().position(|month| name.eq_ignore_ascii_case(*month))? as i64 + 1;
+    let [first, second, third] = line.get(at..)?.first_chunk()?;
+    let month = number_of_month(&[first | 0x20, second | 0x20, third | 0x20])?;
     let mut digits = Digits { line, at: at + 3 };
     digits.eat(b' ')?;
     // Days of one digit stand with or without a blank before.

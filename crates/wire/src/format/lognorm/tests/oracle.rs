@@ -6,17 +6,22 @@ use std::process::{Command, Stdio};
 
 use sawlog_sys::{Open, Sys};
 
+use super::documented::examples;
+use super::nested::nested;
 use super::rules::{ACCESS, Case, SYSLOG, SYSLOG_V1, together, types};
 use super::*;
 
 /// What the program says of each line; `None` where there is no such program.
-fn asked(rules: &str, lines: &[String]) -> Option<Vec<String>> {
+fn asked(case: &Case, lines: &[String]) -> Option<Vec<String>> {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("rules");
-    Sys::real().fs.open(&path, Open::New).unwrap().write_at(rules.as_bytes(), 0).unwrap();
+    let rules = &case.rules;
+    for (name, text) in case.files.iter().copied().chain([("rules", &**rules)]) {
+        let file = Sys::real().fs.open(&dir.path().join(name), Open::New).unwrap();
+        file.write_at(text.as_bytes(), 0).unwrap();
+    }
     let started = Command::new("lognormalizer")
-        .arg("-r")
-        .arg(&path)
+        .args(["-r", "rules"])
+        .current_dir(dir.path())
         .args(["-e", "json", "-T"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -42,15 +47,27 @@ fn asked(rules: &str, lines: &[String]) -> Option<Vec<String>> {
     Some(answers)
 }
 
+/// What the program writes that does the same.
+fn written(base: &RuleBase, line: &str, memory: &mut Memory) -> String {
+    let mut out = Vec::new();
+    base.write_json(line.as_bytes(), memory, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
 /// Compares; gives how many lines were of a rule, and words about those that differ.
 fn compare(case: &Case) -> Option<(usize, Vec<String>)> {
     let lines: Vec<String> = case.lines.iter().map(|line| format!("{line}\n")).collect();
-    let theirs = asked(&case.rules, &lines)?;
-    let base = base(&case.rules).unwrap_or_else(|error| panic!("{}\n{error}", case.rules));
+    let theirs = asked(case, &lines)?;
+    let base = base_of(&case.rules, &case.files).unwrap_or_else(|error| panic!("{}\n{error}", case.rules));
     let (mut matched, mut differ) = (0, Vec::new());
     let mut memory = Memory::default();
     for (line, theirs) in case.lines.iter().zip(theirs) {
         let ours = base.normalize(line.as_bytes(), &mut memory);
+        assert_eq!(written(&base, line, &mut memory), {
+            let mut text = Vec::new();
+            value::render(&ours, &mut text);
+            String::from_utf8(text).unwrap()
+        });
         matched += usize::from(ours.get("originalmsg").is_none());
         // Numbers are written as they stand in the line, also where JSON has no such number: then it is the text that is the same.
         let same = match parse_json(theirs.as_bytes(), &Limits::default()) {
@@ -80,6 +97,16 @@ fn all(name: &str, cases: Vec<Case>) {
 #[test]
 fn every_type_of_field() {
     all("lognorm: every type of field beside lognormalizer", types());
+}
+
+#[test]
+fn fields_that_are_made_of_others() {
+    all("lognorm: fields made of others beside lognormalizer", nested());
+}
+
+#[test]
+fn examples_of_the_documentation() {
+    all("lognorm: examples of the documentation beside lognormalizer", examples());
 }
 
 #[test]
@@ -121,7 +148,8 @@ fn ten_thousand_real_lines() {
         (APACHE, behind_blank, 4_900),
     ];
     for (rules, lines, least) in cases {
-        let Some((matched, differ)) = compare(&Case { rules: rules.to_owned(), lines }) else {
+        let Some((matched, differ)) = compare(&Case { rules: rules.to_owned(), lines, ..Case::default() })
+        else {
             return skipped(name);
         };
         let shown = differ.iter().take(5).cloned().collect::<Vec<_>>().join("\n");

@@ -1,9 +1,18 @@
 //! Rule bases that use everything, and lines for them.
 
 /// A rule base and lines.
+#[derive(Default)]
 pub(super) struct Case {
     pub rules: String,
     pub lines: Vec<String>,
+    /// Other rule bases, beside it: names and texts.
+    pub files: Vec<(&'static str, &'static str)>,
+}
+
+/// A rule base as it stands, and lines.
+pub(super) fn as_it_stands(rules: &str, lines: &[&str]) -> Case {
+    let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+    Case { rules: rules.to_owned(), lines, files: Vec::new() }
 }
 
 /// A rule for a type alone, between marks, and texts for it.
@@ -13,6 +22,7 @@ fn one(field: &str, texts: &[&str]) -> Case {
     Case {
         rules: format!("version=2\nrule=t:<%{field}%> end\nrule=o:<%{field}%\n"),
         lines: lines.chain(open).collect(),
+        ..Case::default()
     }
 }
 
@@ -167,6 +177,7 @@ pub(super) fn types() -> Vec<Case> {
             .filter(|text| !text.is_empty())
             .flat_map(|text| [(*text).to_owned(), format!("{text} more")])
             .collect(),
+        ..Case::default()
     };
     let pairs = [
         "CEF:0|Vendor|Product|1.0|100|Some \\| name|5| src=10.0.0.1 msg=a b c\\=d dst=2",
@@ -205,14 +216,8 @@ pub(super) fn types() -> Vec<Case> {
 
 /// How rules, names, types, repetitions and alternatives work together.
 pub(super) fn together() -> Vec<Case> {
-    let case = |rules: &str, lines: &[&str]| Case {
-        rules: format!("version=2\n{rules}"),
-        lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-    };
-    let old = |rules: &str, lines: &[&str]| Case {
-        rules: rules.to_owned(),
-        lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-    };
+    let case = |rules: &str, lines: &[&str]| as_it_stands(&format!("version=2\n{rules}"), lines);
+    let old = as_it_stands;
     let many = [
         "a b c",
         "a b",
