@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::name::Name;
 use crate::shared::chunks::{Sink, Whole, pack::Pack};
 use crate::shared::http_client::header;
-use crate::shared::placeholders::Keys;
+use crate::shared::placeholders::{Key, Keys};
 use crate::shared::s3::{Bucket, CHUNK, Put, set};
 
 /// Most numbers that are looked at for one chunk.
@@ -124,6 +124,11 @@ impl S3Sink {
 }
 
 impl Sink for S3Sink {
+    fn admits(&self, keys: &Keys, key: &Key) -> Result<(), String> {
+        let template = self.name.template(keys, key, &"0".repeat(17));
+        self.name.numbered(&template, NUMBERS_MOST - 1).map(|_| ())
+    }
+
     fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String> {
         if self.check_bucket && !self.prepared.load(Ordering::Relaxed) {
             self.bucket.prepare(self.make_bucket)?;

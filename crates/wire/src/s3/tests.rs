@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use sawlog_model::{Batch, Limits};
 use sawlog_pipeline::testing::wait_until;
-use sawlog_pipeline::{Lsn, Origin};
+use sawlog_pipeline::{Lsn, Origin, OutputError};
 
 use super::*;
 use crate::shared::web_server::{Came, Reply, WebServer};
@@ -118,6 +118,20 @@ fn take(output: &dyn Output, at: u64, batch: Batch) {
 }
 
 const JSON: (&str, &[&str]) = ("format.type", &["json"]);
+
+#[test]
+fn a_row_whose_object_can_have_no_name_is_a_dead_letter() {
+    let store = Store::new(Objects::default());
+    let path = format!("logs/{}", "${x}".repeat(11));
+    let output = store.output(&[("path", &[path.as_str()]), JSON]);
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(200));
+    let batch = Arc::new(rows("t", &[r#"{"x":"a"}"#, &long]));
+    let origin = || Origin::Journal { at: Lsn(1), next: Lsn(2), position: None };
+    let taken = output.take(batch, origin());
+    assert!(matches!(&taken, Err(OutputError::RefusedRows { rows, .. }) if *rows == [1]), "{taken:?}");
+    output.take(Arc::new(Batch::default()), origin()).unwrap();
+    assert_eq!(store.found(1)[0].1, "{\"x\":\"a\"}\n");
+}
 
 #[test]
 fn a_chunk_is_an_object_of_fluentds_name() {

@@ -36,6 +36,9 @@ fn make(options: &Options, env: &Env) -> Result<Box<dyn Output>, ConfigError> {
     if !path.fixed_prefix().starts_with('/') {
         return Err(wrong("it begins with /".to_owned()));
     }
+    if text.contains("//") {
+        return Err(wrong("a part of it is empty".to_owned()));
+    }
     let append = options.flag("append");
     if !append && !text.contains("${chunk_id}") {
         return Err(wrong(

@@ -6,7 +6,7 @@ use sawlog_sys::{Open, Sys};
 
 use super::files::Files;
 use crate::shared::chunks::{Sink, Whole, pack::Pack};
-use crate::shared::placeholders::{Keys, Placeholders, part_of_path};
+use crate::shared::placeholders::{Key, Keys, Placeholders, part_of_path};
 
 /// The sink.
 pub(super) struct HdfsSink {
@@ -71,11 +71,28 @@ impl HdfsSink {
     }
 }
 
+/// Longest path, and part of one, that name nodes take, bytes.
+const LONGEST: (usize, usize) = (8000, 255);
+
+/// What rows say, as one part of a path of HDFS, whose parts have no colon.
+fn part(text: &str) -> String {
+    part_of_path(&text.replace(':', "_"))
+}
+
 impl Sink for HdfsSink {
+    fn admits(&self, keys: &Keys, key: &Key) -> Result<(), String> {
+        let path = self.path.expand(keys, key, &"0".repeat(17), part);
+        let mut parts = path.split('/').skip(1);
+        if path.len() > LONGEST.0 || parts.any(|part| part.is_empty() || part.len() > LONGEST.1) {
+            return Err(format!("`{path}` can be no path of a file: a part of it is missing, or too long"));
+        }
+        Ok(())
+    }
+
     fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("{}: {error}", chunk.path.display());
         let (body, _) = self.pack.packed(&self.sys, chunk).map_err(failed)?;
-        let path = self.path.expand(keys, chunk.key, chunk.id, part_of_path);
+        let path = self.path.expand(keys, chunk.key, chunk.id, part);
         if self.append {
             return self.add(chunk, &path, body);
         }

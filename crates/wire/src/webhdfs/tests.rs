@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use sawlog_model::{Batch, Limits};
 use sawlog_pipeline::testing::wait_until;
-use sawlog_pipeline::{Lsn, Origin};
+use sawlog_pipeline::{Lsn, Origin, OutputError};
 
 use super::*;
 use crate::shared::web_server::{Came, Reply, WebServer};
@@ -173,6 +173,31 @@ fn a_file_for_each_chunk_packed() {
 }
 
 #[test]
+fn what_can_be_no_path_is_a_dead_letter() {
+    let hdfs = Hdfs::new();
+    let output = hdfs.output(&[("path", &["/logs/${user}/${tag}.log"])]);
+    let batch = || Arc::new(rows("t", &[r#"{"user":"a:b/c"}"#, r#"{"n":1}"#, r#"{"user":".."}"#]));
+    // Of a file nothing is taken: all of it comes again from the journal.
+    let position = sawlog_model::Position { epoch: 1, offset: 9, ..Default::default() };
+    let taken = output.take(batch(), Origin::Replayable(position));
+    assert!(
+        matches!(&taken, Err(OutputError::Refused(reason)) if reason.contains("/logs//t.log")),
+        "{taken:?}"
+    );
+    assert!(output.known_sources().is_empty());
+    let origin = || Origin::Journal { at: Lsn(1), next: Lsn(2), position: None };
+    let taken = output.take(batch(), origin());
+    assert!(matches!(&taken, Err(OutputError::RefusedRows { rows, .. }) if *rows == [1]), "{taken:?}");
+    // Nothing of the frame counts before the row is a dead letter: a crash would lose it, or double the others.
+    output.flush().unwrap();
+    assert_eq!((output.cursor(), hdfs.cluster.lock().unwrap().files.len()), (Lsn(0), 0));
+    output.take(Arc::new(Batch::default()), origin()).unwrap();
+    hdfs.has("/logs/a_b_c/t.log", "{\"user\":\"a:b/c\"}\n");
+    hdfs.has("/logs/__/t.log", "{\"user\":\"..\"}\n");
+    assert_eq!(output.cursor(), Lsn(2));
+}
+
+#[test]
 fn fluentds_form_means_the_same() {
     let text = "host nn\nport 9870\nstandby_namenode nn2:9870\npath /a/%Y.log\nusername u\nappend false\nhttpfs true\ncompress gzip\n\
                 open_timeout 1\nread_timeout 2\nssl true\nssl_ca_file /ca\nssl_verify_mode none\nretry_known_errors yes";
@@ -206,6 +231,7 @@ fn what_cannot_be_is_refused() {
     };
     assert!(refused(&[]).contains("begins with /"));
     assert!(refused(&[("path", &["${tag}"])]).contains("begins with /"));
+    assert!(refused(&[("path", &["/a//b"])]).contains("empty"));
     assert!(refused(&[("path", &["/a"]), ("append", &["false"])]).contains("chunk_id"));
     assert!(refused(&[("path", &["/%Y"]), ("buffer.keys", &["tag"])]).contains("`time`"));
     assert!(refused(&[("path", &["/a"]), ("namenode", &["nn:1"])]).contains("http://HOST:PORT"));

@@ -84,6 +84,14 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// In words; it is asked again later.
     fn deliver(&self, chunk: &Whole<'_>, keys: &Keys) -> Result<(), String>;
+
+    /// Whether chunks of this key can ever be delivered. Rows that want one that cannot are refused, and are in none.
+    ///
+    /// # Errors
+    /// In words.
+    fn admits(&self, _keys: &Keys, _key: &Key) -> Result<(), String> {
+        Ok(())
+    }
     /// A chunk was begun.
     fn begun(&self, _id: &str, _key: &Key, _path: &Path, _keys: &Keys) {}
 }
@@ -213,15 +221,19 @@ impl Chunks {
         write: impl FnMut(RowRef<'_>, &mut Vec<u8>),
     ) -> Result<(), OutputError> {
         let shared = &self.shared;
-        let parts = shared.split(batch, write);
+        let Split { parts, refused, reason } = shared.split(batch, write);
         let mut state = lock(&shared.state);
         state.admits()?;
-        let idle = !state.moved && state.written == 0;
-        shared.append(&mut state, parts).map_err(|error| OutputError::Later(error.to_string()))?;
         let (frame, position) = match origin {
+            // All of it comes again from the journal, and what can be kept is kept then: else a crash before that would double it.
+            Origin::Replayable(_) if !refused.is_empty() => return Err(OutputError::Refused(reason)),
             Origin::Replayable(position) => (None, Some(position)),
+            // This frame is through when what it refused is a dead letter, which is told by asking once more without rows.
+            Origin::Journal { at, .. } if !refused.is_empty() => (Some((at, at)), None),
             Origin::Journal { at, next, position } => (Some((at, next)), position),
         };
+        let idle = !state.moved && state.written == 0;
+        shared.append(&mut state, parts).map_err(|error| OutputError::Later(error.to_string()))?;
         if let Some(position) = position {
             let known = KnownSource { source: (*batch.source).clone(), position };
             state.known.insert(known.source.id, known);
@@ -235,7 +247,11 @@ impl Chunks {
         if idle || at_once {
             shared.wake.notify_all();
         }
-        Ok(())
+        match refused.len() {
+            0 => Ok(()),
+            all if all == batch.rows.len() => Err(OutputError::Refused(reason)),
+            _ => Err(OutputError::RefusedRows { reason, rows: refused }),
+        }
     }
 
     /// Rows that were taken from their file are now in the journal, too.
@@ -274,6 +290,16 @@ impl Drop for Chunks {
             thread.join();
         }
     }
+}
+
+/// The rows of a batch as bytes, by the chunks that they go to.
+#[derive(Default)]
+struct Split {
+    parts: Vec<(Key, Vec<u8>)>,
+    /// Places of those that can be in none.
+    refused: Vec<usize>,
+    /// Why.
+    reason: String,
 }
 
 impl State {
@@ -354,13 +380,15 @@ fn number(id: &str) -> u64 {
 
 impl Shared {
     /// The bytes of a batch's rows by what they have in common.
-    fn split(&self, batch: &Batch, mut write: impl FnMut(RowRef<'_>, &mut Vec<u8>)) -> Vec<(Key, Vec<u8>)> {
+    fn split(&self, batch: &Batch, mut write: impl FnMut(RowRef<'_>, &mut Vec<u8>)) -> Split {
         let keys = self.settings.keys.of_batch(batch, &self.limits);
         let whole_quarters = self.settings.keys.time.as_ref().is_none_or(|(span, _)| span % QUARTER == 0);
-        let mut parts: Vec<(Key, Vec<u8>)> = Vec::new();
-        let mut places: HashMap<Key, usize> = HashMap::new();
-        let mut last: Option<(Nanos, usize)> = None;
-        for row in batch.iter() {
+        let mut split = Split::default();
+        let Split { parts, refused, reason } = &mut split;
+        // Nowhere is where rows go that are refused.
+        let mut places: HashMap<Key, Option<usize>> = HashMap::new();
+        let mut last: Option<(Nanos, Option<usize>)> = None;
+        for (index, row) in batch.iter().enumerate() {
             let quarter = row.row().time.div_euclid(QUARTER);
             let same = last.filter(|(before, _)| keys.is_by_time() && whole_quarters && *before == quarter);
             let place = match same {
@@ -368,15 +396,22 @@ impl Shared {
                 None => {
                     let key = keys.key(row);
                     *places.entry(key).or_insert_with_key(|key| {
+                        if let Err(why) = self.sink.admits(&self.settings.keys, key) {
+                            *reason = why;
+                            return None;
+                        }
                         parts.push((key.clone(), Vec::new()));
-                        parts.len() - 1
+                        Some(parts.len() - 1)
                     })
                 }
             };
             last = Some((quarter, place));
-            write(row, &mut parts[place].1);
+            match place {
+                Some(place) => write(row, &mut parts[place].1),
+                None => refused.push(index),
+            }
         }
-        parts
+        split
     }
 
     /// Writes the parts of a batch to their chunks; where one cannot be written none counts.
