@@ -17,6 +17,7 @@ use sawlog_sys::sim::World;
 use crate::filter;
 use crate::format::lognorm::{Memory, RuleBase};
 use crate::format::{More, Parser, Settings};
+use crate::mongo::{self, message};
 use crate::redis::resp;
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
@@ -50,6 +51,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ini_config", ini_config),
     ("payload", sawlog_pipeline::fuzz::payloads),
     ("redis_answer", redis_answers),
+    ("mongo_answer", mongo_answers),
     ("sincedb", sincedb),
     ("transcode", transcoded_lines),
 ];
@@ -143,6 +145,23 @@ pub fn redis_answers(mut bytes: &[u8]) {
         let held = values.iter().map(|one| if let resp::Reply::Value(value) = one { value.len() } else { 0 });
         let (held, taken) = (held.sum::<usize>(), before - bytes.len());
         assert!(taken > 0 && held <= taken.min(MOST), "{held} bytes are held of {taken}");
+    }
+}
+
+/// Answers of MongoDB to the first message, one behind the other: each takes some bytes, and what is held of it is bounded by them. What
+/// it says of documents is of some that were sent, and a document of its values is read back as it was written.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn mongo_answers(mut bytes: &[u8]) {
+    const MOST: usize = 64 << 10;
+    loop {
+        let before = bytes.len();
+        let read = pin!(message::read(&mut bytes, 1, MOST)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(read) = read else { panic!("it waits, though nothing more comes") };
+        let Ok(answer) = read else { return };
+        assert!(bytes.len() < before);
+        mongo::check_answer(&answer);
     }
 }
 

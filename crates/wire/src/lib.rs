@@ -17,6 +17,7 @@ pub mod http;
 pub mod http_in;
 pub mod http_out;
 pub mod logstash;
+pub mod mongo;
 pub mod null;
 pub mod redis;
 pub mod s3;
@@ -62,6 +63,7 @@ pub const PROTOCOLS: &[&Protocol] = &[
     &elasticsearch::PROTOCOL,
     &s3::PROTOCOL,
     &webhdfs::PROTOCOL,
+    &mongo::PROTOCOL,
     &socket_out::TCP,
     &socket_out::UDP,
     &redis::PROTOCOL,

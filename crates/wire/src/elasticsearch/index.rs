@@ -3,7 +3,7 @@
 use sawlog_model::{Batch, Limits, Nanos, RowRef, SECOND};
 use sawlog_pipeline::Options;
 
-use crate::shared::placeholders::{Key, Keys, KeysOf, Placeholders, shortened};
+use crate::shared::placeholders::{self, Key, Keys, KeysOf, Placeholders, shortened};
 use crate::shared::record::Accessor;
 use crate::shared::strftime::{self, TimeFormat};
 
@@ -47,17 +47,10 @@ impl Naming {
             Placeholders::parse(options.text(name)).map_err(|message| format!("`{name}`: {message}"))?;
         let zone = if by_day {
             strftime::zone(if options.flag("utc_index") { "UTC" } else { "" })?
-        } else if options.flag("buffer.timekey_use_utc") {
-            strftime::zone("UTC")?
         } else {
-            strftime::zone(options.text("buffer.timekey_zone"))?
+            placeholders::zone(options)?
         };
-        let mut fields = Vec::new();
-        for field in text.fields() {
-            fields.push((field.to_owned(), Accessor::parse(field)?));
-        }
-        let time = text.has_time().then(|| (SECOND, zone.clone()));
-        let keys = Keys { time, tag: text.has_tag(), fields };
+        let keys = Keys::of_texts(&[&text], zone.clone())?;
         let target = match options.text("target_index_key") {
             "" => None,
             key => Some(Accessor::parse(key)?),

@@ -22,6 +22,7 @@ use self::answer::Verdict;
 use self::document::{Documents, Sort};
 use self::nodes::Nodes;
 use self::template::Template;
+use crate::shared::bulk::Bulk;
 use crate::shared::dial::wait;
 use crate::shared::held::{AtOnce, HandOn, Progress, Settled};
 use crate::shared::http_client::Answered;
@@ -105,25 +106,6 @@ impl HandOn for Elasticsearch {
             Some(reason) => Err(OutputError::Later(reason)),
             None => progress.finish(),
         }
-    }
-}
-
-/// Documents that go out together.
-#[derive(Default)]
-struct Bulk {
-    body: Vec<u8>,
-    /// Places of their rows in the batch, each with the end of its document in the body.
-    rows: Vec<(usize, usize)>,
-}
-
-impl Bulk {
-    /// The same as two; `None` where it is one document.
-    fn halves(mut self) -> Option<(Bulk, Bulk)> {
-        let middle = self.rows.len() / 2;
-        let (_, end) = *self.rows.get(middle.checked_sub(1)?)?;
-        let body = self.body.split_off(end);
-        let rows = self.rows.split_off(middle).into_iter().map(|(row, at)| (row, at - end)).collect();
-        Some((self, Bulk { body, rows }))
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Method, Uri};
 use sawlog_pipeline::{ConfigError, Env, Options};
 use sawlog_sys::Sys;
 
-use crate::shared::http_client::{Answered, Client, Failure, basic, connector, header, zip};
+use crate::shared::http_client::{Answered, Client, Failure, basic, connector, header, unpercent, zip};
 
 /// A node that failed is asked last for so long.
 const AWAY: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ impl Node {
             ("", user) => Some(basic(user, options.text("password"))),
             (login, _) => {
                 let (user, password) = login.split_once(':').unwrap_or((login, ""));
-                Some(basic(&plain(user), &plain(password)))
+                Some(basic(&unpercent(user), &unpercent(password)))
             }
         };
         let client = Client {
@@ -161,16 +161,4 @@ fn headers(login: Option<HeaderValue>, packed: bool, more: &[String]) -> Result<
         headers.insert(name, value.map_err(|_| format!("`{text}` can be no value of a header"))?);
     }
     Ok(headers)
-}
-
-/// What percent signs stand for in an address, as users write passwords.
-fn plain(text: &str) -> String {
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let [first, more @ ..] = rest {
-        let code = more.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let code = code.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        out.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &more[2..] } else { more };
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

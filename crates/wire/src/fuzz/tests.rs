@@ -59,6 +59,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         ]
         .map(<[u8]>::to_vec)
         .to_vec(),
+        "mongo_answer" => mongo::tests::answer_seeds(),
         "http_body" => [
             &b"\x00[{\"a\":1},{\"b\":[\"x\"]}]"[..],
             b"\x01{\"a\":1}\n{\"a\":2}\n",

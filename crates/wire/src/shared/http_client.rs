@@ -87,6 +87,18 @@ pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// What percent signs stand for in an address, as users write passwords.
+pub(crate) fn unpercent(text: &str) -> String {
+    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, more @ ..] = rest {
+        let code = more.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = code.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        out.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &more[2..] } else { more };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// What rows say, so that it is one part of a path or query.
 pub(crate) fn percent(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

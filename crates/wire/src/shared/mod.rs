@@ -1,6 +1,7 @@
 //! Encodings that several protocols share. Knows nothing of any one of them.
 
 pub mod budget;
+pub(crate) mod bulk;
 pub mod chunks;
 pub mod cut;
 pub(crate) mod dial;
@@ -9,6 +10,7 @@ pub mod events;
 pub mod formatter;
 pub mod gather;
 pub mod held;
+pub(crate) mod hmac;
 pub(crate) mod http_client;
 pub mod inflate;
 pub(crate) mod lane;

@@ -2,10 +2,11 @@
 //! that are made for a chunk of rows. Knows nothing of chunks but what they are told apart by.
 
 use jiff::tz::TimeZone;
-use sawlog_model::{Batch, Limits, Nanos, RowRef};
+use sawlog_model::{Batch, Limits, Nanos, RowRef, SECOND};
+use sawlog_pipeline::Options;
 
 use super::record::{Accessor, Bound, tag};
-use super::strftime::{TimeFormat, has_letters};
+use super::strftime::{self, TimeFormat, has_letters};
 
 /// What the rows of a chunk have in common.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -36,7 +37,29 @@ pub struct KeysOf<'a> {
     limits: &'a Limits,
 }
 
+/// The zone of times in names, as options of buffers say it.
+///
+/// # Errors
+/// In words, where there is no such zone.
+pub fn zone(options: &Options) -> Result<TimeZone, String> {
+    let is_utc = options.flag("buffer.timekey_use_utc");
+    strftime::zone(if is_utc { "UTC" } else { options.text("buffer.timekey_zone") })
+}
+
 impl Keys {
+    /// What these texts need of each row, to the second.
+    ///
+    /// # Errors
+    /// In words, where a field of theirs is none.
+    pub fn of_texts(texts: &[&Placeholders], zone: TimeZone) -> Result<Keys, String> {
+        let mut fields = Vec::new();
+        for field in texts.iter().flat_map(|text| text.fields()) {
+            fields.push((field.to_owned(), Accessor::parse(field)?));
+        }
+        let time = texts.iter().any(|text| text.has_time()).then_some((SECOND, zone));
+        Ok(Keys { time, tag: texts.iter().any(|text| text.has_tag()), fields })
+    }
+
     /// For the rows of a batch.
     pub fn of_batch<'a>(&'a self, batch: &Batch, limits: &'a Limits) -> KeysOf<'a> {
         let fields = self.fields.iter().map(|(_, field)| field.of_batch(batch)).collect();

@@ -24,8 +24,6 @@ pub(super) fn remedy(role: Role, kind: &str) -> Option<&'static str> {
         (
             Role::Match,
             "elasticsearch_dynamic"
-            | "mongo"
-            | "mongo_replset"
             | "gcs"
             | "kafka"
             | "kafka2"

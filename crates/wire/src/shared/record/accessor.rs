@@ -92,23 +92,24 @@ impl Accessor {
         Some(at)
     }
 
+    /// The value in a record, to be changed.
+    pub fn find_mut<'v>(&self, entries: &'v mut [(Value, Value)]) -> Option<&'v mut Value> {
+        let mut at = last_of(entries, &self.first)?;
+        for step in &self.rest {
+            at = step.inside(at)?;
+        }
+        Some(at)
+    }
+
     /// Takes the field out of a record, as far as it is there.
     pub fn remove(&self, entries: &mut Vec<(Value, Value)>) {
         let is = |have: &Value, key: &str| have.as_str() == Some(key);
         let Some((last, way)) = self.rest.split_last() else {
             return entries.retain(|(have, _)| !is(have, &self.first));
         };
-        let mut at = entries.iter_mut().rev().find(|(have, _)| is(have, &self.first)).map(|(_, value)| value);
+        let mut at = last_of(entries, &self.first);
         for step in way {
-            at = match (step, at) {
-                (Step::Key(key), Some(Value::Map(entries))) => {
-                    entries.iter_mut().rev().find(|(have, _)| is(have, key)).map(|(_, value)| value)
-                }
-                (Step::Place(place), Some(Value::List(list))) => {
-                    index(*place, list.len()).and_then(|place| list.get_mut(place))
-                }
-                _ => None,
-            };
+            at = at.and_then(|at| step.inside(at));
         }
         match (last, at) {
             (Step::Key(key), Some(Value::Map(entries))) => entries.retain(|(have, _)| !is(have, key)),
@@ -120,6 +121,24 @@ impl Accessor {
             _ => {}
         }
     }
+}
+
+impl Step {
+    /// What is there in a value.
+    fn inside<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
+        match (self, value) {
+            (Step::Key(key), Value::Map(entries)) => last_of(entries, key),
+            (Step::Place(place), Value::List(list)) => {
+                index(*place, list.len()).and_then(|place| list.get_mut(place))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The value of the last entry of that key.
+fn last_of<'v>(entries: &'v mut [(Value, Value)], key: &str) -> Option<&'v mut Value> {
+    entries.iter_mut().rev().find(|(have, _)| have.as_str() == Some(key)).map(|(_, value)| value)
 }
 
 fn index(place: i64, len: usize) -> Option<usize> {
