@@ -55,9 +55,12 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
             return Ok(());
         }
     };
-    let opensearch = servers::jars(root, "opensearch").unwrap_or_else(|error| {
-        println!("no OpenSearch: {error:#}");
-        PathBuf::new()
+    let jars = ["opensearch", "mongo", "hdfs"].map(|name| {
+        let jars = servers::jars(root, name).unwrap_or_else(|error| {
+            println!("no {name}: {error:#}");
+            PathBuf::new()
+        });
+        (name.to_uppercase(), jars)
     });
     for (name, programs, packages) in PYTHON {
         if let Err(error) = needs::debian(programs, packages) {
@@ -67,7 +70,7 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
         let mut script = Command::new(&python);
         script.arg(folder.join(name)).arg(node).arg(root.join("target/test-nodes"));
         script.env("PYTHONDONTWRITEBYTECODE", "1");
-        script.env("OPENSEARCH", &opensearch).env("WEED", python.with_file_name("weed"));
+        script.envs(jars.iter().map(|(name, jars)| (name, jars))).env("WEED", python.with_file_name("weed"));
         script::run(&format!("clients in Python: {name}"), &mut script, tally)?;
     }
     Ok(())
