@@ -182,7 +182,7 @@ class Hdfs(Jars):
         super().__init__("hdfs", folder, lambda own: own.takes(), "-Xmx256m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", classes=[str(pages)])
 
     def ask(self, method, path, what, body=None):
-        address = f"http://127.0.0.1:{self.port}/webhdfs/v1{path}?op={what}&user.name=me"
+        address = f"http://127.0.0.1:{self.port}/webhdfs/v1{urllib.parse.quote(path)}?op={what}&user.name=me"
         with urllib.request.urlopen(urllib.request.Request(address, body, method=method), timeout=PATIENCE) as answer:
             return answer.read()
 
@@ -200,7 +200,7 @@ class Hdfs(Jars):
                 yield name
 
     def texts(self):
-        return {name: self.ask("GET", urllib.parse.quote(name), "OPEN").decode() for name in self.files()}
+        return {name: self.ask("GET", name, "OPEN").decode() for name in self.files()}
 
 
 class Weed(Server):
@@ -468,8 +468,6 @@ def hdfs(folder, binary):
         agent.kill()
         agent.write(LINES // 4)
         agent.start()
-        server.kill()
-        server.start()
         has(LINES, "all rows")
         found = numbers()
         assert sorted(found) == list(range(LINES)), (len(found), len(set(found)))
@@ -484,8 +482,8 @@ def hdfs(folder, binary):
         has(LINES + 1, "the row that has a file")
         agent.kill()
         agent.configure(output("/logs/late/rows.log"))
-        agent.start()
         agent.dead("replay", "--all")
+        agent.start()
         has(LINES + 10, "the letters")
         assert sorted(numbers()) == list(range(LINES + 10))
     finally:
@@ -546,8 +544,8 @@ def s3(folder, binary):
         assert "can be no name of an object" in letters, letters
         agent.kill()
         agent.configure(output("logs/${tag}/"))
-        agent.start()
         agent.dead("replay", "--all")
+        agent.start()
         until(lambda: len(rows()[1]) >= LINES, "the letter")
         assert sorted(rows()[1]) == list(range(LINES))
     finally:

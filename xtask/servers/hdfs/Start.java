@@ -1,11 +1,14 @@
 // Starts a name node and a data node of HDFS with WebHDFS inside this process, from their published artifacts:
 // java -cp 'lib/*' Start.java FOLDER PORT. Data stay in the folder; the nodes end with the process.
 
+import java.lang.reflect.Field;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hdfs.HdfsConfiguration;
 import org.apache.hadoop.hdfs.server.datanode.DataNode;
+import org.apache.hadoop.hdfs.server.namenode.FSNamesystem;
+import org.apache.hadoop.hdfs.server.namenode.LeaseManager;
 import org.apache.hadoop.hdfs.server.namenode.NameNode;
 import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 
@@ -31,9 +34,7 @@ public final class Start {
         configuration.setInt("dfs.replication", 1);
         configuration.setInt("dfs.namenode.handler.count", 4);
         configuration.setInt("dfs.namenode.safemode.extension", 0);
-        // A writer that was killed keeps others from its file for so long; without, for minutes.
-        configuration.setInt("dfs.namenode.lease-hard-limit-sec", 5);
-        configuration.setInt("dfs.namenode.lease-recheck-interval-ms", 500);
+        configuration.setInt("dfs.heartbeat.interval", 1);
         configuration.setBoolean("dfs.permissions.enabled", false);
         configuration.setBoolean("dfs.namenode.datanode.registration.ip-hostname-check", false);
         // Formatting registers what starting registers again.
@@ -42,6 +43,10 @@ public final class Start {
             NameNode.format(configuration);
         }
         NameNode names = NameNode.createNameNode(new String[0], configuration);
+        // A writer that was killed keeps others from its file for a second, in milliseconds; else for a minute.
+        Field leases = FSNamesystem.class.getDeclaredField("leaseManager");
+        leases.setAccessible(true);
+        ((LeaseManager) leases.get(names.getNamesystem())).setLeasePeriod(1000, 60_000);
         configuration.set("fs.defaultFS", "hdfs://127.0.0.1:" + names.getNameNodeAddress().getPort());
         DataNode data = DataNode.createDataNode(new String[0], configuration);
         System.out.println("ready");
