@@ -163,7 +163,7 @@ fn repeats(values: &[&[u8]]) -> bool {
 }
 
 /// Writes values that stand by themselves: nothing is shared with other groups.
-fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
+pub(super) fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
     let first = values[0];
     if values.iter().all(|value| *value == first) {
         constant(first, out);

@@ -18,6 +18,7 @@ use super::needle::Needle;
 use super::reader::Body;
 use super::{Effort, Segment, SegmentWriter, footer};
 
+pub mod encodings;
 #[cfg(test)]
 mod tests;
 

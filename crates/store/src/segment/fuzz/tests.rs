@@ -95,3 +95,51 @@ fn seeds_get_far() {
     assert_eq!(segment.meta().groups.len(), 2);
     assert!(segment.count(0, &questions()[1], TimeRange::ALL).expect("a count") > 0);
 }
+
+/// Executions of each encoding in the test command.
+const EXECUTIONS: u64 = 2_000;
+
+#[test]
+fn every_encoding_gives_back_what_was_written() {
+    for (number, (name, execute)) in encodings::ENCODINGS.iter().enumerate() {
+        let mut dice = Dice(number as u64);
+        let tries = EXECUTIONS * if *name == "rows" { 1 } else { 5 };
+        let taken = (0..tries).filter(|_| execute(&mut dice)).count() as u64;
+        println!("{name}: {taken} of {tries}");
+        assert!(taken * 4 > tries, "{name}: only {taken} of {tries} were of this encoding");
+    }
+}
+
+/// As `cargo xtask soak encodings` runs it: `SAWLOG_EXECUTIONS` of each encoding from `SAWLOG_SEED` on, on two threads.
+#[test]
+#[ignore = "takes as long as it is told to: cargo xtask soak encodings"]
+fn soak() {
+    let number = |name: &str, else_: u64| std::env::var(name).map_or(else_, |text| text.parse().unwrap());
+    let (executions, seed) = (number("SAWLOG_EXECUTIONS", 100_000), number("SAWLOG_SEED", 1));
+    for (name, execute) in encodings::ENCODINGS {
+        let clock = sawlog_sys::Sys::real().clock;
+        let began = clock.monotonic();
+        let threads: Vec<_> = (0..2u64)
+            .map(|thread| {
+                let (execute, wanted) = (*execute, executions.div_ceil(2));
+                sawlog_sys::task::spawn("soak", move || {
+                    let (mut dice, mut taken, mut tries) = (Dice(seed.wrapping_mul(2) + thread), 0, 0u64);
+                    while taken < wanted {
+                        tries += 1;
+                        taken += u64::from(execute(&mut dice));
+                    }
+                    (taken, tries)
+                })
+                .unwrap()
+            })
+            .collect();
+        let (mut taken, mut tries) = (0, 0);
+        for thread in threads {
+            let (of_it, of_all) =
+                thread.join().unwrap_or_else(|| panic!("{name}: a difference, seed {seed}"));
+            (taken, tries) = (taken + of_it, tries + of_all);
+        }
+        let seconds = (clock.monotonic() - began).as_secs_f64();
+        println!("| {name} | {taken} | {tries} | {seconds:.0} |");
+    }
+}
