@@ -28,8 +28,10 @@ impl Loggers {
 
 fn of_book(tenant: Tenant, book: &Book, now: Nanos) -> Vec<TooOld> {
     let selected = |logger: &Logger| sawlog_query::predicate(&logger.selector, now).ok();
+    // One that an earlier version took without a selector removes nothing: nobody said that it should be everything.
+    let days = |logger: &Logger| if logger.selector.trim().is_empty() { 0 } else { logger.days };
     let all: Option<Vec<_>> =
-        book.loggers.values().map(|logger| Some((logger.days, selected(logger)?))).collect();
+        book.loggers.values().map(|logger| Some((days(logger), selected(logger)?))).collect();
     // Where one cannot be read, nobody knows what it keeps.
     let Some(all) = all else { return Vec::new() };
     let longer = |days: u32, other: u32| other == 0 || other > days;
@@ -105,6 +107,18 @@ mod tests {
                 "c without d before day 19970"
             ]
         );
+    }
+
+    #[test]
+    fn a_logger_without_a_selector_removes_nothing() {
+        let mut book = Book::default();
+        let refused = book.set_logger(Logger { name: "all".to_owned(), days: 7, ..Logger::default() });
+        assert!(refused.is_err_and(|words| words.contains("`*`")));
+        // One of before.
+        let all = Logger { name: "all".to_owned(), days: 7, ..Logger::default() };
+        book.loggers.insert(all.name.clone(), all);
+        assert_eq!(of_book(Tenant(3), &book, NOW), []);
+        assert_eq!(shown(&[("all", "*", 7)]), ["all before day 19993"]);
     }
 
     #[test]

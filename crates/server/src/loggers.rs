@@ -17,6 +17,10 @@ const FILE: &str = "loggers.json";
 /// Most loggers and most shortcuts of a tenant, most columns of a logger.
 const MOST: usize = 1_000;
 
+/// Why a logger without a selector has no days.
+const WOULD_REMOVE_ALL: &str = "a logger without a selector has all rows of the tenant, and its days would remove all that are \
+                                older: write the selector `*` where that is meant, or leave the days out";
+
 /// A named selection of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +115,9 @@ impl Book {
         check_name("logger", &logger.name)?;
         if logger.name == "shortcut" {
             return Err("`shortcut` cannot be the name of a logger: its address is taken".to_owned());
+        }
+        if logger.days > 0 && logger.selector.trim().is_empty() {
+            return Err(WOULD_REMOVE_ALL.to_owned());
         }
         if logger.columns.len() > MOST
             || (self.loggers.len() >= MOST && !self.loggers.contains_key(&logger.name))

@@ -28,24 +28,33 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Engine {
-    /// Merges what is worth it now, one tenant at most; returns whether it did.
-    pub fn compact_some(&self) -> Result<bool, StoreError> {
+    /// Merges what is worth it now, one tenant after the other, until so much time has passed; returns whether it did.
+    pub fn compact_for(&self, time: Duration) -> Result<bool, StoreError> {
         let mut not_before = lock(&self.merging);
         let now = self.sys.clock.monotonic();
         if now < *not_before {
             return Ok(false);
         }
+        let mut compacted = false;
         for tenant in self.tenants() {
-            let chosen = self.worth_merging(&self.mergeable(tenant));
-            if !chosen.is_empty() {
+            loop {
+                let chosen = self.worth_merging(&self.mergeable(tenant));
+                if chosen.is_empty() {
+                    break;
+                }
                 // Questions come first: what they leave too little for is merged when they are done.
-                let Ok(held) = self.shares.compaction.take(self.needed(&chosen)?) else { return Ok(false) };
+                let Ok(held) = self.shares.compaction.take(self.needed(&chosen)?) else {
+                    return Ok(compacted);
+                };
                 self.merge(tenant, &chosen, &mut |_| ()).inspect_err(|_| *not_before = now + PAUSE)?;
                 drop(held);
-                return Ok(true);
+                compacted = true;
+                if self.sys.clock.monotonic() >= now + time {
+                    return Ok(true);
+                }
             }
         }
-        Ok(false)
+        Ok(compacted)
     }
 
     /// Bytes of groups that a merge may hold decoded at a time.
@@ -125,7 +134,7 @@ impl Engine {
         lock(&self.live).segments.keys().copied().collect()
     }
 
-    fn handles(&self, tenant: Tenant) -> Vec<Arc<Handle>> {
+    pub fn handles(&self, tenant: Tenant) -> Vec<Arc<Handle>> {
         lock(&self.live).segments.get(&tenant).map(|list| list.to_vec()).unwrap_or_default()
     }
 

@@ -36,6 +36,9 @@ pub use shares::{Shares, Spill};
 use engine::{Engine, lock};
 use memtable::Memtable;
 
+/// So long merges are begun in one call of [`Store::maintain`]: small ones, of very many tenants, would else take days.
+const COMPACTING: Duration = Duration::from_secs(5);
+
 /// Sizes and times of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -336,7 +339,7 @@ impl Store {
         })?;
         let expired = engine.expire()?;
         // Merging takes long, and rows that come in fast should not wait for it.
-        let compacted = !flushed && engine.compact_some()?;
+        let compacted = !flushed && engine.compact_for(COMPACTING)?;
         let removed = engine.remove_dead(false);
         Ok(flushed || expired || compacted || removed)
     }
@@ -363,6 +366,26 @@ impl Store {
     /// then removed.
     pub fn delete(&self, tenant: Tenant, range: TimeRange, predicate: &Predicate) -> Result<u64, StoreError> {
         self.engine.delete(tenant, range, predicate)
+    }
+
+    /// The time before which rows of a tenant that the predicate keeps must go, so that the others take at most so many
+    /// bytes of segments; `None` where all may stay. A row counts as much as the others of its segment, and rows go by whole
+    /// row groups, of which the newest stays in any case.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn cut_to_fit(
+        &self,
+        tenant: Tenant,
+        predicate: &Predicate,
+        most: u64,
+    ) -> Result<Option<Nanos>, StoreError> {
+        self.engine.cut_to_fit(tenant, predicate, most)
+    }
+
+    /// Tenants that have rows in segments.
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.engine.tenants()
     }
 
     /// The segments that count, by tenant and time.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use sawlog_model::{Nanos, Tenant};
+use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
 
 use crate::StoreError;
 use crate::catalogue::{Change, SegmentEntry};
@@ -55,6 +55,36 @@ impl Engine {
         }
         self.commit(Change { removed, ..Change::default() }, Vec::new(), |_| ())?;
         Ok(true)
+    }
+}
+
+impl Engine {
+    /// The time before which rows that the predicate keeps must go, so that the others take at most so many bytes.
+    pub fn cut_to_fit(
+        &self,
+        tenant: Tenant,
+        predicate: &Predicate,
+        most: u64,
+    ) -> Result<Option<Nanos>, StoreError> {
+        let mut groups = Vec::new();
+        for handle in self.handles(tenant) {
+            let Some(segment) = handle.segment()? else { continue };
+            let entry = &handle.entry;
+            for (index, group) in segment.meta().groups.iter().enumerate() {
+                let rows = segment.count(index, predicate, TimeRange::ALL)?;
+                if rows > 0 {
+                    groups
+                        .push((group.last_time, entry.stored_bytes as f64 / entry.rows as f64 * rows as f64));
+                }
+            }
+        }
+        groups.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+        let mut sum = 0.0;
+        let mut over = groups.into_iter().enumerate().filter(|(place, (_, bytes))| {
+            sum += bytes;
+            *place > 0 && sum > most as f64
+        });
+        Ok(over.next().map(|(_, (last, _))| last.saturating_add(1)))
     }
 }
 

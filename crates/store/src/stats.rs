@@ -1,34 +1,52 @@
 //! Sizes, counts and field names, from metadata where that knows. Knows nothing of predicates.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sawlog_model::{Kind, Nanos, Tenant, TimeRange};
 
 use crate::engine::{Engine, lock};
+use crate::handle::Handle;
+use crate::memtable::Entry;
 use crate::{FieldCount, Stats, StoreError};
+
+fn add_segment(stats: &mut Stats, handle: &Handle) {
+    let entry = &handle.entry;
+    stats.segments += 1;
+    stats.records += entry.rows;
+    stats.raw_bytes += entry.raw_bytes;
+    stats.stored_bytes += entry.stored_bytes;
+    stats.first_time = stats.first_time.min(entry.first_time);
+    stats.last_time = stats.last_time.max(entry.last_time);
+}
+
+fn add_entry(stats: &mut Stats, entry: &Entry) {
+    stats.records += entry.batch.rows.len() as u64;
+    stats.raw_bytes += entry.batch.raw_len();
+    stats.first_time = stats.first_time.min(entry.first_time);
+    stats.last_time = stats.last_time.max(entry.last_time);
+}
 
 impl Engine {
     /// Sizes of everything, or of what one tenant has: then without manifests, which are of all.
     pub fn stats(&self, of: Option<Tenant>) -> Stats {
-        let ours = |tenant: Tenant| of.is_none_or(|of| of == tenant);
         let mut stats = Stats { first_time: Nanos::MAX, last_time: Nanos::MIN, ..Stats::default() };
         {
             let live = lock(&self.live);
-            let lists = live.segments.iter().filter(|(tenant, _)| ours(**tenant));
-            for handle in lists.flat_map(|(_, list)| list.iter()) {
-                let entry = &handle.entry;
-                stats.segments += 1;
-                stats.records += entry.rows;
-                stats.raw_bytes += entry.raw_bytes;
-                stats.stored_bytes += entry.stored_bytes;
-                stats.first_time = stats.first_time.min(entry.first_time);
-                stats.last_time = stats.last_time.max(entry.last_time);
-            }
-            for entry in live.memtable.all_entries().filter(|entry| ours(entry.batch.tenant)) {
-                stats.records += entry.batch.rows.len() as u64;
-                stats.raw_bytes += entry.batch.raw_len();
-                stats.first_time = stats.first_time.min(entry.first_time);
-                stats.last_time = stats.last_time.max(entry.last_time);
+            // One tenant's without looking at the others: whoever asks may ask for each of very many.
+            let mut add = |tenant: Tenant, list: &[Arc<Handle>]| {
+                list.iter().for_each(|handle| add_segment(&mut stats, handle));
+                live.memtable.entries_of(tenant).for_each(|entry| add_entry(&mut stats, entry));
+            };
+            match of {
+                Some(tenant) => add(tenant, live.segments.get(&tenant).map_or(&[], |list| list)),
+                None => {
+                    live.segments
+                        .values()
+                        .flat_map(|list| list.iter())
+                        .for_each(|h| add_segment(&mut stats, h));
+                    live.memtable.all_entries().for_each(|entry| add_entry(&mut stats, entry));
+                }
             }
             stats.memtable_bytes = match of {
                 None => live.memtable.weight() as u64,

@@ -95,11 +95,15 @@ impl<'a> Reader<'a> {
                 }
                 (None, DeValue::Table(inner)) => {
                     for (sub, value) in inner {
-                        self.setting(format!("{name}.{}", sub.get_ref()), sub.span(), value);
+                        let name = format!("{name}.{}", sub.get_ref());
+                        match value.get_ref() {
+                            DeValue::Array(list) => self.listed(&name, list),
+                            _ => self.setting(name.clone(), name, sub.span(), value),
+                        }
                     }
                 }
                 (None, DeValue::Boolean(flag)) if name == "only_listed" => self.config.only_listed = *flag,
-                (None, _) => self.setting(name.to_owned(), key.span(), value),
+                (None, _) => self.setting(name.to_owned(), name.to_owned(), key.span(), value),
             }
         }
         // Rows meet filters and outputs in the order of the file, whichever list they stand in.
@@ -121,7 +125,25 @@ impl<'a> Reader<'a> {
         wrong.into_iter().for_each(|(at, message)| self.problem(at, message));
     }
 
-    fn setting(&mut self, name: String, at: Range<usize>, value: &Value<'_>) {
+    /// Settings that come in a list of tables: `a.b.*.c` where they are known, `a.b.0000.c` and on where they are given.
+    fn listed(&mut self, name: &str, list: &[Value<'_>]) {
+        for (number, table) in list.iter().enumerate() {
+            match table.get_ref() {
+                DeValue::Table(table) => {
+                    for (key, value) in table {
+                        let key_name = key.get_ref();
+                        let (known, given) =
+                            (format!("{name}.*.{key_name}"), format!("{name}.{number:04}.{key_name}"));
+                        self.setting(known, given, key.span(), value);
+                    }
+                }
+                _ => self.problem(table.span(), format!("write it as [[{name}]]")),
+            }
+        }
+    }
+
+    /// Takes a setting that is known as `name` and kept as `given`.
+    fn setting(&mut self, name: String, given: String, at: Range<usize>, value: &Value<'_>) {
         let Some((_, kind, help)) = self.known.settings.iter().find(|(have, ..)| *have == name) else {
             let known =
                 self.known.settings.iter().map(|(name, ..)| *name).chain(ROLES).chain(["only_listed"]);
@@ -131,7 +153,7 @@ impl<'a> Reader<'a> {
         let opt = Opt { name: "", kind: *kind, default: "", help };
         let read = scalar(value.get_ref()).ok_or_else(|| "it takes one value".to_owned());
         match read.and_then(|text| check_value(&opt, &text).map(|()| text)) {
-            Ok(text) => drop(self.config.settings.insert(name, text)),
+            Ok(text) => drop(self.config.settings.insert(given, text)),
             Err(message) => self.problem(value.span(), format!("`{name}`: {message}")),
         }
     }

@@ -25,6 +25,13 @@ pub fn write(config: &Config, known: Known<'_>) -> String {
     writer.text.trim_start().to_owned()
 }
 
+/// The list, the number and the key of a setting that comes in a list of tables.
+fn in_list(name: &str) -> Option<(&str, &str, &str)> {
+    let (rest, key) = name.rsplit_once('.')?;
+    let (list, number) = rest.rsplit_once('.')?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then_some((list, number, key))
+}
+
 struct Writer<'a> {
     known: Known<'a>,
     text: String,
@@ -51,18 +58,34 @@ impl Writer<'_> {
         if config.only_listed {
             self.line("only_listed", "true");
         }
+        let (listed, others): (Vec<_>, Vec<_>) =
+            config.settings.iter().partition(|(name, _)| in_list(name).is_some());
         let (plain, grouped): (Vec<_>, Vec<_>) =
-            config.settings.iter().partition(|(name, _)| !name.contains('.'));
+            others.into_iter().partition(|(name, _)| !name.contains('.'));
         for (name, value) in plain.into_iter().chain(grouped) {
-            let known = self.known.settings.iter().find(|(have, ..)| have == name);
-            let value = value_text(known.map_or(OptKind::Text, |(_, kind, _)| *kind), value);
             let (group, key) = name.split_once('.').unwrap_or(("", name));
             if group != table {
                 let _ = writeln!(self.text, "\n[{group}]");
                 table = group;
             }
-            self.line(key, &value);
+            self.node_wide(name, key, value);
         }
+        for (name, value) in listed {
+            let Some((list, number, key)) = in_list(name) else { continue };
+            let entry = &name[..name.len() - key.len()];
+            if entry != table {
+                let _ = writeln!(self.text, "\n[[{list}]]");
+                table = entry;
+            }
+            self.node_wide(&name.replacen(number, "*", 1), key, value);
+        }
+    }
+
+    /// A setting that is known as `name`.
+    fn node_wide(&mut self, name: &str, key: &str, value: &str) {
+        let known = self.known.settings.iter().find(|(have, ..)| *have == name);
+        let value = value_text(known.map_or(OptKind::Text, |(_, kind, _)| *kind), value);
+        self.line(key, &value);
     }
 
     /// The name and the options of a section; `queue` is how an option of that name is to be called.

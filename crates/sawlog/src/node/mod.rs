@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use sawlog_journal::Journal;
-use sawlog_model::Meter;
+use sawlog_model::{Access, Meter};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
@@ -111,6 +111,7 @@ impl Node {
         }
         let (io, query) = (task::runtime("io", 2)?, task::runtime("query", 2)?);
         let limits = wiring::limits(&config);
+        let rules = retention::rules(&config)?;
         let tenancy = tenancy(&sys, &data, &config)?;
         let env = Env {
             name: "".into(),
@@ -139,7 +140,7 @@ impl Node {
         let listener = io.block_on(net::listen(http))?;
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
-        let retention = Retention::new(&sys, &loggers);
+        let retention = Retention::new(&sys, &loggers, rules);
         let (handle, reload) = (query.handle(), &running);
         let (owner, counts) = (tenancy.owner_token(), tenancy.clone());
         let side = http::Side {
@@ -279,7 +280,8 @@ fn tend(
         let (mut said, mut rounds) = (String::new(), 0u32);
         while !stop.wait(TEND_EVERY) {
             rounds = (rounds + 1) % SAVE_AFTER;
-            let kept = retention.apply(&store).map_err(|error| error.to_string());
+            let kept =
+                retention.apply(&store, |name| tenancy.tenant(name)).map_err(|error| error.to_string());
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
             tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);

@@ -55,6 +55,14 @@ const OWN_SETTINGS: &[Setting] = &[
         "disk for what questions cannot hold in memory; 0: they stop instead; 4 GiB where nothing is said",
     ),
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
+    ("store.retention.*.select", OptKind::Text, "a search: rows of which this rule is; `*` for all"),
+    ("store.retention.*.tenant", OptKind::Text, "whose rows; those of every tenant where nothing is said"),
+    ("store.retention.*.days", OptKind::Number, "rows of the rule that are older go; 0 keeps all"),
+    (
+        "store.retention.*.size",
+        OptKind::Bytes,
+        "rows of the rule may take so many bytes of each tenant's segments, the oldest go first; 0 keeps all",
+    ),
     ("store.size", OptKind::Bytes, "segments may take so many bytes, the oldest go first; 0 keeps all"),
     ("store.tenant_size", OptKind::Bytes, "the same for each tenant"),
 ];
@@ -68,7 +76,10 @@ pub(crate) static PROTOCOLS: LazyLock<Vec<&'static Protocol>> = LazyLock::new(||
 pub(crate) fn read(sys: &Sys, path: &Path, compat: Option<Compat>) -> Result<Loaded> {
     let settings = [wiring::SETTINGS, OWN_SETTINGS].concat();
     let known = Known { protocols: &PROTOCOLS, settings: &settings };
-    config::load(sys, path, known, compat).map_err(|found| Error::msg(config::lines(&found, true)))
+    let loaded =
+        config::load(sys, path, known, compat).map_err(|found| Error::msg(config::lines(&found, true)))?;
+    super::retention::rules(&loaded.config)?;
+    Ok(loaded)
 }
 
 /// A configuration as `sawlog.toml`.

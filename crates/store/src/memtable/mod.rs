@@ -288,7 +288,12 @@ impl Memtable {
 
     /// The rows of a tenant.
     pub fn entries(&self, tenant: Tenant) -> Vec<Arc<Entry>> {
-        self.tables.get(&tenant).map(|table| table.entries.clone()).unwrap_or_default()
+        self.entries_of(tenant).cloned().collect()
+    }
+
+    /// The same, only to be looked at.
+    pub fn entries_of(&self, tenant: Tenant) -> impl Iterator<Item = &Arc<Entry>> {
+        self.tables.get(&tenant).into_iter().flat_map(|table| &table.entries)
     }
 
     /// All rows.

@@ -159,10 +159,11 @@ async fn loggers_change_while_the_node_runs() {
         serde_json::json!({ "name": "a b" }),
         serde_json::json!({ "name": "x", "selector": "a | limit 1" }),
         serde_json::json!({ "name": "x", "colour": "red" }),
+        serde_json::json!({ "name": "x", "days": 30 }),
     ] {
         assert_eq!(house.post("/api/v1/loggers/set", wrong).await.0, StatusCode::BAD_REQUEST);
     }
-    let other = serde_json::json!({ "name": "other", "days": 30 });
+    let other = serde_json::json!({ "name": "other", "selector": "*", "days": 30 });
     let (_, list) = house.post("/api/v1/loggers/set", other).await;
     let list: Value = serde_json::from_str(&list).expect("JSON");
     assert_eq!(list["loggers"].as_array().expect("a list").len(), 2);
