@@ -1,8 +1,6 @@
 //! Values of one column of one row group as bytes: the writing half of [`super::column`]. What a reader must know first
 //! goes to a head, numbers and text to bodies of their own, so that like stands beside like for the compressor.
 
-use std::collections::HashSet;
-
 use sawlog_model::time::{self, Layout};
 use sawlog_model::{Kind, Nanos};
 use xxhash_rust::xxh3::xxh3_64;
@@ -142,10 +140,17 @@ fn strings(values: &[&[u8]], out: &mut Bodies) {
     }
 }
 
+/// Hash and length of each different value of a sample.
+fn distinct(values: &[&[u8]]) -> Vec<(u64, usize)> {
+    let mut picked: Vec<_> = sample(values, SAMPLE).map(|value| (xxh3_64(value), value.len())).collect();
+    picked.sort_unstable();
+    picked.dedup();
+    picked
+}
+
 /// Whether values come again so often that a dictionary is worth it: a sample says so, or all of them.
 fn repeats(values: &[&[u8]]) -> bool {
-    let picked: HashSet<&[u8]> = sample(values, SAMPLE).collect();
-    if picked.len() * 2 <= values.len().min(SAMPLE) {
+    if distinct(values).len() * 2 <= values.len().min(SAMPLE) {
         return true;
     }
     let bytes: usize = sample(values, SAMPLE).map(<[u8]>::len).sum();
@@ -274,8 +279,7 @@ fn encode_shared<'a>(
     if known * 2 < size && !repeats(values) {
         return false;
     }
-    let distinct: HashSet<&[u8]> = sample(values, SAMPLE).collect();
-    let bytes: usize = distinct.iter().map(|value| value.len()).sum();
+    let bytes: usize = distinct(values).iter().map(|(_, len)| len).sum();
     if dictionary.weight() + bytes * values.len() / size / 2 > DICTIONARY_BYTES {
         return false;
     }

@@ -84,9 +84,19 @@ pub(super) fn addresses(text: &[u8], mut visit: impl FnMut(u32, Range<usize>)) {
     }
 }
 
-/// A byte of the shape of a token: digits are all alike, letters without case.
+/// For each byte that of the shape of a token: digits are all alike, letters without case.
+const SHAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = if (byte as u8).is_ascii_digit() { b'0' } else { (byte as u8).to_ascii_lowercase() };
+        byte += 1;
+    }
+    table
+};
+
 fn shape_byte(byte: u8) -> u8 {
-    if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() }
+    SHAPES[usize::from(byte)]
 }
 
 /// How a token of a time looks.
@@ -149,14 +159,29 @@ impl Tokens {
 
     /// Adds the addresses in a text, beside its tokens.
     pub(super) fn add_addresses(&mut self, text: &[u8]) {
-        let dotted = |at: usize| at > 0 && text[at - 1].is_ascii_digit();
-        if self.ignore || memchr::memchr_iter(b'.', text).filter(|at| dotted(*at)).nth(2).is_none() {
+        if self.ignore {
             return;
         }
-        addresses(text, |hash, range| match &mut self.has_whole_address {
-            Some(has) if range == (0..text.len()) => *has = true,
-            _ => self.insert(hash),
-        });
+        let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+        // Places of the last three dots between digits.
+        let (mut dots, mut done) = ([0; 3], 0);
+        for dot in memchr::memchr_iter(b'.', text) {
+            if dot == 0 || dot < done || !is_digit(dot - 1) || !is_digit(dot + 1) {
+                continue;
+            }
+            dots = [dots[1], dots[2], dot];
+            if dots[0] == 0 || dots[2] - dots[1] > 4 || dots[1] - dots[0] > 4 {
+                continue;
+            }
+            let belongs = |byte: &u8| *byte == b'.' || token::is_token_byte(*byte);
+            let start = text[..dots[0]].iter().rposition(|byte| !belongs(byte)).map_or(0, |at| at + 1);
+            done = dot + text[dot..].iter().position(|byte| !belongs(byte)).unwrap_or(text.len() - dot);
+            addresses(&text[start..done], |hash, range| match &mut self.has_whole_address {
+                Some(has) if start + range.start == 0 && start + range.end == text.len() => *has = true,
+                _ => self.insert(hash),
+            });
+            dots = [0; 3];
+        }
     }
 
     /// Says of which kind the values are that come next.

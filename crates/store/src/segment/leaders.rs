@@ -2,7 +2,10 @@
 //! equal, or one whose codes lead its own ([`super::follow`]). Tries are made on a stretch of the group, with the
 //! compressor itself as the judge. Knows nothing of how values become codes.
 
+use std::cell::RefCell;
+
 use sawlog_model::Kind;
+use zstd::bulk::Compressor;
 
 use super::cursor::put_varint;
 use super::encode::Input;
@@ -44,6 +47,8 @@ pub(super) struct Leaders<'a> {
     rows: usize,
     coded: Vec<Coded>,
     valued: Vec<Valued<'a>>,
+    /// Kept between tries: its tables are larger than what is tried.
+    judge: RefCell<Compressor<'static>>,
 }
 
 struct Valued<'a> {
@@ -95,20 +100,22 @@ impl Led {
     }
 }
 
-/// Bytes that the integers take, compressed.
-fn size(values: &[i64]) -> usize {
-    let (mut head, mut body) = (Vec::new(), Vec::new());
-    ints::encode(values, &mut head, &mut body);
-    head.len() + compressed(&body)
-}
-
-fn compressed(bytes: &[u8]) -> usize {
-    zstd::bulk::compress(bytes, 1).map_or(bytes.len(), |packed| packed.len().min(bytes.len()))
-}
-
 impl<'a> Leaders<'a> {
     pub(super) fn new(rows: usize) -> Self {
         Leaders { rows, ..Leaders::default() }
+    }
+
+    /// Bytes that the integers take, compressed.
+    fn size(&self, values: &[i64]) -> usize {
+        let (mut head, mut body) = (Vec::new(), Vec::new());
+        ints::encode(values, &mut head, &mut body);
+        head.len() + self.compressed(&body)
+    }
+
+    fn compressed(&self, bytes: &[u8]) -> usize {
+        let mut judge = self.judge.borrow_mut();
+        let packed = judge.set_compression_level(1).and_then(|()| judge.compress(bytes));
+        packed.map_or(bytes.len(), |packed| packed.len().min(bytes.len()))
     }
 
     /// Says how a column was written, so that it can lead others.
@@ -141,9 +148,9 @@ impl<'a> Leaders<'a> {
                 return None;
             }
             let step = count.div_ceil(64);
-            let picked = (0..count).step_by(step);
-            let same = picked.clone().filter(|place| values[*place] == input.values[*place]).count();
-            if same * 4 < picked.count() * 3 || *rows != input.rows {
+            let picked = || (0..count).step_by(step);
+            let differ = picked().filter(|place| values[*place] != input.values[*place]);
+            if differ.take(picked().len() / 4 + 1).count() * 4 > picked().len() || *rows != input.rows {
                 return None;
             }
             let same = values.iter().zip(input.values).filter(|(have, value)| have == value).count();
@@ -157,7 +164,7 @@ impl<'a> Leaders<'a> {
             return Led::Alone;
         }
         let stretch = &codes[..codes.len().min(STRETCH)];
-        let alone = size(stretch);
+        let alone = self.size(stretch);
         if (alone as f64) * 8.0 < stretch.len() as f64 * WORTH_BITS {
             return Led::Alone;
         }
@@ -199,7 +206,7 @@ impl<'a> Leaders<'a> {
     /// Bytes that the codes take behind this leader.
     fn judge(&self, choice: Choice, input: &Input<'a>, stretch: &[i64]) -> Option<usize> {
         let (symbols, exceptions) = self.follow(choice, input, stretch)?;
-        Some(compressed(&symbols) + size(&exceptions))
+        Some(self.compressed(&symbols) + self.size(&exceptions))
     }
 
     fn led(&self, choice: Choice, input: &Input<'a>, codes: &[i64]) -> Option<Led> {

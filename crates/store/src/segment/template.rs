@@ -1,11 +1,11 @@
 //! Cuts free text into a template (the words that come again and again) and its variables (words with digits, rare
 //! words). Which words are frequent is learned from samples. Knows nothing of how either is stored.
 
-use std::collections::HashMap;
-
 use sawlog_model::Kind;
 use sawlog_model::token::is_token_byte;
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::interner::IntMap;
 
 /// Stands for a variable in a template; a text that holds this byte is one variable as a whole.
 pub(super) const VARIABLE: u8 = 0;
@@ -107,50 +107,59 @@ impl Cut {
     }
 }
 
-/// Whether the byte can stand in a word: a token's bytes, and those of other scripts.
-fn is_word_byte(byte: u8) -> bool {
-    is_token_byte(byte) || byte >= 0x80
-}
+/// What of a byte: it can stand in a word (a token's bytes, and those of other scripts).
+const WORD: u8 = 1;
+/// It is a digit.
+const DIGIT: u8 = 2;
+/// A chunk of words ends before it.
+const DELIMITER: u8 = 4;
 
-/// Whether a chunk of words ends before the byte.
-fn is_delimiter(byte: u8) -> bool {
-    byte <= b' '
-        || matches!(
-            byte,
-            b'"' | b'\''
-                | b'('
-                | b')'
-                | b'['
-                | b']'
-                | b'{'
-                | b'}'
-                | b'<'
-                | b'>'
-                | b','
-                | b';'
-                | b'='
-                | b'|'
-                | b':'
-                | b'\\'
-        )
-}
-
-fn class(word: &[u8]) -> Class {
-    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-    match digits {
-        0 => Class::Word,
-        _ if digits == word.len() => Class::Digits,
-        _ => Class::Mixed,
+const BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        if is_token_byte(byte) || byte >= 0x80 {
+            table[at] |= WORD;
+        }
+        if byte.is_ascii_digit() {
+            table[at] |= DIGIT;
+        }
+        if byte <= b' ' {
+            table[at] |= DELIMITER;
+        }
+        at += 1;
     }
+    let delimiters = b"\"'()[]{}<>,;=|:\\";
+    let mut at = 0;
+    while at < delimiters.len() {
+        table[delimiters[at] as usize] |= DELIMITER;
+        at += 1;
+    }
+    table
+};
+
+fn is(byte: u8, what: u8) -> bool {
+    BYTES[usize::from(byte)] & what != 0
+}
+
+/// The word that starts `text`, and what it is made of.
+fn word(text: &[u8]) -> (&[u8], Class) {
+    let (mut end, mut digits) = (0, 0);
+    while end < text.len() && is(text[end], WORD) {
+        digits += usize::from(is(text[end], DIGIT));
+        end += 1;
+    }
+    let class = match digits {
+        0 => Class::Word,
+        _ if digits == end => Class::Digits,
+        _ => Class::Mixed,
+    };
+    (&text[..end], class)
 }
 
 fn hash(word: &[u8]) -> u64 {
     xxh3_64(word).max(1)
-}
-
-/// The length of the word that starts `text`.
-fn word_len(text: &[u8]) -> usize {
-    text.iter().position(|byte| !is_word_byte(*byte)).unwrap_or(text.len())
 }
 
 /// The length of the JSON escape at the start of `text`, or `None` where it stands for a byte of a token, so that words
@@ -172,17 +181,16 @@ impl Vocabulary {
     pub(super) fn learn<'a>(&mut self, sample: impl ExactSizeIterator<Item = &'a [u8]>, kind: Kind) {
         let json = kind == Kind::JsonText;
         let values = sample.len();
-        let mut counts: HashMap<u64, (u32, Class)> = HashMap::new();
+        let mut counts: IntMap<(u32, Class)> = IntMap::default();
         for text in sample {
             let mut at = 0;
             while at < text.len().min(LONGEST) {
                 if json && text[at] == b'\\' {
                     at += escape_len(&text[at..]).unwrap_or(1);
-                } else if is_word_byte(text[at]) {
-                    let word = &text[at..][..word_len(&text[at..])];
-                    let class = class(word);
+                } else if is(text[at], WORD) {
+                    let (word, class) = word(&text[at..]);
                     if class != Class::Digits {
-                        counts.entry(hash(word)).or_insert((0, class)).0 += 1;
+                        counts.entry(hash(word) as i64).or_insert((0, class)).0 += 1;
                     }
                     at += word.len();
                 } else {
@@ -194,7 +202,7 @@ impl Vocabulary {
         for (hash, (count, class)) in counts {
             let needed = if class == Class::Word { least(FREQUENT) } else { least(FREQUENT_MIXED).max(4) };
             if count >= needed {
-                self.words.add(hash);
+                self.words.add(hash as u64);
             }
         }
     }
@@ -220,7 +228,7 @@ impl Vocabulary {
                 let end = (at + len).min(text.len());
                 into.template.extend_from_slice(&text[at..end]);
                 at = end;
-            } else if is_delimiter(text[at]) {
+            } else if is(text[at], DELIMITER) {
                 into.template.push(text[at]);
                 at += 1;
             } else {
@@ -244,15 +252,14 @@ impl Vocabulary {
         let (mut first, mut last) = (None, start);
         let (mut words, mut odd) = (0, 0);
         let mut at = start;
-        while at < text.len() && !is_delimiter(text[at]) {
-            if !is_word_byte(text[at]) {
+        while at < text.len() && !is(text[at], DELIMITER) {
+            if !is(text[at], WORD) {
                 into.template.push(text[at]);
                 at += 1;
                 continue;
             }
-            let end = at + word_len(&text[at..]);
-            let word = &text[at..end];
-            let class = class(word);
+            let (word, class) = word(&text[at..]);
+            let end = at + word.len();
             first.get_or_insert(at);
             last = end;
             words += 1;
