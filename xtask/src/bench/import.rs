@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Bench, Cost, cost, mb, size, victoria};
+use super::process::Used;
+use super::{Bench, Cost, cost, ingest, mb, size, victoria};
 use crate::needs;
 
 /// A set's stores after the import.
@@ -26,7 +27,9 @@ struct Row {
     compacted: u64,
     /// Of these, the bytes of indexes.
     index: u64,
-    victoria: Option<(f64, u64)>,
+    http: ingest::Measured,
+    forward: ingest::Measured,
+    victoria: Option<(Used, f64, u64)>,
     /// Events, first and last time, as `store stats` says them.
     content: String,
 }
@@ -46,7 +49,14 @@ struct Sizes {
 impl Row {
     fn sizes(&self) -> Sizes {
         let Row { raw, zstd, flushed, compacted, index, .. } = *self;
-        Sizes { raw, zstd, victoria: self.victoria.map_or(0, |(_, bytes)| bytes), flushed, compacted, index }
+        Sizes {
+            raw,
+            zstd,
+            victoria: self.victoria.map_or(0, |(_, _, bytes)| bytes),
+            flushed,
+            compacted,
+            index,
+        }
     }
 }
 
@@ -81,7 +91,9 @@ pub(super) fn run(bench: &Bench, tables: bool) -> Result<Vec<Stored>> {
                 flushed,
                 compacted,
                 index: index(&sawlog, &data_word)?,
-                victoria: peer.as_ref().map(|peer| (peer.cpu, peer.bytes)),
+                http: ingest::http(bench, &raw)?,
+                forward: ingest::forward(bench, &raw)?,
+                victoria: peer.as_ref().map(|peer| (peer.flushed, peer.cpu, peer.bytes)),
                 content: content(&sawlog, &data_word)?,
             });
         }
@@ -182,33 +194,64 @@ fn print(rows: &[Row]) {
         index: sum(&|sizes| sizes.index),
     };
     line("all", all);
+    print_import(rows);
+    print_ingest(rows);
+}
+
+/// Seconds per gigabyte.
+fn per_gb(seconds: f64, raw: u64) -> f64 {
+    seconds / (raw as f64 / 1e9)
+}
+
+fn print_import(rows: &[Row]) {
     println!("\n### Import\n");
-    println!(
-        "| set | sawlog CPU s | MB per CPU s | peak resident MB | compaction CPU s | VictoriaLogs CPU s | VictoriaLogs / sawlog |"
-    );
-    println!("|---|---|---|---|---|---|---|");
-    let mut all = (0.0, 0.0, 0.0);
-    for row in rows {
-        let peer = row.victoria.map(|(cpu, _)| cpu);
-        all = (all.0 + row.import.cpu, all.1 + row.compact.cpu, all.2 + peer.unwrap_or(0.0));
+    println!("| set | CPU s | MB per CPU s | peak resident MB | compaction CPU s | per GB raw |");
+    println!("|---|---|---|---|---|---|");
+    let (mut raw, mut import, mut compact) = (0, 0.0, 0.0);
+    let line = |name: &str, raw: u64, import: f64, resident: &str, compact: f64| {
+        let speed = raw as f64 / 1e6 / import;
         println!(
-            "| {} | {:.2} | {:.0} | {} | {:.2} | {} | {} |",
-            row.name,
-            row.import.cpu,
-            row.raw as f64 / 1e6 / row.import.cpu,
-            mb(row.import.resident),
-            row.compact.cpu,
-            peer.map_or("–".to_owned(), |cpu| format!("{cpu:.2}")),
-            peer.map_or("–".to_owned(), |cpu| format!("{:.2}", cpu / row.import.cpu)),
+            "| {name} | {import:.2} | {speed:.0} | {resident} | {compact:.2} | {:.1} |",
+            per_gb(compact, raw)
         );
+    };
+    for row in rows {
+        (raw, import, compact) = (raw + row.raw, import + row.import.cpu, compact + row.compact.cpu);
+        line(row.name, row.raw, row.import.cpu, &mb(row.import.resident), row.compact.cpu);
     }
-    let raw = sum(&|sizes| sizes.raw) as f64 / 1e6;
+    line("all", raw, import, "", compact);
+}
+
+/// What of a way is printed: processor seconds and memory until flushed, processor seconds of compaction, bytes.
+type Way = (f64, u64, f64, u64);
+
+fn print_ingest(rows: &[Row]) {
+    println!("\n### Ingest over the network\n");
     println!(
-        "| all | {:.2} | {:.0} | | {:.2} | {:.2} | {:.2} |",
-        all.0,
-        raw / all.0,
-        all.1,
-        all.2,
-        all.2 / all.0
+        "| set | HTTP: CPU s | peak MB | compaction CPU s | MB on disk | forward: CPU s | peak MB | compaction CPU s | MB on disk | VictoriaLogs: CPU s | peak MB | merged, CPU s | MB on disk | VictoriaLogs / HTTP, CPU | VictoriaLogs / forward, CPU |"
     );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let of = |way: &ingest::Measured| (way.flushed.cpu, way.flushed.resident, way.compact.cpu, way.bytes);
+    let ways = |row: &Row| -> [Way; 3] {
+        let peer =
+            row.victoria.map_or((0.0, 0, 0.0, 0), |(used, cpu, bytes)| (used.cpu, used.resident, cpu, bytes));
+        [of(&row.http), of(&row.forward), peer]
+    };
+    let line = |name: &str, ways: &[Way; 3]| {
+        print!("| {name} ");
+        for (cpu, resident, compact, bytes) in ways {
+            print!("| {cpu:.2} | {} | {compact:.2} | {} ", mb(*resident), mb(*bytes));
+        }
+        println!("| {:.2} | {:.2} |", ways[2].0 / ways[0].0, ways[2].0 / ways[1].0);
+    };
+    let mut all = [(0.0, 0, 0.0, 0); 3];
+    for row in rows {
+        let ways = ways(row);
+        line(row.name, &ways);
+        for (sum, way) in all.iter_mut().zip(ways) {
+            // Of memory the most that any took.
+            *sum = (sum.0 + way.0, sum.1.max(way.1), sum.2 + way.2, sum.3 + way.3);
+        }
+    }
+    line("all", &all);
 }

@@ -2,8 +2,12 @@
 //! A peer that is not on the PATH is left out, loudly. Knows the peers only by their documented interfaces.
 
 mod amqp;
+mod events;
 mod forward;
 mod import;
+mod ingest;
+mod messages;
+mod process;
 mod queries;
 mod victoria;
 mod weight;
@@ -44,7 +48,8 @@ struct Bench {
 /// What can be measured by itself.
 const PARTS: [&str; 5] = ["store", "queries", "weight", "forward", "amqp"];
 
-/// Builds for release and measures: of the named sets (all without names of sets) the named parts (all without).
+/// Builds for release (or takes what lies in the folder `SAWLOG_BINARIES`) and measures: of the named sets (all without names
+/// of sets) the named parts (all without).
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     let (parts, sets): (Vec<&str>, Vec<&str>) =
         names.iter().map(String::as_str).partition(|name| PARTS.contains(name));
@@ -54,17 +59,15 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         let known: Vec<_> = SETS.iter().map(|(name, _)| *name).collect();
         bail!("no such set or part; there are: {} {}", PARTS.join(" "), known.join(" "));
     }
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--locked"]).current_dir(root);
-    if parts == ["forward"] {
-        build.args(["-p", "sawlog-agent"]);
-    }
-    if parts == ["amqp"] {
-        build.args(["-p", "sawlog"]);
-    }
-    needs::succeed(&mut build)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let (sawlog, agent) = (target.join("release/sawlog"), target.join("release/sawlog-agent"));
+    let binaries = match std::env::var_os("SAWLOG_BINARIES") {
+        Some(folder) => PathBuf::from(folder),
+        None => {
+            build(root, &parts)?;
+            target.join("release")
+        }
+    };
+    let (sawlog, agent) = (binaries.join("sawlog"), binaries.join("sawlog-agent"));
     let scratch = target.join("bench");
     if scratch.is_dir() {
         std::fs::remove_dir_all(&scratch)?;
@@ -96,6 +99,19 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         weight::run(&bench)?;
     }
     Ok(true)
+}
+
+/// Builds what these parts measure.
+fn build(root: &Path, parts: &[&str]) -> Result<()> {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release", "--locked"]).current_dir(root);
+    if parts == ["forward"] {
+        build.args(["-p", "sawlog-agent"]);
+    }
+    if parts == ["amqp"] {
+        build.args(["-p", "sawlog"]);
+    }
+    needs::succeed(&mut build)
 }
 
 /// What a command cost.

@@ -1,7 +1,7 @@
-//! VictoriaLogs as a peer: started on a free port over a folder of its own, fed JSON lines (JSON logs as fields, other
-//! lines as the message; one stream per file; times a millisecond apart), merged, asked, and stopped by its pid.
+//! VictoriaLogs as a peer: started on a free port over a folder of its own, fed JSON lines (one stream per file), merged,
+//! asked, and stopped by its pid.
 
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::process::Used;
+use super::{events, process};
 use crate::needs;
 
 const PROGRAM: &str = "victoria-logs";
@@ -16,7 +18,9 @@ const PROGRAM: &str = "victoria-logs";
 /// What an ingest left.
 pub(super) struct Stored {
     pub(super) folder: PathBuf,
-    /// Seconds of processor time until everything was stored and merged.
+    /// What it had used when everything was flushed to files and could be found.
+    pub(super) flushed: Used,
+    /// Seconds of processor time until everything was merged, too.
     pub(super) cpu: f64,
     /// Bytes on disk then.
     pub(super) bytes: u64,
@@ -44,6 +48,7 @@ pub(super) fn ingest(folder: &Path, logs: &Path) -> Result<Option<Stored>> {
     let peer = Peer::start(folder)?;
     peer.feed(logs)?;
     peer.get("/internal/force_flush")?;
+    let flushed = process::used(peer.child.id())?;
     peer.get("/internal/force_merge")?;
     // A merge goes on in the background; it is over when the bytes no longer change.
     let mut bytes = super::size(folder)?;
@@ -57,7 +62,7 @@ pub(super) fn ingest(folder: &Path, logs: &Path) -> Result<Option<Stored>> {
         bytes = now;
     }
     let cpu = peer.cpu()?;
-    Ok(Some(Stored { folder: folder.to_owned(), cpu, bytes: super::size(folder)? }))
+    Ok(Some(Stored { folder: folder.to_owned(), flushed, cpu, bytes: super::size(folder)? }))
 }
 
 impl Peer {
@@ -97,61 +102,35 @@ impl Peer {
         Ok(answer)
     }
 
+    /// One request for each file, the lines as chunks of it.
     fn feed(&self, logs: &Path) -> Result<()> {
-        let mut time = 1_767_225_600_000u64;
-        for file in super::files(logs)? {
-            let mut lines = BufReader::with_capacity(1 << 20, std::fs::File::open(&file)?);
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.write_all(
-                b"POST /insert/jsonline?_stream_fields=file&_msg_field=_msg&_time_field=_time HTTP/1.1\r\n",
-            )?;
-            stream
-                .write_all(b"Host: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-            let mut out = BufWriter::with_capacity(1 << 20, stream.try_clone()?);
-            let (mut line, mut chunk) = (Vec::new(), Vec::new());
-            loop {
-                line.clear();
-                let read = lines.read_until(b'\n', &mut line)?;
-                if read == 0 || chunk.len() > 1 << 19 {
-                    if !chunk.is_empty() {
-                        write!(out, "{:x}\r\n", chunk.len())?;
-                        out.write_all(&chunk)?;
-                        out.write_all(b"\r\n")?;
-                        chunk.clear();
-                    }
-                    if read == 0 {
-                        break;
-                    }
-                }
-                time += 1;
-                event(&mut chunk, &file, time, line.trim_ascii_end());
-            }
-            out.write_all(b"0\r\n\r\n")?;
-            out.flush()?;
+        let mut request: Option<(PathBuf, TcpStream)> = None;
+        let end = |request: Option<(PathBuf, TcpStream)>| -> Result<()> {
+            let Some((_, mut stream)) = request else { return Ok(()) };
+            stream.write_all(b"0\r\n\r\n")?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer)?;
-        }
-        Ok(())
-    }
-}
-
-fn event(out: &mut Vec<u8>, file: &Path, time: u64, line: &[u8]) {
-    let head = format!("{{\"_time\":\"{time}\",\"file\":{:?}", file.to_string_lossy());
-    out.extend_from_slice(head.as_bytes());
-    if line.starts_with(b"{") && line.ends_with(b"}") && line.len() > 2 {
-        out.push(b',');
-        out.extend_from_slice(&line[1..]);
-    } else {
-        out.extend_from_slice(b",\"_msg\":\"");
-        for character in String::from_utf8_lossy(line).chars() {
-            match character {
-                '"' => out.extend_from_slice(b"\\\""),
-                '\\' => out.extend_from_slice(b"\\\\"),
-                c if c.is_control() => out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes()),
-                c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Ok(())
+        };
+        events::each_body(logs, |file, body| {
+            if request.as_ref().is_none_or(|(open, _)| open != file) {
+                end(request.take())?;
+                request = Some((file.to_owned(), self.open()?));
             }
-        }
-        out.extend_from_slice(b"\"}");
+            let Some((_, stream)) = &mut request else { return Ok(()) };
+            write!(stream, "{:x}\r\n", body.len())?;
+            stream.write_all(body)?;
+            Ok(stream.write_all(b"\r\n")?)
+        })?;
+        end(request)
     }
-    out.push(b'\n');
+
+    fn open(&self) -> Result<TcpStream> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.write_all(
+            b"POST /insert/jsonline?_stream_fields=file&_msg_field=_msg&_time_field=_time HTTP/1.1\r\n\
+              Host: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )?;
+        Ok(stream)
+    }
 }

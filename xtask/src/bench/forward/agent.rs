@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::process::{self, Process};
 use super::relay::Relay;
 use super::{Job, Measured, PATIENCE};
+use crate::bench::process::{self, Process};
 
 /// How the agents are configured.
 pub(super) struct Agents {

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::process::Process;
 use super::relay::Relay;
 use super::{Job, Lines, Measured, PATIENCE};
+use crate::bench::process::Process;
 use crate::needs;
 
 /// How it keeps what it has not sent.

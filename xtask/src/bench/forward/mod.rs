@@ -5,7 +5,6 @@
 mod agent;
 mod fluent_bit;
 mod idle;
-mod process;
 mod relay;
 mod store;
 
@@ -16,7 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use self::agent::Agents;
 use self::fluent_bit::Storage;
-use self::process::Used;
+use super::process::Used;
 use super::{Bench, files, mb};
 
 /// Rounds that are measured. One before them counts the bytes on the wire, and brings the files into the page cache.

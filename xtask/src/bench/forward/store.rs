@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::process::{Process, Used};
 use super::{Bench, Lines, content, fresh, mb};
+use crate::bench::process::{Process, Used, word};
 
 /// Longest that one case may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -77,12 +77,6 @@ fn measure(bench: &Bench, config: &str, events: u64) -> Result<(Used, Used, u64)
     let agent = Process::start(&mut command, &scratch, "agent")?;
     let arrived = wait_for(word(&line, "http=")?, events)?;
     Ok((agent.used()?, node.used()?, arrived))
-}
-
-/// What stands behind `name` in its first line.
-fn word<'a>(line: &'a str, name: &str) -> Result<&'a str> {
-    let mut words = line.split_whitespace();
-    words.find_map(|word| word.strip_prefix(name)).with_context(|| format!("no {name} in {line:?}"))
 }
 
 /// Waits until so many rows are there, and gives how many there are.

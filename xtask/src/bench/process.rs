@@ -14,8 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 /// Without a tick of processor time for so long, processes are at rest.
 const REST: Duration = Duration::from_millis(1000);
-/// Ticks of a second, as the kernel counts for user space on every Linux.
-const TICKS: f64 = 100.0;
 
 /// What a process has used.
 #[derive(Clone, Copy, Default)]
@@ -54,12 +52,7 @@ impl Process {
 
     /// What it has used so far.
     pub(super) fn used(&self) -> Result<Used> {
-        let pid = self.child.id();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: f64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        Ok(Used { cpu: ticks / TICKS, resident: number_of(&status, "VmHWM:")? * 1024 })
+        used(self.child.id())
     }
 
     /// What it has done up to now, exactly enough for a process that rests.
@@ -107,6 +100,18 @@ impl Process {
         }
         Ok(std::fs::read_to_string(&self.err)?)
     }
+}
+
+/// What a process has used so far.
+pub(super) fn used(pid: u32) -> Result<Used> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(Used { cpu: super::processor(pid)?, resident: number_of(&status, "VmHWM:")? * 1024 })
+}
+
+/// What stands behind `name` in the first line of a node.
+pub(super) fn word<'a>(line: &'a str, name: &str) -> Result<&'a str> {
+    let mut words = line.split_whitespace();
+    words.find_map(|word| word.strip_prefix(name)).with_context(|| format!("no {name} in {line:?}"))
 }
 
 /// The number in a line of a process's status.

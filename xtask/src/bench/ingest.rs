@@ -1,0 +1,112 @@
+//! Ingest over the network: the same lines as JSON lines over HTTP and by the forward protocol (packed, acknowledged) into
+//! a node, and as JSON lines over HTTP into VictoriaLogs ([`super::victoria`]). What counts is the processor time of the
+//! whole server until everything is in files and can be found, and what it keeps on disk after compaction.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::process::{Process, Used, word};
+use super::{Bench, Cost, cost, events, messages, size};
+
+/// What one way cost.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Measured {
+    /// Until all was flushed.
+    pub(super) flushed: Used,
+    pub(super) compact: Cost,
+    /// Bytes of the directory after compaction.
+    pub(super) bytes: u64,
+}
+
+/// Brings all files of a folder over HTTP, a megabyte a request, each acknowledged before the next.
+pub(super) fn http(bench: &Bench, logs: &Path) -> Result<Measured> {
+    let node = Node::start(bench, "http")?;
+    let mut connection = Http::open(&node.http)?;
+    events::each_body(logs, |_, body| connection.post("/api/v1/ingest", "application/x-ndjson", body))?;
+    node.finish(bench)
+}
+
+/// Brings them by the forward protocol, a megabyte a message, each acknowledged before the next.
+pub(super) fn forward(bench: &Bench, logs: &Path) -> Result<Measured> {
+    let node = Node::start(bench, "forward")?;
+    let mut connection = BufReader::new(TcpStream::connect(&node.forward)?);
+    let mut packer = messages::Packer::default();
+    events::each_body(logs, |_, body| {
+        let (message, ack) = packer.pack(body)?;
+        connection.get_mut().write_all(&message)?;
+        let mut answer = vec![0; ack.len()];
+        connection.read_exact(&mut answer)?;
+        ensure!(answer == ack, "no acknowledgement but {answer:?}");
+        Ok(())
+    })?;
+    node.finish(bench)
+}
+
+/// A node that stores.
+struct Node {
+    process: Process,
+    data: std::path::PathBuf,
+    http: String,
+    forward: String,
+}
+
+impl Node {
+    fn start(bench: &Bench, way: &str) -> Result<Node> {
+        let scratch = bench.scratch.join("ingest").join(way);
+        if scratch.is_dir() {
+            std::fs::remove_dir_all(&scratch)?;
+        }
+        std::fs::create_dir_all(&scratch)?;
+        let data = scratch.join("data");
+        let mut command = Command::new(&bench.sawlog);
+        command.args(["run", "--http", "127.0.0.1:0", "--forward", "127.0.0.1:0", "--data"]).arg(&data);
+        let mut process = Process::start(&mut command, &scratch, "node")?;
+        let line = process.first_line()?;
+        let http = word(&line, "http=")?.trim_start_matches("http://").to_owned();
+        Ok(Node { process, data, http, forward: word(&line, "forward=")?.to_owned() })
+    }
+
+    /// Flushes it, ends it and compacts what it has.
+    fn finish(self, bench: &Bench) -> Result<Measured> {
+        Http::open(&self.http)?.post("/api/v1/flush", "application/json", b"")?;
+        let flushed = self.process.used()?;
+        self.process.end()?;
+        let (sawlog, data) = (bench.sawlog.to_string_lossy(), self.data.to_string_lossy());
+        let compact = cost(&[&sawlog, "store", "compact", "--data", &data])?;
+        Ok(Measured { flushed, compact, bytes: size(&self.data)? })
+    }
+}
+
+/// A connection that is kept.
+struct Http(BufReader<TcpStream>);
+
+impl Http {
+    fn open(address: &str) -> Result<Http> {
+        Ok(Http(BufReader::new(TcpStream::connect(address)?)))
+    }
+
+    fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<()> {
+        let stream = self.0.get_mut();
+        write!(stream, "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n")?;
+        write!(stream, "Content-Length: {}\r\n\r\n", body.len())?;
+        stream.write_all(body)?;
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            ensure!(self.0.read_line(&mut head)? > 0, "the node ended a connection after {head:?}");
+            if let Some((name, value)) = head[start..].split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().context("a length")?;
+            }
+        }
+        let mut answer = vec![0; length];
+        self.0.read_exact(&mut answer)?;
+        ensure!(head.starts_with("HTTP/1.1 200"), "{head}{}", String::from_utf8_lossy(&answer));
+        Ok(())
+    }
+}
