@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded};
 use sawlog_pipeline::{Protocol, wiring};
 use sawlog_sys::Sys;
+use sawlog_wire::format::lognorm::{self, Which};
 use sawlog_wire::trial;
 
 use crate::background::Goes;
@@ -58,6 +59,15 @@ enum Command {
     Reload(operate::DataArg),
     /// Show, replay or drop rows that outputs refused
     Dead(operate::Dead),
+    /// Read lines from standard input by a rule base of liblognorm; write what they are, one JSON object a line
+    Normalize(Normalize),
+}
+
+#[derive(Args)]
+struct Normalize {
+    /// The rule base, of version 1 or 2
+    #[arg(short, long, value_name = "FILE")]
+    rulebase: PathBuf,
 }
 
 #[derive(Args)]
@@ -124,6 +134,9 @@ pub fn main(own: &[&'static Protocol]) -> ExitCode {
         Command::Tap(tap) => tap.run(),
         Command::Reload(data) => operate::reload(&data),
         Command::Dead(dead) => dead.run(),
+        Command::Normalize(Normalize { rulebase }) => {
+            lognorm::stdin(&Sys::real(), &rulebase, Which::All).map_err(anyhow::Error::from)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

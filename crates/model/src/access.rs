@@ -58,10 +58,43 @@ pub trait Access: Send + Sync {
         if self.tenant(tenant) == Some(admitted) { Ok(admitted) } else { Err(AccessError) }
     }
 
+    /// The event producer of a tenant that a message is of; `None` where it is of none.
+    fn correlate(&self, _tenant: Tenant, _message: &Message<'_>) -> Option<Correlation> {
+        None
+    }
+
     /// Whether credentials are asked for. Where they are not, what looks like one in a message is data.
     fn asks(&self) -> bool {
         false
     }
+}
+
+/// What of a message says which producer it is of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Message<'a> {
+    /// The program that wrote it.
+    pub program: &'a str,
+    /// The host that it comes from.
+    pub host: &'a str,
+    /// Its text.
+    pub text: &'a [u8],
+}
+
+/// The event producer that a message is of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Correlation {
+    /// Its number.
+    pub number: u32,
+    /// What its messages are like; also the name of a parser, where there is one.
+    pub pattern: String,
+    /// What the parser of that name finds in the text.
+    pub fields: Vec<(String, crate::Value)>,
+}
+
+/// The tag of rows of producers with that pattern.
+pub fn correlation_tag(pattern: &str) -> String {
+    let fits = |char: char| if char.is_alphanumeric() || matches!(char, '-' | '_') { char } else { '_' };
+    format!("meniscus.{}", pattern.chars().map(fits).take(100).collect::<String>())
 }
 
 /// What an input without a credential of its own is given: its senders act for one tenant. One that shows a credential acts
@@ -105,6 +138,10 @@ impl Access for For {
     fn admit_to(&self, tenant: &str, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
         let admitted = self.inner.admit_to(tenant, credential, right)?;
         if self.only && admitted != self.tenant { Err(AccessError) } else { Ok(admitted) }
+    }
+
+    fn correlate(&self, tenant: Tenant, message: &Message<'_>) -> Option<Correlation> {
+        self.inner.correlate(tenant, message)
     }
 
     fn asks(&self) -> bool {

@@ -15,7 +15,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
-use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
+use sawlog_model::{Nanos, Normalizers, Predicate, Tenant, TimeRange};
 use sawlog_store::{CountBy, CountKey, Memory, Order, ScanRequest, Store};
 
 use crate::count;
@@ -53,6 +53,7 @@ const MAX_LEVELS: usize = 64;
 pub struct Engine {
     store: Store,
     memory: Memory,
+    normalizers: Normalizers,
     session: Arc<OnceLock<Session>>,
 }
 
@@ -60,7 +61,12 @@ impl Engine {
     /// An engine over a store, whose questions share the memory that the store has for them.
     pub fn new(store: Store) -> Self {
         let memory = store.shares().questions.clone();
-        Engine { store, memory, session: Arc::default() }
+        Engine { store, memory, normalizers: Normalizers::default(), session: Arc::default() }
+    }
+
+    /// The same engine for questions that may name these parsers: `| normalize NAME`.
+    pub fn with_normalizers(self, normalizers: Normalizers) -> Engine {
+        Engine { normalizers, ..self }
     }
 
     /// The same engine for questions that take their memory from another share, as one of [`Memory::share`] of
@@ -237,7 +243,8 @@ impl Engine {
     fn setting(&self, request: &Request, query: &Query) -> Setting {
         let stats = self.store.stats();
         let range = request.range.intersect(&query.range);
-        Setting { span: (range.start.max(stats.first_time), range.end.min(stats.last_time)) }
+        let normalizers = self.normalizers.clone();
+        Setting { normalizers, span: (range.start.max(stats.first_time), range.end.min(stats.last_time)) }
     }
 
     fn frame(

@@ -323,6 +323,7 @@ pub fn rule_bases(bytes: &[u8]) {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
         None => (bytes, &bytes[..0]),
     };
+    // Rules may descend to themselves.
     let load = |name: &str| if name == "rules" { Ok(rules.to_vec()) } else { Err("not there".to_owned()) };
     let Ok(base) = RuleBase::compile("rules", &load, LIMITS) else { return };
     let mut memory = Memory::default();
@@ -330,6 +331,10 @@ pub fn rule_bases(bytes: &[u8]) {
     let made = base.normalize(line, &mut memory);
     assert_eq!(made, base.normalize(line, &mut memory));
     assert!(found || made.get("unparsed-data").is_some());
+    let (mut written, mut rendered) = (Vec::new(), Vec::new());
+    assert_eq!(base.write_json(line, &mut memory, &mut written), found);
+    render(&made, &mut rendered);
+    assert_eq!(written, rendered);
 }
 
 /// Record accessors, texts with `${…}` and regular expressions as a configuration has them, and a record that they are used

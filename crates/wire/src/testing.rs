@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use sawlog_journal::Journal;
-use sawlog_model::{Access, AccessError, Batch, Context, Limits, Marks, Right, Row, Tenant, value};
+use sawlog_model::{
+    Access, AccessError, Batch, Context, Correlation, Limits, Marks, Message, Right, Row, Tenant, Value,
+    value,
+};
 use sawlog_pipeline::config::{self, Element, ElementReader, Pair, Role};
 use sawlog_pipeline::testing::{Collect, copy_dir};
 use sawlog_pipeline::{Env, Filter, Options, Output, Pipeline, PipelineOptions, Protocol};
@@ -36,6 +39,20 @@ impl Access for Two {
             .iter()
             .find(|(have, _)| *have == name)
             .map(|(_, tenant)| *tenant)
+    }
+
+    /// Of the first, what `web` says is of a producer.
+    fn correlate(&self, tenant: Tenant, message: &Message<'_>) -> Option<Correlation> {
+        let is_one = tenant == Tenant(1) && message.program == "web" && message.host == "vm";
+        let text = String::from_utf8_lossy(message.text);
+        let fields = match text.strip_prefix("GET ") {
+            Some(path) => {
+                let size = Value::Map(vec![(Value::Str("bytes".to_owned()), Value::Int(7))]);
+                vec![("path".to_owned(), Value::Str(path.trim_end().to_owned())), ("size".to_owned(), size)]
+            }
+            None => Vec::new(),
+        };
+        is_one.then(|| Correlation { number: 3, pattern: "apache/x".to_owned(), fields })
     }
 
     fn asks(&self) -> bool {

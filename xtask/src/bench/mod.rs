@@ -7,6 +7,7 @@ mod forward;
 mod import;
 mod ingest;
 mod messages;
+mod normalize;
 mod process;
 mod queries;
 mod victoria;
@@ -46,7 +47,7 @@ struct Bench {
 }
 
 /// What can be measured by itself.
-const PARTS: [&str; 5] = ["store", "queries", "weight", "forward", "amqp"];
+const PARTS: [&str; 6] = ["store", "queries", "weight", "forward", "normalize", "amqp"];
 
 /// Builds for release (or takes what lies in the folder `SAWLOG_BINARIES`) and measures: of the named sets (all without names
 /// of sets) the named parts (all without).
@@ -98,6 +99,9 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     if wanted("weight") {
         weight::run(&bench)?;
     }
+    if wanted("normalize") {
+        normalize::run(&bench)?;
+    }
     Ok(true)
 }
 
@@ -105,7 +109,7 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
 fn build(root: &Path, parts: &[&str]) -> Result<()> {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--release", "--locked"]).current_dir(root);
-    if parts == ["forward"] {
+    if parts == ["forward"] || parts == ["normalize"] {
         build.args(["-p", "sawlog-agent"]);
     }
     if parts == ["amqp"] {

@@ -76,7 +76,7 @@ fn add(
                 have.join(", ")
             ));
         }
-    } else if let Some(more) = step.filter() {
+    } else if let Some(more) = step.filter().filter(|_| !query.pipes.iter().any(|pipe| pipe.adds_fields())) {
         if !query.pipes.iter().all(|pipe| pipe.commutes()) {
             return Err("a filter of whole rows stands before `limit`".into());
         }

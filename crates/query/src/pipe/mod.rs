@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::common::{Column, DataFusionError};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::Expr;
-use sawlog_model::{Nanos, Predicate};
+use sawlog_model::{Nanos, Normalizers, Predicate};
 use sawlog_store::CountBy;
 
 use crate::QueryError;
@@ -18,6 +18,7 @@ mod aggregate;
 mod fields;
 mod filter;
 mod limit;
+mod normalize;
 mod rename;
 mod sort;
 mod stats;
@@ -32,6 +33,7 @@ pub(crate) const PIPES: &[Pipe] = &[
     fields::PIPE,
     filter::PIPE,
     limit::PIPE,
+    normalize::PIPE,
     rename::PIPE,
     sort::PIPE,
     stats::PIPE,
@@ -74,6 +76,11 @@ pub(crate) trait Step: Debug + Send + Sync {
 
     /// Whether a filter behind it can as well stand before it.
     fn commutes(&self) -> bool {
+        false
+    }
+
+    /// Whether it adds fields to whole records, which filters behind it may test.
+    fn adds_fields(&self) -> bool {
         false
     }
 
@@ -134,6 +141,8 @@ pub(crate) enum Order {
 pub(crate) struct Setting {
     /// First and last time that rows can have.
     pub(crate) span: (Nanos, Nanos),
+    /// Parsers that pipes may name.
+    pub(crate) normalizers: Normalizers,
 }
 
 /// Reads one pipe.

@@ -11,6 +11,7 @@ mod differential;
 mod documentation;
 mod limits;
 mod memory;
+mod normalize;
 mod pipes;
 mod rows;
 mod sql;

@@ -15,6 +15,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod logger;
 pub(crate) mod man;
+pub(crate) mod normalize;
 pub(crate) mod ox;
 pub(crate) mod reload;
 pub(crate) mod run;

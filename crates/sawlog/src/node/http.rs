@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
-use sawlog_model::{Accepted, Delivery, IngestError};
+use sawlog_model::{Accepted, Delivery, IngestError, Normalizers};
 use sawlog_pipeline::{Env, Pipeline, TagPattern, Tapped, Which};
 use sawlog_query::Engine;
 use sawlog_server::{
@@ -27,6 +27,7 @@ pub(crate) struct Side<'a> {
     pub(crate) loggers: Loggers,
     pub(crate) tenancy: Tenancy,
     pub(crate) reload: &'a Arc<super::Reload>,
+    pub(crate) normalizers: Normalizers,
 }
 
 impl Side<'_> {
@@ -38,7 +39,7 @@ impl Side<'_> {
         shutdown: Arc<Notify>,
     ) -> sawlog_server::Node {
         sawlog_server::Node {
-            engine: Engine::new(self.store.clone()),
+            engine: Engine::new(self.store.clone()).with_normalizers(self.normalizers.clone()),
             store: self.store.clone(),
             access: Arc::new(self.tenancy.clone()),
             tenancy: self.tenancy.clone(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Error, Result, bail};
 use futures::StreamExt;
 use sawlog_journal::Journal;
-use sawlog_model::{Access, Nanos, Tenant, TimeRange};
+use sawlog_model::{Access, Nanos, Normalizers, Tenant, TimeRange};
 use sawlog_query::{Answer, Engine, Request};
 use sawlog_server::Tenancy;
 use sawlog_server::events::{self, Ask};
@@ -30,6 +30,8 @@ pub(crate) enum Question {
         until: Option<String>,
         /// At most so many rows.
         limit: Option<usize>,
+        /// Parsers that the query may name.
+        normalizers: Normalizers,
     },
     /// An SQL statement.
     Sql(String),
@@ -107,8 +109,9 @@ async fn start(store: Store, tenant: Tenant, question: Question, now: Nanos) -> 
     let engine = Engine::new(store);
     Ok(match question {
         Question::Sql(statement) => engine.sql(tenant, &statement, now).await?,
-        Question::Search { query, since, until, limit } => {
+        Question::Search { query, since, until, limit, normalizers } => {
             let range = range(since, until, now)?;
+            let engine = engine.with_normalizers(normalizers);
             engine.search(Request { tenant, query, range, limit, now }).await?
         }
     })

@@ -113,6 +113,8 @@ impl Node {
         let limits = wiring::limits(&config);
         let rules = retention::rules(&config)?;
         let tenancy = tenancy(&sys, &data, &config)?;
+        let normalizers = settings::rule_bases(&sys, &config)?;
+        tenancy.read_with(normalizers.clone());
         let env = Env {
             name: "".into(),
             sys: sys.clone(),
@@ -151,6 +153,7 @@ impl Node {
             loggers,
             tenancy,
             reload,
+            normalizers,
         };
         let (router, meniscus) = sawlog_server::routers(side.node(
             address,

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::{Error, Result};
+use sawlog_model::Normalizers;
 use sawlog_pipeline::config::{self, Compat, Config, Known, Loaded, Setting};
 use sawlog_pipeline::{OptKind, Protocol, wiring};
 use sawlog_server::{Hosts, MeniscusListener};
 use sawlog_store::Options;
 use sawlog_sys::Sys;
+use sawlog_wire::format::lognorm;
 use sawlog_wire::shared::tls;
 
 /// Node-wide settings of this binary, beside those that every one has.
@@ -24,6 +26,11 @@ const OWN_SETTINGS: &[Setting] = &[
         "tenants",
         OptKind::Text,
         "names of tenants, with commas between; those that are not there yet are made",
+    ),
+    (
+        "rulebases",
+        OptKind::Text,
+        "folder of rule bases of liblognorm, NAME.rulebase, .rb or .db: for `| normalize NAME`, and for producers with such a pattern",
     ),
     (
         "meniscus.listen",
@@ -93,6 +100,16 @@ pub(crate) fn meniscus(config: &Config) -> Option<(SocketAddr, MeniscusListener)
     let at: SocketAddr = config.settings.get("meniscus.listen")?.parse().ok()?;
     let open = config.settings.get("meniscus.open").map_or(at.ip().is_loopback(), |flag| flag == "true");
     Some((at, MeniscusListener { hosts: Hosts::of(at), open }))
+}
+
+/// The rule bases that are configured, by name.
+pub(crate) fn rule_bases(sys: &Sys, config: &Config) -> Result<Normalizers> {
+    match config.settings.get("rulebases") {
+        Some(folder) => {
+            lognorm::folder(sys, Path::new(folder)).map_err(|words| Error::msg(format!("rulebases: {words}")))
+        }
+        None => Ok(Normalizers::default()),
+    }
 }
 
 /// The store's sizes, as configured.

@@ -33,6 +33,7 @@ mod live;
 mod loggers;
 mod maps;
 mod node;
+mod normalize;
 mod operate;
 mod reload;
 mod secure;

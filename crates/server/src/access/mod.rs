@@ -1,6 +1,7 @@
 //! Who may do what: tenants and tokens, in one file of the data directory. In reading order: this file (asking and changing),
 //! `table` (what is kept), `token` (what is given out). Knows nothing of HTTP.
 
+mod correlate;
 mod meter;
 mod table;
 #[cfg(test)]
@@ -10,7 +11,9 @@ mod token;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use sawlog_model::{Access, AccessError, Meter, Nanos, Over, Right, Tenant};
+use sawlog_model::{
+    Access, AccessError, Correlation, Message, Meter, Nanos, Normalizers, Over, Right, Tenant,
+};
 use sawlog_sys::{Open, Sys};
 
 use self::meter::Meters;
@@ -35,6 +38,8 @@ struct Inner {
     file: Kept,
     table: RwLock<Table>,
     meters: Meters,
+    /// Parsers that producers' patterns may name.
+    normalizers: OnceLock<Normalizers>,
     /// What the commands of who owns the data directory show.
     owner: OnceLock<Digested>,
 }
@@ -63,10 +68,16 @@ impl Tenancy {
             file,
             table,
             meters,
+            normalizers: OnceLock::new(),
             owner: OnceLock::new(),
         }));
         tenancy.limit();
         Ok(tenancy)
+    }
+
+    /// Messages are read by these where a producer's pattern is the name of one. The first that are given count.
+    pub fn read_with(&self, normalizers: Normalizers) {
+        let _ = self.0.normalizers.set(normalizers);
     }
 
     /// All there is now.
@@ -349,6 +360,12 @@ impl Access for Tenancy {
         }
         drop(table);
         if self.admit(credential, right)? == tenant { Ok(tenant) } else { Err(AccessError) }
+    }
+
+    fn correlate(&self, tenant: Tenant, message: &Message<'_>) -> Option<Correlation> {
+        let table = self.read();
+        let kept = table.tenants.get(&tenant.0)?.meniscus.as_ref()?;
+        correlate::find(kept, self.0.normalizers.get(), message)
     }
 
     fn asks(&self) -> bool {

@@ -99,6 +99,11 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             "version=2\nrule=:%{\"name\":\"l\",\"type\":\"repeat\",\"parser\":{\"name\":\".\",\"type\":\"number\"},\"while\":{\"type\":\"literal\",\
              \"text\":\",\"}}%%{\"type\":\"alternative\",\"parser\":[{\"type\":\"json\",\"name\":\"j\"},{\"type\":\"rest\",\"name\":\"r\"}]}%\n\0\
              1,2,3{\"a\":[1]}",
+            "rule=a:%a:word% %b:recursive%\nrule=b:%a:char-sep: % %b:recursive:left%\nrule=:%a:word%%left:rest%\nannotate=a:+x=\"y\"\n\0a b c d e f",
+            "rule=:%t:tokenized:, :tokenized:\\x3a:number% %r:rest%\nrule=:%t:tokenized:;:descent:rules:r%!\n\01:2, 3:4 x",
+            "rule=:%a:interpret:base16int:char-to:;%;%b:named_suffixed:v:u:,:kb,mb:interpret:float:float%\nrule=:%c:suffixed:;:b;kb:number%%r:rest%\n\0ff;1.5mb",
+            "rule=:%a:regex:(a+)+(b):1:2%%r:rest%\nrule=:%t:tokenized:,:regex:[^, ]+%\n\0aaaaaaaab,c",
+            "version=2\nrule=:%{\"type\":\"string\",\"name\":\"a\",\"matching.mode\":\"lazy\",\"matching.permitted\":[{\"class\":\"alnum\"}]}%%b:string-to:--%\nrule=:a\nrule=:b\nrule=:%c:rest%\n\0ab--",
             "rule=t: %a:ipv6% [%b:char-to:\\x5d%] %c:iptables%\nrule=: %d:string-to:xy%xy%e:rest%\n\0 ::1 [x] IN=eth0 DF",
             "version=2\nrule=:%c:cef%\nrule=:%c:checkpoint-lea%\nrule=:%c:cisco-interface-spec% %m:mac48%\n\0CEF:0|a|b|c|d|e|f| x=y z=\\=",
         ]

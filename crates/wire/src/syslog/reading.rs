@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sawlog_model::{Access, Context, Limits, NameId, Names, Nanos, Right, Tenant, strip_terminator};
+use sawlog_model::correlation_tag;
+use sawlog_model::normalize::{leaves, text_of};
+use sawlog_model::{
+    Access, Context, Correlation, Limits, Message, NameId, Names, Nanos, Right, Tenant, strip_terminator,
+};
 use sawlog_pipeline::{DecodeError, Intake};
 use sawlog_sys::Sys;
 
@@ -19,6 +23,8 @@ use crate::shared::sources::Sources;
 
 /// Places that are remembered: senders times priorities.
 const PLACES: usize = 10_000;
+/// Names of normalized fields that are kept.
+const NORMALIZED: usize = 2_000;
 
 /// A byte order mark; some senders put one before everything.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -47,6 +53,8 @@ impl Reader {
     }
 }
 
+type PlaceKey = (String, Option<Priority>, Option<Tenant>, Option<(u32, String)>);
+
 /// Reads messages.
 pub(super) struct SyslogReading {
     reader: Reader,
@@ -58,8 +66,10 @@ pub(super) struct SyslogReading {
     severity: Option<NameId>,
     /// Who is asked for the tenant of a message's credentials; nobody for the conformance suite.
     access: Option<Arc<dyn Access>>,
-    /// By sender, priority (none for what is not syslog) and tenant.
-    places: HashMap<(String, Option<Priority>, Option<Tenant>), Place>,
+    /// By sender, priority (none for what is not syslog), tenant, and number and pattern of the producer.
+    places: HashMap<PlaceKey, Place>,
+    /// Names of fields that producers' parsers found.
+    normalized: HashMap<String, NameId>,
     /// Where the message stands that goes on, and whose it is; `None` where it was dropped.
     last: Option<(Place, Option<Tenant>)>,
 }
@@ -97,6 +107,7 @@ impl SyslogReading {
             severity,
             access,
             places: HashMap::new(),
+            normalized: HashMap::new(),
             last: None,
         }
     }
@@ -169,8 +180,59 @@ impl SyslogReading {
         }
     }
 
-    fn place(&mut self, peer: &Peer, priority: Option<Priority>, tenant: Option<Tenant>) -> Place {
-        let key = (peer.host.clone(), priority, tenant);
+    /// The event producer that a message is of.
+    fn correlated(&self, read: &Read, piece: &Piece, tenant: Option<Tenant>) -> Option<Correlation> {
+        let access = self.access.as_ref().filter(|access| access.asks())?;
+        let tenant = tenant.or_else(|| access.admit(b"", Right::Ingest).ok())?;
+        let names = self.reader.names();
+        let text = |wanted: &[&str]| {
+            let slot = read.slots.iter().find(|slot| wanted.contains(&&**names.name(slot.name)))?;
+            let (start, len) = (slot.start as usize, piece.bytes.len());
+            let bytes = if start < len { &piece.bytes[..] } else { &read.made[..] };
+            let start = if start < len { start } else { start - len };
+            bytes.get(start..start + slot.len as usize)
+        };
+        let word = |wanted| text(wanted).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        let whole = strip_terminator(&piece.bytes);
+        let message = Message {
+            program: word(&["app", "ident"]),
+            host: word(&["host"]),
+            text: text(&["message"]).unwrap_or(whole),
+        };
+        access.correlate(tenant, &message)
+    }
+
+    /// What a producer's parser found, as fields.
+    fn normalized(&mut self, found: &Correlation) -> Vec<(NameId, String)> {
+        let mut all = Vec::new();
+        for (name, value) in &found.fields {
+            leaves(&format!("normalized.{}.{name}", found.pattern), value, &mut all);
+        }
+        let mut fields = Vec::new();
+        for (name, value) in all {
+            let id = match self.normalized.get(&name) {
+                Some(id) => *id,
+                None if self.normalized.len() < NORMALIZED => {
+                    let id = self.reader.name(&name);
+                    self.normalized.insert(name, id);
+                    id
+                }
+                None => continue,
+            };
+            fields.extend(text_of(&value).map(|text| (id, text)));
+        }
+        fields
+    }
+
+    fn place(
+        &mut self,
+        peer: &Peer,
+        priority: Option<Priority>,
+        tenant: Option<Tenant>,
+        producer: Option<&Correlation>,
+    ) -> Place {
+        let producer = producer.map(|producer| (producer.number, producer.pattern.clone()));
+        let key = (peer.host.clone(), priority, tenant, producer.clone());
         if let Some(place) = self.places.get(&key) {
             return place.clone();
         }
@@ -178,7 +240,7 @@ impl SyslogReading {
             self.places.clear();
         }
         let (tag, host) = (&self.settings.tag, &peer.host);
-        let context = match priority {
+        let mut context = match priority {
             Some(priority) => {
                 let (facility, severity) = (priority.facility(), priority.severity());
                 let tag = format!("{tag}.{facility}.{severity}");
@@ -188,6 +250,11 @@ impl SyslogReading {
             }
             None => Context::new([("_tag", format!("{tag}.unmatched").as_str()), ("_host", host)]),
         };
+        if let Some((number, pattern)) = producer {
+            context.set("_tag", correlation_tag(&pattern));
+            context.set("meniscus.correlation.ep_id", number.to_string());
+            context.set("meniscus.correlation.pattern", pattern);
+        }
         let name = format!("syslog:{host}");
         let source = match tenant {
             Some(tenant) => self.sources.of(tenant).get(&name),
@@ -224,12 +291,15 @@ impl Reading for SyslogReading {
         let piece = without.as_ref().unwrap_or(piece);
         let (read, priority) = self.text(piece, received);
         let mut added: Vec<(NameId, &str)> = Vec::new();
+        let mut found = Vec::new();
         if !piece.inside {
             if priority.is_none() && !self.settings.unmatched {
                 self.count("unmatched", peer, &piece.bytes.escape_ascii());
                 return Ok(());
             }
-            self.last = Some((self.place(peer, priority, tenant), tenant));
+            let producer = self.correlated(&read, piece, tenant);
+            found = producer.as_ref().map(|producer| self.normalized(producer)).unwrap_or_default();
+            self.last = Some((self.place(peer, priority, tenant, producer.as_ref()), tenant));
             if let Some(priority) = priority {
                 added.extend(self.facility.map(|name| (name, priority.facility())));
                 added.extend(self.severity.map(|name| (name, priority.severity())));
@@ -239,6 +309,7 @@ impl Reading for SyslogReading {
         for (name, value) in &peer.fields {
             added.push((self.reader.name(name), value));
         }
+        added.extend(found.iter().map(|(name, text)| (*name, &**text)));
         let row = NewRow {
             raw: &piece.bytes,
             made: &read.made,

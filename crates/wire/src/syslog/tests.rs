@@ -1,6 +1,6 @@
 //! Messages over real sockets, with a real journal behind.
 
-use sawlog_model::{Fields, Marks};
+use sawlog_model::{FieldValue, Fields, Marks};
 
 use super::PROTOCOL;
 use super::samples::SAMPLES;
@@ -333,4 +333,47 @@ fn credentials_can_be_required_or_left_alone() {
     node.each_row(1, |row| {
         assert_eq!(row.raw(), shown.as_bytes(), "a node without tenants asks for nothing")
     });
+}
+
+#[test]
+fn messages_are_of_the_producer_that_their_program_and_text_say() {
+    let node = Listening::with_tenants(&PROTOCOL, &[]);
+    let message = |program: &str, token: &str, text: &str| {
+        format!("<13>1 2026-11-20T23:51:34Z vm {program} - - [meniscus {token}] {text}\n")
+    };
+    let first = "tenant=\"1022\" token=\"tok\"";
+    let sent = [
+        message("web", first, "GET /a"),
+        message("web", first, "no request"),
+        message("app", first, "GET /a"),
+        message("web", "tenant=\"7\" token=\"key\"", "GET /a"),
+        "<13>Nov 20 23:51:34 vm web[7]: GET /b\n".to_owned(),
+    ];
+    node.send(sent.concat().as_bytes());
+    let mut seen = Vec::new();
+    node.each_row(5, |row| {
+        let field = |name: &str| match row.field(name)? {
+            FieldValue::Text(text) | FieldValue::Number(text) => {
+                Some(String::from_utf8_lossy(&text).into_owned())
+            }
+            other => panic!("{other:?}"),
+        };
+        let tag = field("_tag").unwrap_or_default();
+        let correlation = field("meniscus.correlation.ep_id").zip(field("meniscus.correlation.pattern"));
+        let path = field("normalized.apache/x.path").zip(field("normalized.apache/x.size.bytes"));
+        seen.push((row.batch.tenant.0, tag, correlation, path));
+    });
+    seen.sort();
+    let pair = |one: &str, other: &str| Some((one.to_owned(), other.to_owned()));
+    let own = ("meniscus.apache_x".to_owned(), pair("3", "apache/x"));
+    assert_eq!(
+        seen,
+        [
+            (0, "syslog.user.notice".to_owned(), None, None),
+            (1, own.0.clone(), own.1.clone(), None),
+            (1, own.0, own.1, pair("/a", "7")),
+            (1, "syslog.user.notice".to_owned(), None, None),
+            (2, "syslog.user.notice".to_owned(), None, None),
+        ]
+    );
 }

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::rfc3339;
-use sawlog_model::{Access, Delivery, IngestError, Right, Tenant};
+use sawlog_model::{Access, Delivery, IngestError, Message, Right, Tenant, correlation_tag};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -70,13 +70,25 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
     let (message, program) = message(object(&call.body)?)?;
     let table = shared.node.tenancy.table();
     let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
-    let (number, producer) = producer(kept.and_then(|kept| kept.producer(&program)));
+    let found = shared.node.tenancy.correlate(
+        tenant,
+        &Message {
+            program: &program,
+            host: message.get("host").and_then(Value::as_str).unwrap_or_default(),
+            text: text_to_read(&message).as_bytes(),
+        },
+    );
+    let known = found.as_ref().and_then(|found| Some((found.number, kept?.producers.get(&found.number)?)));
+    let (number, producer) = producer(known);
     if producer.encrypted && !call.over_tls {
         let words = format!("Event producer {} takes messages over TLS only.", producer.name);
         return Err(Refused(StatusCode::FORBIDDEN, words));
     }
     let host = message.get("host").and_then(Value::as_str).map(str::to_owned);
     let mut line = message;
+    if let Some(found) = found.filter(|found| !found.fields.is_empty()) {
+        line.insert("normalized".to_owned(), json!({ found.pattern: fields(found.fields) }));
+    }
     line.insert(
         "meniscus".to_owned(),
         json!({
@@ -95,7 +107,7 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
         tenant,
         body: Value::Object(line).to_string().into(),
         content_type: "application/json".to_owned(),
-        tag: Some(format!("meniscus.{}", tag(&producer.pattern))),
+        tag: Some(correlation_tag(&producer.pattern)),
         host,
         encrypted: producer.encrypted,
         ..Delivery::default()
@@ -168,10 +180,20 @@ fn producer(found: Option<(u32, &Producer)>) -> (Option<u32>, Producer) {
     }
 }
 
-/// A pattern as the part of a tag.
-fn tag(pattern: &str) -> String {
-    let fits = |char: char| if char.is_alphanumeric() || matches!(char, '-' | '_') { char } else { '_' };
-    pattern.chars().map(fits).take(100).collect()
+/// The text of a message that a parser reads.
+fn text_to_read(message: &Map<String, Value>) -> &str {
+    ["msg", "short_message", "message"]
+        .iter()
+        .find_map(|name| message.get(*name)?.as_str())
+        .unwrap_or_default()
+}
+
+/// What a parser found, as an object.
+fn fields(found: Vec<(String, sawlog_model::Value)>) -> Value {
+    let entries = found.into_iter().map(|(name, value)| (sawlog_model::Value::Str(name), value)).collect();
+    let mut text = Vec::new();
+    sawlog_model::value::render(&sawlog_model::Value::Map(entries), &mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// What jobs are sealed with; made at the first of them.

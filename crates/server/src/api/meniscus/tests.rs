@@ -338,3 +338,52 @@ async fn by_the_nodes_own_listener_it_takes_an_administrator() {
     house.tenancy.add_tenant("t", "").expect("made");
     assert_eq!(house.see("/v1/t/token").await.status, 401, "a listener that is not open");
 }
+
+/// Reads `GET /path`, and with a blank before it `PUT /path`.
+struct Requests;
+
+impl sawlog_model::Normalize for Requests {
+    fn normalize(&self, line: &[u8], give: &mut dyn FnMut(&str, &sawlog_model::Value)) -> bool {
+        let text = std::str::from_utf8(line).unwrap_or_default();
+        let Some(path) = text.strip_prefix("GET ").or(text.strip_prefix(" PUT ")) else { return false };
+        let inside = vec![(sawlog_model::Value::Str("n".to_owned()), sawlog_model::Value::Int(1))];
+        give("path", &sawlog_model::Value::Str(path.to_owned()));
+        give("of", &sawlog_model::Value::Map(inside));
+        true
+    }
+}
+
+#[tokio::test]
+async fn messages_are_of_the_producer_that_their_name_or_their_text_says() {
+    let house = house();
+    let parsers: std::collections::BTreeMap<String, std::sync::Arc<dyn sawlog_model::Normalize>> =
+        [("requests".to_owned(), std::sync::Arc::new(Requests) as _)].into();
+    house.tenancy.read_with(sawlog_model::Normalizers::new(parsers));
+    assert_eq!(house.tell("POST", "/v1/tenant", json!({"tenant": {"tenant_id": "5"}})).await.status, 201);
+    for (name, pattern) in [("cron", "requests"), ("cron@db", "db"), ("@web", "web"), ("any", "requests")] {
+        let producer = json!({"event_producer": {"name": name, "pattern": pattern}});
+        assert_eq!(house.tell("POST", "/v1/tenant/5/producers", producer).await.status, 201);
+    }
+    let token = house.token("5").await;
+    for (host, program, text, wanted, normalized) in [
+        ("a", "cron", "GET /x", (json!(1), "requests"), json!({"requests": {"path": "/x", "of": {"n": 1}}})),
+        ("a", "cron", "none", (json!(1), "requests"), Value::Null),
+        ("db", "cron", "GET /x", (json!(2), "db"), Value::Null),
+        ("web", "other", "GET /x", (json!(3), "web"), Value::Null),
+        ("a", "other", "GET /x", (json!(1), "requests"), json!({"requests": {"path": "/x", "of": {"n": 1}}})),
+        ("a", "other", "PUT /y", (json!(1), "requests"), json!({"requests": {"path": "/y", "of": {"n": 1}}})),
+        ("a", "other", "none", (Value::Null, "default"), Value::Null),
+    ] {
+        let sent = json!({"log_message": {"host": host, "pname": program, "time": "2013-04-02T14:12:04Z", "msg": text}});
+        assert_eq!(house.publish("/v1/tenant/5/publish", &token, sent).await.status, 204);
+        let last = house.deliveries.lock().expect("no panic").pop().expect("one");
+        let stored: Value = serde_json::from_slice(&last.body).expect("JSON");
+        let correlation = &stored["meniscus"]["correlation"];
+        assert_eq!(
+            (&correlation["ep_id"], &correlation["pattern"]),
+            (&wanted.0, &wanted.1.into()),
+            "{stored}"
+        );
+        assert_eq!(stored.get("normalized").unwrap_or(&Value::Null), &normalized, "{stored}");
+    }
+}

@@ -379,18 +379,31 @@ impl<'a> Reader<'a> {
         Value::Map(entries)
     }
 
+    /// The first field of a name, as it was noted.
+    fn first<'c>(self, captures: &'c [Capture], name: u32) -> Option<(&'a Edge, &'c Capture, &'c [Capture])> {
+        self.captures(captures).find(|(edge, ..)| edge.name == Name::Is(name))
+    }
+
     /// The first field of a name.
     fn named(self, captures: &[Capture], name: u32) -> Option<Found<'a>> {
-        let (edge, capture, inside) =
-            self.captures(captures).find(|(edge, ..)| edge.name == Name::Is(name))?;
+        let (edge, capture, inside) = self.first(captures, name)?;
         Some(self.found(edge, capture, inside))
     }
 
     /// How long the text of a field is; none where there is no such field.
     pub(super) fn text_len(self, captures: &[Capture], name: u32) -> Option<usize> {
-        match self.named(captures, name)? {
-            Found::Part(range) => Some(range.len()),
-            Found::Made(value) => Some(value.as_str().map_or(0, str::len)),
+        let (edge, capture, inside) = self.first(captures, name)?;
+        match &edge.motif {
+            // Objects and lists are no text; they need not be made to know that.
+            Motif::Nested(nested)
+                if capture.rule != NO_RULE && !matches!(**nested, Nested::Interpret { .. }) =>
+            {
+                Some(0)
+            }
+            _ => match self.found(edge, capture, inside) {
+                Found::Part(range) => Some(range.len()),
+                Found::Made(value) => Some(value.as_str().map_or(0, str::len)),
+            },
         }
     }
 }

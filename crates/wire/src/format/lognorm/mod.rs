@@ -9,6 +9,7 @@ mod choices;
 mod found;
 mod graph;
 mod motif;
+mod named;
 mod rule;
 mod source;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use sawlog_sys::Sys;
 use choices::{Choices, Tables};
 pub use found::{Found, Match};
 use graph::{Edge, Names, Node};
+pub use named::{Named, Which, files, folder, normalize, stdin};
 pub use walk::Memory;
 
 /// Most bytes of a file of rules.

@@ -1,6 +1,7 @@
 //! What liblognorm's own program says of the same lines, what it said once, and what is wrong in rule bases.
 
 mod documented;
+mod named;
 mod nested;
 mod oracle;
 mod rules;
