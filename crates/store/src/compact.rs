@@ -265,7 +265,7 @@ impl Engine {
 }
 
 /// Whether a segment has rows that the predicate keeps and whose time is in the range.
-fn holds_any(handle: &Handle, range: TimeRange, predicate: &Predicate) -> Result<bool, StoreError> {
+fn holds_any(handle: &Arc<Handle>, range: TimeRange, predicate: &Predicate) -> Result<bool, StoreError> {
     if !range.overlaps(handle.entry.first_time, handle.entry.last_time) {
         return Ok(false);
     }

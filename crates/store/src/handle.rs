@@ -1,8 +1,10 @@
 //! A segment that counts: its entry in the catalogue, and the open file once somebody needed it. Also keeps the list of
 //! what was found damaged. Knows nothing of what is in a segment.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sawlog_model::Tenant;
 use sawlog_sys::{Open, Sys};
@@ -17,6 +19,9 @@ pub(crate) struct Shelf {
     pub dir: PathBuf,
     pub cache: Arc<Cache>,
     damage: Mutex<Vec<StoreError>>,
+    /// Segments that are open, those opened first in front.
+    open: Mutex<VecDeque<Weak<Handle>>>,
+    most_open: usize,
 }
 
 /// Most damaged things that are listed; the rest is counted by nobody, the list is for people.
@@ -33,7 +38,36 @@ impl Shelf {
             dir: dir.to_owned(),
             cache: Arc::new(cache.counted(blocks)),
             damage: Mutex::new(Vec::new()),
+            open: Mutex::default(),
+            // Without the directory's lock, an open file is what keeps it from being gone.
+            most_open: if options.read_only { usize::MAX } else { options.open_segments.max(1) },
         })
+    }
+
+    /// Segments that are open.
+    pub fn open_segments(&self) -> usize {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().filter_map(Weak::upgrade).filter(|handle| handle.is_open()).count()
+    }
+
+    /// Counts a segment as open, and closes one that was not used for long where there are too many. Scans that read it have
+    /// it open on their own.
+    fn opened(&self, handle: &Arc<Handle>) {
+        if self.most_open == usize::MAX {
+            return;
+        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.push_back(Arc::downgrade(handle));
+        while open.len() > self.most_open {
+            let Some(oldest) = open.pop_front() else { break };
+            let Some(oldest) = oldest.upgrade() else { continue };
+            // What was used since it was looked at last may stay for one more round.
+            if oldest.used.swap(false, Ordering::Relaxed) && !Arc::ptr_eq(&oldest, handle) {
+                open.push_back(Arc::downgrade(&oldest));
+            } else {
+                oldest.close();
+            }
+        }
     }
 
     /// Notes damage.
@@ -72,17 +106,29 @@ pub(crate) struct Handle {
     pub entry: SegmentEntry,
     shelf: Arc<Shelf>,
     state: Mutex<State>,
+    used: AtomicBool,
 }
 
 impl Handle {
     /// One that is opened when it is needed.
     pub fn closed(shelf: &Arc<Shelf>, entry: SegmentEntry) -> Arc<Handle> {
-        Arc::new(Handle { entry, shelf: shelf.clone(), state: Mutex::new(State::Closed) })
+        Handle::new(shelf, entry, State::Closed)
     }
 
     /// One that is open.
     pub fn open(shelf: &Arc<Shelf>, entry: SegmentEntry, segment: Arc<Segment>) -> Arc<Handle> {
-        Arc::new(Handle { entry, shelf: shelf.clone(), state: Mutex::new(State::Open(segment)) })
+        let handle = Handle::new(shelf, entry, State::Open(segment));
+        shelf.opened(&handle);
+        handle
+    }
+
+    fn new(shelf: &Arc<Shelf>, entry: SegmentEntry, state: State) -> Arc<Handle> {
+        Arc::new(Handle {
+            entry,
+            shelf: shelf.clone(),
+            state: Mutex::new(state),
+            used: AtomicBool::new(false),
+        })
     }
 
     /// Its file.
@@ -94,16 +140,22 @@ impl Handle {
     ///
     /// # Errors
     /// [`StoreError::Io`] where the disk failed in a way that may pass.
-    pub fn segment(&self) -> Result<Option<Arc<Segment>>, StoreError> {
+    pub fn segment(self: &Arc<Self>) -> Result<Option<Arc<Segment>>, StoreError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Open(segment) => return Ok(Some(segment.clone())),
+            State::Open(segment) => {
+                self.used.store(true, Ordering::Relaxed);
+                return Ok(Some(segment.clone()));
+            }
             State::Damaged => return Ok(None),
             State::Closed => {}
         }
         match open_segment(&self.shelf, &self.path(), &self.entry) {
             Ok(segment) => {
                 *state = State::Open(segment.clone());
+                // Others are closed without a lock on this one.
+                drop(state);
+                self.shelf.opened(self);
                 Ok(Some(segment))
             }
             Err(error) if error.is_damage() => {
@@ -112,6 +164,18 @@ impl Handle {
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Open(_))
+    }
+
+    /// Gives the open file up; it is opened again when it is needed.
+    fn close(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open(_) = *state {
+            *state = State::Closed;
         }
     }
 

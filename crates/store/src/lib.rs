@@ -60,6 +60,9 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Bytes on disk for what questions cannot hold in memory; 0: they get none, and stop.
     pub spill_bytes: u64,
+    /// Segments that stay open with what their footers say, beside those that scans read; a reader without the directory's lock
+    /// keeps all of them.
+    pub open_segments: usize,
     /// Only one question will be asked: nothing is kept for a second one.
     pub one_question: bool,
 }
@@ -87,6 +90,7 @@ impl Default for Options {
             segment_bytes: 256 << 20,
             cache_bytes: (Options::MEMORY / 6) as usize,
             spill_bytes: 4 << 30,
+            open_segments: 256,
             one_question: false,
         }
     }
@@ -166,6 +170,10 @@ pub struct Stats {
     pub stored_bytes: u64,
     /// Segments.
     pub segments: u64,
+    /// Of these, the files that are open.
+    pub open_segments: u64,
+    /// What was read of segments since the store was opened.
+    pub read: Read,
     /// Bytes of memory in memtables.
     pub memtable_bytes: u64,
     /// First and last time, 0 and 0 where there is no row.
@@ -177,6 +185,21 @@ pub struct Stats {
     /// What was written anew by compaction, deletion and repair since then: this beside what was flushed is how often a
     /// byte is written.
     pub rewritten: Written,
+}
+
+/// What was read of segments, by questions and by compaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Segments that were opened, each as often as it was.
+    pub opened: u64,
+    /// Bytes of files.
+    pub bytes: u64,
+    /// The same once they were unpacked.
+    pub unpacked: u64,
+    /// Columns of row groups that were read as values, one for each row.
+    pub columns: u64,
+    /// Of these, columns of text that is in no dictionary.
+    pub texts: u64,
 }
 
 /// Bytes that went into segments.

@@ -55,6 +55,8 @@ impl Engine {
         }
         if of.is_none() {
             (stats.flushed, stats.rewritten) = *lock(&self.written);
+            stats.open_segments = self.shelf.open_segments() as u64;
+            stats.read = self.shelf.cache.read();
             stats.stored_bytes += lock(&self.catalogue).stored_bytes();
         }
         if stats.records == 0 {

@@ -5,4 +5,5 @@ mod bounds;
 mod columns;
 mod crash;
 mod model;
+mod reading;
 mod support;

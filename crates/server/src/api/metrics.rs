@@ -53,11 +53,12 @@ fn page_of(page: Metrics) -> Response {
 }
 
 fn store(page: &mut Metrics, stats: &Stats) {
-    let gauges: [(&'static str, &str, u64); 5] = [
+    let gauges: [(&'static str, &str, u64); 6] = [
         ("sawlog_store_records", "Rows in segments and memtables.", stats.records),
         ("sawlog_store_raw_bytes", "Bytes of their lines.", stats.raw_bytes),
         ("sawlog_store_disk_bytes", "Bytes on disk.", stats.stored_bytes),
         ("sawlog_store_segments", "Segments.", stats.segments),
+        ("sawlog_store_open_segments", "Segments whose files are open.", stats.open_segments),
         ("sawlog_store_memtable_bytes", "Bytes of memory in memtables.", stats.memtable_bytes),
     ];
     for (name, help, value) in gauges {
@@ -74,6 +75,20 @@ fn store(page: &mut Metrics, stats: &Stats) {
     page.family("sawlog_store_written_bytes_total", "counter", "Bytes of segments written.");
     for (by, written) in written {
         page.sample("", &[("by", by)], written.bytes);
+    }
+    let read: [(&'static str, &str, u64); 4] = [
+        ("sawlog_store_opened_segments_total", "Segments that were opened.", stats.read.opened),
+        (
+            "sawlog_store_read_bytes_total",
+            "Bytes of segments read, by questions and by compaction.",
+            stats.read.bytes,
+        ),
+        ("sawlog_store_unpacked_bytes_total", "The same once they were unpacked.", stats.read.unpacked),
+        ("sawlog_store_decoded_columns_total", "Columns of row groups decoded.", stats.read.columns),
+    ];
+    for (name, help, value) in read {
+        page.family(name, "counter", help);
+        page.sample("", &[], value);
     }
 }
 

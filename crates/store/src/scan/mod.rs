@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use sawlog_model::{SourceId, Tenant, TimeRange};
+use sawlog_model::{Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::task::Stop;
 
 use crate::engine::{Engine, lock};
@@ -90,7 +90,7 @@ impl Scan {
             return self.count_read();
         }
         let (wanted, counters) = (&self.wanted, &mut self.counters);
-        let mut rows = 0;
+        let mut rows = any.whole_segments(wanted);
         while !wanted.stop.requested() {
             let (counted, more) = any.with_next(wanted, |piece| piece.count(wanted, counters).map(Some))?;
             if !more {
@@ -278,6 +278,21 @@ impl Any {
             }
             self.open.extend(opened.map(Some));
         }
+    }
+
+    /// Takes the segments of which all rows are wanted, and gives their rows: the catalogue knows them.
+    fn whole_segments(&self, wanted: &Wanted) -> u64 {
+        let mut rows = 0;
+        if wanted.predicate == Predicate::All {
+            lock(&self.queue).retain(|piece| {
+                let Piece::Segment(handle) = piece else { return true };
+                let entry = &handle.entry;
+                let whole = !handle.is_damaged() && wanted.range.covers(entry.first_time, entry.last_time);
+                rows += if whole { entry.rows } else { 0 };
+                !whole
+            });
+        }
+        rows
     }
 
     /// The next group or batch. A segment gives way to its groups under the queue's lock: another part that finds the

@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray};
 use sawlog_model::Nanos;
 
 use super::piece::{Counters, Opened, Piece, Rows, Wanted};
+use crate::segment::Segment;
 use crate::{Column, StoreError, columns};
 
 /// What rows are counted by.
@@ -60,7 +61,7 @@ impl Keyed {
         let mut last = (Nanos::MAX, 0);
         let codes = times
             .map(|time| {
-                let start = time.saturating_sub(time.rem_euclid(step));
+                let start = rounded(time, step);
                 if values.is_empty() || start != last.0 {
                     let code = *known.entry(start).or_insert_with(|| {
                         values.push(CountKey::Time(start));
@@ -119,6 +120,91 @@ impl Keyed {
     }
 }
 
+/// So many combinations that may occur have a place each.
+const TABLE: usize = 1 << 18;
+
+/// Numbers the combinations of those so far (`combined` are their numbers, by row) and a further key; gives these.
+fn combine(combined: &mut [u32], so_far: &[Vec<u32>], key: &Keyed) -> Vec<Vec<u32>> {
+    let mut next: Vec<Vec<u32>> = Vec::new();
+    let mut give = |place: u32, code: u32| {
+        let mut combination = so_far[place as usize].clone();
+        combination.push(code);
+        next.push(combination);
+        next.len() as u32 - 1
+    };
+    if so_far.len().saturating_mul(key.values.len()) <= TABLE {
+        let mut table = vec![u32::MAX; so_far.len() * key.values.len()];
+        for (place, code) in combined.iter_mut().zip(&key.codes) {
+            let slot = &mut table[*place as usize * key.values.len() + *code as usize];
+            if *slot == u32::MAX {
+                *slot = give(*place, *code);
+            }
+            *place = *slot;
+        }
+    } else {
+        let mut known: HashMap<(u32, u32), u32> = HashMap::new();
+        for (place, code) in combined.iter_mut().zip(&key.codes) {
+            let pair = (*place, *code);
+            *place = *known.entry(pair).or_insert_with(|| give(pair.0, pair.1));
+        }
+    }
+    next
+}
+
+/// Counts the rows of a group where it says of itself what they are counted by, so that none is looked at: its times are of
+/// one step, and of the fields it has just one.
+fn told(
+    segment: &Segment,
+    group: usize,
+    by: &[CountBy],
+    wanted: &Wanted,
+) -> Result<Option<Tally>, StoreError> {
+    let (predicate, range) = (&wanted.predicate, wanted.range);
+    let meta = &segment.meta().groups[group];
+    if !range.covers(meta.first_time, meta.last_time) {
+        return Ok(None);
+    }
+    let mut field: Option<&str> = None;
+    let mut keys = Vec::with_capacity(by.len());
+    for by in by {
+        match by {
+            CountBy::Time(step) => {
+                let start = rounded(meta.first_time, *step);
+                if start != rounded(meta.last_time, *step) {
+                    return Ok(None);
+                }
+                keys.push(Some(CountKey::Time(start)));
+            }
+            CountBy::First(names) => {
+                let mut names = names.iter().filter(|name| segment.may_have(name));
+                let name = names.next();
+                if names.next().is_some() || field.is_some() {
+                    return Ok(None);
+                }
+                field = name.map(|name| &**name);
+                keys.push(name.is_none().then_some(CountKey::Text(None)));
+            }
+        }
+    }
+    let counted = match field {
+        Some(name) => segment.tally(group, name, predicate, range)?,
+        None => Some(vec![(None, segment.count(group, predicate, range)?)]),
+    };
+    let Some(counted) = counted else { return Ok(None) };
+    let mut tally = Tally::default();
+    for (text, rows) in counted.into_iter().filter(|(_, rows)| *rows > 0) {
+        let text = CountKey::Text(text);
+        let keys = keys.iter().map(|key| key.clone().unwrap_or_else(|| text.clone()));
+        tally.add(keys.collect(), rows);
+    }
+    Ok(Some(tally))
+}
+
+/// A time rounded down.
+fn rounded(time: Nanos, step: Nanos) -> Nanos {
+    time.saturating_sub(time.rem_euclid(step))
+}
+
 impl Piece {
     /// Counts the rows of a group or batch that are wanted.
     ///
@@ -130,37 +216,19 @@ impl Piece {
         wanted: &Wanted,
         counters: &mut Counters,
     ) -> Result<Tally, StoreError> {
-        let mut tally = Tally::default();
-        if let (Piece::Group { segment, group, rows: None, .. }, [CountBy::First(names)]) = (&self, by)
-            && let [name] = &names[..]
-            && let Some(counted) = segment.tally(*group, name, &wanted.predicate, wanted.range)?
+        if let Piece::Group { segment, group, rows: None, .. } = &self
+            && let Some(tally) = told(segment, *group, by, wanted)?
         {
-            counted.into_iter().for_each(|(text, rows)| tally.add(vec![CountKey::Text(text)], rows));
             return Ok(tally);
         }
+        let mut tally = Tally::default();
         let Some(opened) = self.open(wanted, None, counters)? else { return Ok(tally) };
         let keyed = by.iter().map(|by| opened.keyed(by)).collect::<Result<Vec<_>, _>>()?;
         // A number for each combination of keys that occurs, one key after the other.
         let mut combined: Vec<u32> = vec![0; opened.rows_left().len()];
         let mut combinations: Vec<Vec<u32>> = vec![Vec::new()];
         for key in &keyed {
-            let mut known: HashMap<(u32, u32), u32> = HashMap::new();
-            let mut next: Vec<Vec<u32>> = Vec::new();
-            let mut last = ((u32::MAX, u32::MAX), 0);
-            for (place, code) in combined.iter_mut().zip(&key.codes) {
-                let pair = (*place, *code);
-                if pair != last.0 {
-                    let number = *known.entry(pair).or_insert_with(|| {
-                        let mut combination = combinations[pair.0 as usize].clone();
-                        combination.push(pair.1);
-                        next.push(combination);
-                        next.len() as u32 - 1
-                    });
-                    last = (pair, number);
-                }
-                *place = last.1;
-            }
-            combinations = next;
+            combinations = combine(&mut combined, &combinations, key);
         }
         let mut counts = vec![0u64; combinations.len()];
         combined.iter().for_each(|combination| counts[*combination as usize] += 1);

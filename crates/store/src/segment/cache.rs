@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::column::{Column, Strings};
 use super::heads::Outline;
 use super::skeleton::Skeleton;
+use crate::Read;
 use crate::memory::{Held, Memory};
 
 /// What is kept.
@@ -96,9 +97,25 @@ impl Parts {
     }
 }
 
-/// Decoded blocks that queries share, within a budget.
+/// What was read, counted.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) opened: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) unpacked: AtomicU64,
+    pub(super) columns: AtomicU64,
+    pub(super) texts: AtomicU64,
+}
+
+/// Adds to a count.
+pub(super) fn add(count: &AtomicU64, more: usize) {
+    count.fetch_add(more as u64, Ordering::Relaxed);
+}
+
+/// Decoded blocks that queries share, within a budget, and how much was read to make them.
 pub struct Cache {
     next_segment: AtomicU64,
+    pub(super) counts: Counts,
     kept: Mutex<Parts>,
     passing: Option<Mutex<Parts>>,
 }
@@ -110,7 +127,12 @@ fn lock(parts: &Mutex<Parts>) -> MutexGuard<'_, Parts> {
 impl Cache {
     /// A cache of this many bytes for questions one after the other.
     pub fn new(bytes: usize) -> Self {
-        Cache { next_segment: AtomicU64::new(0), kept: Parts::new(bytes), passing: None }
+        Cache {
+            next_segment: AtomicU64::new(0),
+            counts: Counts::default(),
+            kept: Parts::new(bytes),
+            passing: None,
+        }
     }
 
     /// One for a single question. What one row group needs and no other is soon given up, and columns are not kept: memory
@@ -123,6 +145,19 @@ impl Cache {
     pub(crate) fn counted(self, share: &Memory) -> Self {
         lock(&self.kept).held = Some(share.hold());
         self
+    }
+
+    /// What was read so far.
+    pub(crate) fn read(&self) -> Read {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { opened, bytes, unpacked, columns, texts } = &self.counts;
+        Read {
+            opened: of(opened),
+            bytes: of(bytes),
+            unpacked: of(unpacked),
+            columns: of(columns),
+            texts: of(texts),
+        }
     }
 
     /// A number that no other segment of this cache has.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use sawlog_model::{Context, Nanos};
 
 use super::bits::Bits;
-use super::cache::{Part, PartKey};
+use super::cache::{Part, PartKey, add};
 use super::column::Column;
 use super::cursor::{Cursor, Damage};
 use super::decode::{LedBy, Sources, Stream};
@@ -236,6 +236,10 @@ impl Group {
             leader: self.led_by(leader, column, tag == tag::EQUAL, starts, count)?,
         };
         let read = Arc::new(Column::read(count, sources).map_err(damaged)?);
+        add(&body.cache.counts.columns, 1);
+        if matches!(tag, tag::PLAIN | tag::TEMPLATES) {
+            add(&body.cache.counts.texts, 1);
+        }
         body.cache.put_column(key, read.clone());
         Ok(read)
     }

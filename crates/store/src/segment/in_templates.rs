@@ -11,7 +11,7 @@ use super::bits::Bits;
 use super::column::{Strings, TemplateRun, Templates, Variable};
 use super::cursor::Damage;
 use super::needle::{LARGE_DICTIONARY, Needle, Probe, Text};
-use super::template::{VARIABLE, WHOLE};
+use super::template::{VARIABLE, WHOLE, is_delimiter};
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +34,11 @@ impl Needle<'_> {
         let count = templates.codes.len();
         let runs = &templates.runs;
         let found = match &self.text {
+            None if self.in_word().is_some() => {
+                let in_literals = self.in_literals(&templates.table, kind);
+                let found = (0..runs.len()).map(|run| self.match_in_run(run, templates, kind, &in_literals));
+                found.collect::<Result<Vec<Found>, Damage>>()?
+            }
             None => {
                 let all = |run: &TemplateRun| Found::Some {
                     sure: Bits::none(run.values),
@@ -75,6 +80,25 @@ impl Needle<'_> {
         Ok(bits)
     }
 
+    /// The values of one template that an expression matches whose matches stand in one part.
+    fn match_in_run(
+        &self,
+        number: usize,
+        templates: &Templates,
+        kind: Kind,
+        in_literals: &Bits,
+    ) -> Result<Found, Damage> {
+        let run = &templates.runs[number];
+        if in_literals.has(run.template as usize) {
+            return Ok(Found::All);
+        }
+        let mut sure = Bits::none(run.values);
+        for variable in templates.variables(number)? {
+            sure.or(&self.find(templates.variable(number, variable)?, kind)?);
+        }
+        Ok(if sure.is_empty() { Found::None } else { Found::Some { sure, maybe: None } })
+    }
+
     /// Decides the values of one template as far as its parts tell.
     fn find_in_run(&self, number: usize, look: &Look<'_>) -> Result<Found, Damage> {
         let Look { templates, kind, .. } = *look;
@@ -113,20 +137,24 @@ impl Needle<'_> {
 
     /// Templates with a literal that holds it, remembered for the next row group.
     pub(super) fn in_literals(&self, table: &Strings, kind: Kind) -> Arc<Bits> {
-        let Some(text) = &self.text else { return Arc::new(Bits::none(table.len())) };
+        let holds_literal = |template: usize| {
+            table.get(template).split(|byte| *byte == VARIABLE).any(|literal| match kind {
+                Kind::JsonText => self.is_in(&value::unescape(Cow::Borrowed(literal))),
+                _ => self.is_in(literal),
+            })
+        };
+        let Some(text) = &self.text else {
+            return remembered(table, "in literals", self.test, kind, || {
+                Bits::of(table.len(), holds_literal)
+            });
+        };
         // A literal stands between bytes that stand in no word and in nothing that is looked for.
         let at_once = !text.bytes.is_empty()
             && memchr::memchr(VARIABLE, text.bytes).is_none()
             && (kind != Kind::JsonText || memchr::memchr(b'\\', &table.bytes).is_none());
-        let holds = |template: usize| {
-            table.get(template).split(|byte| *byte == VARIABLE).any(|literal| match kind {
-                Kind::JsonText => text.is_in(&value::unescape(Cow::Borrowed(literal))),
-                _ => text.is_in(literal),
-            })
-        };
         remembered(table, "in literals", self.test, kind, || match at_once {
             true => text.find_all(table),
-            false => Bits::of(table.len(), holds),
+            false => Bits::of(table.len(), holds_literal),
         })
     }
 }
@@ -189,6 +217,8 @@ impl<'a> Look<'a> {
             let in_literals = word.in_literals(table, kind);
             look.words.push(Word { in_literals, is_probe, test });
         }
+        // The word that is looked for in few variables goes first: mostly it leaves nothing to look for.
+        look.words.sort_by_key(|word| !word.is_probe);
         look.across = Bits::all(table.len());
         if look.is_in_no_variable() {
             // A word that no variable holds must be in a literal.
@@ -199,7 +229,10 @@ impl<'a> Look<'a> {
             });
             look.across = across;
         }
-        if text.bytes.is_ascii() && !look.across.is_empty() && !holds_joints(text, templates)? {
+        if text.bytes.is_ascii()
+            && !look.across.is_empty()
+            && (has_only_delimiters(text) || !holds_joints(text, templates)?)
+        {
             look.across.and(&remembered(table, "across", needle.test, kind, || {
                 Bits::of(table.len(), |template| goes_across(table.get(template), text, kind))
             }));
@@ -246,6 +279,17 @@ fn hits(
         from += at + 1;
     }
     Ok(Some(hits))
+}
+
+/// Whether a sign that no variable holds stands between all words of the text: only texts that are one variable as a whole have
+/// it there, and these are searched as such.
+fn has_only_delimiters(text: &Text<'_>) -> bool {
+    let spans = &text.spans;
+    let cut = |start: usize, end: usize| text.bytes[start..end].iter().copied().any(is_delimiter);
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return false };
+    (first.0 == 0 || cut(0, first.0))
+        && (last.1 == text.bytes.len() || cut(last.1, text.bytes.len()))
+        && spans.windows(2).all(|two| cut(two[0].1, two[1].0))
 }
 
 /// Whether a variable may hold signs of the text beside one of its words. Variables begin and end within words, but for

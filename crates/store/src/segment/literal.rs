@@ -1,9 +1,10 @@
-//! The literal text that every match of a regular expression holds, so that a plain search can go first. Knows nothing of
-//! rows.
+//! What is known of every match of a regular expression: the literal text that it holds, so that a plain search can go first,
+//! and whether it stands within a word. Knows nothing of rows.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use sawlog_model::Test;
+use sawlog_model::token::is_token_byte;
 
 /// Shorter literals are in nearly everything.
 const SHORTEST: usize = 2;
@@ -19,6 +20,58 @@ pub(super) fn required(pattern: &str) -> Vec<Test> {
     search.found.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     search.found.truncate(MOST);
     search.found.into_iter().map(|(text, fold)| Test::Part { text, fold }).collect()
+}
+
+/// A match of an expression, where it always is part of one token or all of it, and does not depend on what stands beside it.
+pub(super) struct InWord {
+    /// It has a byte that is no digit.
+    pub(super) has_letter: bool,
+}
+
+/// Whether matches of the expression stand within tokens.
+pub(super) fn in_word(pattern: &str) -> Option<InWord> {
+    let hir = ParserBuilder::new().utf8(false).build().parse(pattern).ok()?;
+    let is_some = hir.properties().minimum_len().is_some_and(|len| len > 0);
+    (is_some && is_wordy(&hir)).then(|| InWord { has_letter: has_letter(&hir) })
+}
+
+/// Whether nothing but bytes of tokens matches.
+fn is_wordy(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty => true,
+        HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.iter().copied().all(is_token_byte),
+        HirKind::Class(class) => bytes_of(class).is_some_and(|mut bytes| bytes.all(is_token_byte)),
+        HirKind::Repetition(repetition) => is_wordy(&repetition.sub),
+        HirKind::Capture(capture) => is_wordy(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_wordy),
+    }
+}
+
+/// Whether every match has a byte that is no digit.
+fn has_letter(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.iter().any(|byte| !byte.is_ascii_digit()),
+        HirKind::Class(class) => {
+            bytes_of(class).is_some_and(|mut bytes| bytes.all(|byte| !byte.is_ascii_digit()))
+        }
+        HirKind::Repetition(repetition) => repetition.min > 0 && has_letter(&repetition.sub),
+        HirKind::Capture(capture) => has_letter(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().any(has_letter),
+        HirKind::Alternation(parts) => parts.iter().all(has_letter),
+    }
+}
+
+/// The bytes of a class, where it is one of ASCII.
+fn bytes_of(class: &Class) -> Option<Box<dyn Iterator<Item = u8> + '_>> {
+    Some(match class {
+        Class::Bytes(class) => Box::new(class.iter().flat_map(|range| range.start()..=range.end())),
+        Class::Unicode(unicode) if unicode.is_ascii() => {
+            Box::new(unicode.iter().flat_map(|range| range.start() as u8..=range.end() as u8))
+        }
+        Class::Unicode(_) => return None,
+    })
 }
 
 #[derive(Default)]

@@ -49,6 +49,7 @@ use sawlog_model::{Nanos, Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::File;
 
 pub use self::cache::Cache;
+use self::fields::Role;
 pub use self::group::Group;
 use self::heads::Heads;
 use self::reader::Body;
@@ -218,6 +219,14 @@ impl Segment {
             return Ok(None);
         }
         Heads::open(self.body.clone(), index)?.tally(field, predicate)
+    }
+
+    /// Whether a row may have a field, as far as the footer tells.
+    pub(crate) fn may_have(&self, field: &str) -> bool {
+        // Fields of sawlog's own may be said by the source.
+        field.starts_with('_')
+            || self.body.fields.iter().any(|known| known.role == Role::Rest || *known.name == *field)
+            || self.body.contexts.iter().any(|context| context.get(field).is_some())
     }
 
     /// Reads every byte of the file and puts every row together.

@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
+use regex::bytes::Regex;
 use sawlog_model::{FieldValue, Kind, Test, token};
 
 use super::bits::Bits;
 use super::column::{Column, Lists, Printed, Strings};
 use super::cursor::Damage;
+use super::literal::{self, InWord};
 use super::{index, times};
 
 /// From so many entries on what was found in a dictionary is remembered.
@@ -30,6 +32,8 @@ pub(super) struct Needle<'a> {
     pub(super) test: &'a Test,
     /// The text, where it can be looked for byte by byte.
     pub(super) text: Option<Text<'a>>,
+    /// An expression whose matches stand within words, so that parts of a line tell.
+    in_word: Option<(&'a Regex, InWord)>,
 }
 
 /// A word, phrase or part of which letters beyond ASCII need no folding.
@@ -56,12 +60,21 @@ impl<'a> Needle<'a> {
             Test::Part { text, fold } => Text::new(text, *fold, false),
             _ => None,
         };
-        Needle { test, text }
+        let in_word = match test {
+            Test::Regex(regex) => literal::in_word(regex.as_str()).map(|known| (regex, known)),
+            _ => None,
+        };
+        Needle { test, text, in_word }
+    }
+
+    /// The expression, where its matches stand within words.
+    pub(super) fn in_word(&self) -> Option<&'a Regex> {
+        self.in_word.as_ref().map(|(regex, _)| *regex)
     }
 
     /// Whether it can stand in a line only within one of its parts.
     pub(super) fn is_single(&self) -> bool {
-        self.text.as_ref().is_some_and(|text| text.single)
+        self.in_word.is_some() || self.text.as_ref().is_some_and(|text| text.single)
     }
 
     /// The text that is looked for, and whether letters compare without case.
@@ -92,9 +105,9 @@ impl<'a> Needle<'a> {
     /// Whether the line that holds it can be told from its parts at all.
     pub(super) fn is_text(&self) -> bool {
         // A line end may be the terminator, which is not part of the line; nothing is in an empty line, too.
-        self.text
-            .as_ref()
-            .is_some_and(|text| !text.bytes.is_empty() && memchr::memchr2(b'\n', b'\r', text.bytes).is_none())
+        let is_one_line =
+            |text: &Text<'_>| !text.bytes.is_empty() && memchr::memchr2(b'\n', b'\r', text.bytes).is_none();
+        self.in_word.is_some() || self.text.as_ref().is_some_and(is_one_line)
     }
 
     /// Tests that a text must pass piece by piece if it is to hold a phrase or part of several words.
@@ -109,7 +122,10 @@ impl<'a> Needle<'a> {
 
     /// Whether the literal text holds it.
     pub(super) fn is_in(&self, literal: &[u8]) -> bool {
-        self.text.as_ref().is_some_and(|text| text.is_in(literal))
+        match self.in_word() {
+            Some(regex) => regex.is_match(literal),
+            None => self.text.as_ref().is_some_and(|text| text.is_in(literal)),
+        }
     }
 
     /// Which values of the column pass.
@@ -184,6 +200,9 @@ impl<'a> Needle<'a> {
 
     /// Whether it holds a sign that the layout of the times never prints.
     fn is_no_time(&self, printed: &Printed) -> bool {
+        if let Some((_, known)) = &self.in_word {
+            return known.has_letter && times::has_no_letter(printed.layout);
+        }
         self.text.as_ref().is_some_and(|text| times::has_foreign_sign(printed.layout, text.bytes))
     }
 
@@ -251,6 +270,9 @@ impl<'a> Needle<'a> {
 
     /// Whether it can stand in digits with a sign.
     pub(super) fn may_be_number(&self) -> bool {
+        if let Some((_, known)) = &self.in_word {
+            return !known.has_letter;
+        }
         let Some(text) = &self.text else { return true };
         text.bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
     }
@@ -286,8 +308,11 @@ impl<'a> Needle<'a> {
             Kind::JsonText => memchr::memchr(b'\\', &strings.bytes).is_none(),
             Kind::Null | Kind::Json => false,
         };
-        match &self.text {
-            Some(text) if plain && kind != Kind::Bool && !text.bytes.is_empty() => text.find_all(strings),
+        match (&self.text, self.in_word()) {
+            (Some(text), _) if plain && kind != Kind::Bool && !text.bytes.is_empty() => {
+                text.find_all(strings)
+            }
+            (None, Some(regex)) if plain && kind != Kind::Bool => match_all(regex, strings),
             _ => {
                 let mut bits = Bits::none(strings.len());
                 for index in 0..strings.len() {
@@ -299,6 +324,25 @@ impl<'a> Needle<'a> {
             }
         }
     }
+}
+
+/// Which of the strings the expression matches, of which a match does not depend on what stands beside it: it goes over the whole
+/// buffer at once, and where a match stands over the end of a string, that string is asked by itself.
+fn match_all(regex: &Regex, strings: &Strings) -> Bits {
+    let mut bits = Bits::none(strings.len());
+    let (mut from, mut index) = (0, 0);
+    while let Some(found) = regex.find_at(&strings.bytes, from) {
+        index += strings.ends[index..].partition_point(|end| *end as usize <= found.start());
+        if index >= strings.len() {
+            break;
+        }
+        let range = strings.range(index);
+        if found.end() <= range.end || regex.is_match(&strings.bytes[found.start()..range.end]) {
+            bits.set(index);
+        }
+        from = range.end;
+    }
+    bits
 }
 
 /// Part of a token, looked for in text that may be escaped.

@@ -10,7 +10,7 @@ use sawlog_model::{Context, Source, SourceFacts};
 use sawlog_sys::File;
 use zstd::bulk::Decompressor;
 
-use super::cache::{Cache, Part, PartKey};
+use super::cache::{Cache, Part, PartKey, add};
 use super::chunk::{self, ChunkMeta, Place, StreamKey};
 use super::column::Strings;
 use super::cursor::{Cursor, Damage};
@@ -79,6 +79,8 @@ impl Body {
             end = vec![0; whole];
             file.read_exact_at(&mut end, (len - whole) as u64).map_err(io)?;
         }
+        add(&cache.counts.opened, 1);
+        add(&cache.counts.bytes, end.len());
         let packed = &end[end.len() - whole..end.len() - footer::TAIL];
         let raw = tail.unpack(packed).map_err(damaged)?;
         let id = cache.new_segment();
@@ -213,6 +215,8 @@ impl Body {
             return Err(self.damaged(Damage::Bytes("a chunk has another length than the footer says")));
         }
         let bytes = Bytes::from(raw);
+        add(&self.cache.counts.bytes, meta.stored as usize);
+        add(&self.cache.counts.unpacked, bytes.len());
         self.cache.put_chunk(key, bytes.clone(), meta.one_group);
         Ok(bytes)
     }

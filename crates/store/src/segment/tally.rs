@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sawlog_model::{FieldValue, Kind, Predicate};
+use sawlog_model::{FieldValue, Kind, Predicate, Test};
 
 use super::column::Column;
 use super::cursor::{Cursor, Damage};
@@ -40,6 +40,43 @@ impl Met {
     }
 }
 
+/// Values below this are found by their place.
+const SMALL: u64 = 1 << 16;
+
+/// Numbers of texts by the values of columns: codes are small.
+#[derive(Default)]
+struct ByValue {
+    /// By column; 0 is none, others are one too large.
+    small: Vec<(u32, Vec<u32>)>,
+    large: HashMap<(u32, u64), u32>,
+}
+
+impl ByValue {
+    fn get(&self, column: u32, value: u64) -> Option<u32> {
+        if value >= SMALL {
+            return self.large.get(&(column, value)).copied();
+        }
+        let (_, numbers) = self.small.iter().find(|(known, _)| *known == column)?;
+        numbers.get(value as usize)?.checked_sub(1)
+    }
+
+    fn put(&mut self, column: u32, value: u64, number: u32) {
+        if value >= SMALL {
+            self.large.insert((column, value), number);
+            return;
+        }
+        let at = self.small.iter().position(|(known, _)| *known == column).unwrap_or_else(|| {
+            self.small.push((column, Vec::new()));
+            self.small.len() - 1
+        });
+        let numbers = &mut self.small[at].1;
+        if numbers.len() <= value as usize {
+            numbers.resize((value as usize + 1).next_power_of_two(), 0);
+        }
+        numbers[value as usize] = number + 1;
+    }
+}
+
 impl Group {
     /// The texts of a field of the line in these rows; `None` where the field is of another sort, or in rows that are kept
     /// whole.
@@ -62,13 +99,14 @@ impl Group {
         };
         let places: Vec<Option<(u32, u32)>> = self.shapes.iter().map(last).collect();
         let mut met = Met::default();
-        let mut by_value: HashMap<(u32, u64), u32> = HashMap::new();
+        let mut by_value = ByValue::default();
         let mut bytes = Vec::new();
         let mut numbers = Vec::with_capacity(rows.len());
         let mut before = ((u32::MAX, 0), 0);
+        let mut without = None;
         for row in rows.iter().map(|row| *row as usize) {
             let Some((column, which)) = places[self.codes[row] as usize] else {
-                numbers.push(met.number(None));
+                numbers.push(*without.get_or_insert_with(|| met.number(None)));
                 continue;
             };
             let kind = self.body.fields[column as usize].role.kind();
@@ -87,16 +125,16 @@ impl Group {
                 numbers.push(before.1);
                 continue;
             }
-            if let Some(number) = same.and_then(|same| by_value.get(&(column, same))) {
-                before = ((column, same.unwrap_or(0)), *number);
-                numbers.push(*number);
+            if let Some((same, number)) = same.and_then(|same| Some((same, by_value.get(column, same)?))) {
+                before = ((column, same), number);
+                numbers.push(number);
                 continue;
             }
             bytes.clear();
             self.append(values, index, &mut bytes)?;
             let number = met.number(text(kind, &bytes));
             if let Some(same) = same {
-                by_value.insert((column, same), number);
+                by_value.put(column, same, number);
                 before = ((column, same), number);
             }
             numbers.push(number);
@@ -108,9 +146,12 @@ impl Group {
 impl Heads {
     /// How many rows of the group have which text in a field, where counts tell.
     pub(super) fn tally(&self, name: &str, predicate: &Predicate) -> Result<Option<Tallied>, StoreError> {
-        if *predicate != Predicate::All {
-            return Ok(None);
-        }
+        // Rows without the field may be left out.
+        let only_with = match predicate {
+            Predicate::All => false,
+            Predicate::Field(field, Test::Exists) if field == name => true,
+            _ => return Ok(None),
+        };
         let Some((counts, columns)) = self.columns_named(name)? else { return Ok(None) };
         let mut tallied: HashMap<Option<String>, u64> = HashMap::new();
         let mut without = u64::from(self.meta().rows);
@@ -146,7 +187,9 @@ impl Heads {
                 _ => return Ok(None),
             }
         }
-        if without > 0 {
+        if only_with {
+            tallied.remove(&None);
+        } else if without > 0 {
             *tallied.entry(None).or_default() += without;
         }
         Ok(Some(tallied.into_iter().collect()))

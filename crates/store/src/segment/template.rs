@@ -143,6 +143,11 @@ fn is(byte: u8, what: u8) -> bool {
     BYTES[usize::from(byte)] & what != 0
 }
 
+/// Whether a chunk of words ends before the byte: a variable has it only where it is a whole text.
+pub(super) fn is_delimiter(byte: u8) -> bool {
+    is(byte, DELIMITER)
+}
+
 /// The word that starts `text`, and what it is made of.
 fn word(text: &[u8]) -> (&[u8], Class) {
     let (mut end, mut digits) = (0, 0);

@@ -282,6 +282,8 @@ fn test() -> impl Strategy<Value = Test> {
             .prop_map(move |(a, b, f)| Test::Glob { pattern: fold(&format!("{a}*{b}"), f), fold: f }),
         1 => Just(Test::regex("err.r|[0-9]{3}", false).expect("an expression")),
         1 => any::<bool>().prop_map(|fold| Test::regex("(conn)ection +r?eset|time(out)+", fold).expect("an expression")),
+        1 => any::<bool>().prop_map(|fold| Test::regex("[0-9]{2}[a-z]*|[e]rr(or)?[a-z]", fold).expect("an expression")),
+        1 => Just(Test::regex("[1-9][0-9]+|[A-Z][a-z]+", false).expect("an expression")),
         1 => any::<bool>().prop_map(|fold| Test::regex("^.*us[e]r.[0-9]|err[o]r$", fold).expect("an expression")),
         1 => Just(Test::Number(Compare::Greater, "16".to_owned())),
         1 => Just(Test::Number(Compare::LessOrEqual, "7.0".to_owned())),

@@ -11,6 +11,14 @@ const FRACTIONS: [Nanos; 5] = [123_456_789, 123_456_700, 123_456_000, 123_000_00
 /// Zones in which it is printed: some forms have no half hours, some no zone but one.
 const ZONES: [i32; 3] = [-(3 * 3_600 + 1_800), -3 * 3_600, 0];
 
+/// Whether the layout prints no letter.
+pub(super) fn has_no_letter(layout: Layout) -> bool {
+    let mut printed = Vec::new();
+    let mut samples = FRACTIONS.iter().flat_map(|fraction| ZONES.map(|zone| (SAMPLE + fraction, zone)));
+    samples.any(|(time, zone)| layout.print(time, zone, &mut printed))
+        && !printed.iter().any(|sign| is_token_byte(*sign) && !sign.is_ascii_digit())
+}
+
 /// Whether the text holds a sign (neither letter nor digit) that the layout never prints.
 pub(super) fn has_foreign_sign(layout: Layout, text: &[u8]) -> bool {
     let mut printed = Vec::new();
@@ -39,6 +47,7 @@ mod tests {
                     printed.clear();
                     if layout.print(time, zone, &mut printed) {
                         assert!(!has_foreign_sign(layout, &printed), "{number} {printed:?}");
+                        assert!(!has_no_letter(layout) || !printed.iter().any(u8::is_ascii_alphabetic));
                         seen += 1;
                     }
                 }

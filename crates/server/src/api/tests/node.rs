@@ -46,6 +46,7 @@ async fn status_and_metrics_tell_what_there_is() {
         format!(r#"sawlog_part_errors_total{part},reason="malformed"}} 2"#),
         "sawlog_store_records 3".into(),
         r#"sawlog_store_written_bytes_total{by="flush"} 0"#.into(),
+        "sawlog_store_read_bytes_total 0".into(),
         r#"sawlog_store_written_raw_bytes_total{by="rewrite"} 0"#.into(),
         r#"sawlog_http_requests_total{route="/api/v1/status",status="2xx"} 1"#.into(),
         r#"sawlog_http_request_seconds_count{route="/api/v1/status"} 1"#.into(),
