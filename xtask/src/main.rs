@@ -31,8 +31,8 @@ cargo xtask test [--fast]     install what the tests need, run all tests, close 
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [PART…] [SET…]
                               measure against the peers that are installed; prints Markdown (parts: store, queries,
-                              weight, forward, and amqp: ten minutes of events from
-                              RabbitMQ; without one, all but the last)";
+                              weight, forward, and two that are only run when they are named: amqp: ten minutes
+                              of events from RabbitMQ; scale [--gb N]: questions over gigabytes, by itself)";
 
 fn main() -> ExitCode {
     match run() {

@@ -9,9 +9,24 @@ use anyhow::Result;
 /// Bytes of a body, about.
 const BODY: usize = 1 << 20;
 
-/// Calls `take` with one body after the other, each of one file.
-pub(super) fn each_body(logs: &Path, mut take: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
+/// Appends the event of a line of a file.
+pub(super) type Event<'a> = dyn FnMut(&mut Vec<u8>, &Path, &[u8]) + 'a;
+
+/// Events of lines as they are, a millisecond after one another.
+pub(super) fn plain() -> impl FnMut(&mut Vec<u8>, &Path, &[u8]) {
     let mut milli = 0;
+    move |out, file, line| {
+        milli += 1;
+        event(out, file, &time(milli), line);
+    }
+}
+
+/// Calls `take` with one body after the other, each of one file.
+pub(super) fn each_body(
+    logs: &Path,
+    event: &mut Event<'_>,
+    mut take: impl FnMut(&Path, &[u8]) -> Result<()>,
+) -> Result<()> {
     for file in super::files(logs)? {
         let mut lines = BufReader::with_capacity(1 << 20, std::fs::File::open(&file)?);
         let (mut line, mut body) = (Vec::new(), Vec::new());
@@ -25,8 +40,7 @@ pub(super) fn each_body(logs: &Path, mut take: impl FnMut(&Path, &[u8]) -> Resul
             if read == 0 {
                 break;
             }
-            milli += 1;
-            event(&mut body, &file, &time(milli), line.trim_ascii_end());
+            event(&mut body, &file, line.trim_ascii_end());
         }
     }
     Ok(())
@@ -47,15 +61,24 @@ fn event(out: &mut Vec<u8>, file: &Path, time: &str, line: &[u8]) {
         out.extend_from_slice(&line[1..]);
     } else {
         out.extend_from_slice(b",\"_msg\":\"");
-        for character in String::from_utf8_lossy(line).chars() {
-            match character {
-                '"' => out.extend_from_slice(b"\\\""),
-                '\\' => out.extend_from_slice(b"\\\\"),
-                c if c.is_control() => out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes()),
-                c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
+        escape(out, &String::from_utf8_lossy(line));
         out.extend_from_slice(b"\"}");
     }
     out.push(b'\n');
+}
+
+/// Appends text as JSON writes it between quotes.
+pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control() || b"\"\\".contains(&byte)) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            c if c.is_control() => out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes()),
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
 }

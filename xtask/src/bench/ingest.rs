@@ -26,7 +26,9 @@ pub(super) struct Measured {
 pub(super) fn http(bench: &Bench, logs: &Path) -> Result<Measured> {
     let node = Node::start(bench, "http")?;
     let mut connection = Http::open(&node.http)?;
-    events::each_body(logs, |_, body| connection.post("/api/v1/ingest", "application/x-ndjson", body))?;
+    events::each_body(logs, &mut events::plain(), |_, body| {
+        connection.post("/api/v1/ingest", "application/x-ndjson", body)
+    })?;
     node.finish(bench)
 }
 
@@ -35,7 +37,7 @@ pub(super) fn forward(bench: &Bench, logs: &Path) -> Result<Measured> {
     let node = Node::start(bench, "forward")?;
     let mut connection = BufReader::new(TcpStream::connect(&node.forward)?);
     let mut packer = messages::Packer::default();
-    events::each_body(logs, |_, body| {
+    events::each_body(logs, &mut events::plain(), |_, body| {
         let (message, ack) = packer.pack(body)?;
         connection.get_mut().write_all(&message)?;
         let mut answer = vec![0; ack.len()];

@@ -10,13 +10,16 @@ mod messages;
 mod normalize;
 mod process;
 mod queries;
+mod scale;
 mod victoria;
 mod weight;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::needs;
 use crate::tally::Tally;
@@ -47,11 +50,18 @@ struct Bench {
 }
 
 /// What can be measured by itself.
-const PARTS: [&str; 6] = ["store", "queries", "weight", "forward", "normalize", "amqp"];
+const PARTS: [&str; 7] = ["store", "queries", "weight", "forward", "normalize", "amqp", "scale"];
 
 /// Builds for release (or takes what lies in the folder `SAWLOG_BINARIES`) and measures: of the named sets (all without names
 /// of sets) the named parts (all without).
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
+    let (gigabytes, names) = match names.iter().position(|name| name == "--gb") {
+        None => (None, names.to_owned()),
+        Some(at) => {
+            let number = names.get(at + 1).context("--gb takes a number")?;
+            (Some(number.parse::<f64>()? * 1e9), [&names[..at], &names[at + 2..]].concat())
+        }
+    };
     let (parts, sets): (Vec<&str>, Vec<&str>) =
         names.iter().map(String::as_str).partition(|name| PARTS.contains(name));
     let sets: Vec<_> =
@@ -69,6 +79,12 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         }
     };
     let (sawlog, agent) = (binaries.join("sawlog"), binaries.join("sawlog-agent"));
+    // What it makes takes long and stays.
+    if parts == ["scale"] {
+        let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
+        scale::run(&sawlog, &logs, target.join("bench-scale"), &root.join("docs"), gigabytes)?;
+        return Ok(true);
+    }
     let scratch = target.join("bench");
     if scratch.is_dir() {
         std::fs::remove_dir_all(&scratch)?;
@@ -112,7 +128,7 @@ fn build(root: &Path, parts: &[&str]) -> Result<()> {
     if parts == ["forward"] || parts == ["normalize"] {
         build.args(["-p", "sawlog-agent"]);
     }
-    if parts == ["amqp"] {
+    if parts == ["amqp"] || parts == ["scale"] {
         build.args(["-p", "sawlog"]);
     }
     needs::succeed(&mut build)
@@ -162,6 +178,22 @@ fn processor(pid: u32) -> Result<f64> {
     let after = stat.rsplit(") ").next().context("stat")?;
     let ticks: Vec<f64> = after.split(' ').skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
     Ok(ticks.iter().sum::<f64>() / 100.0)
+}
+
+/// The body of what a server of this machine answers. In HTTP 1.0 it comes as it is.
+fn get(address: &str, path: &str) -> Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let body = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .context("an answer without an end of its head")?
+        + 4;
+    let is_good = answer.get(8..10) == Some(b" 2");
+    ensure!(is_good, "{}", String::from_utf8_lossy(&answer[..answer.len().min(1000)]));
+    Ok(answer.split_off(body))
 }
 
 /// All files below a folder, sorted.

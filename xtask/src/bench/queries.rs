@@ -1,13 +1,11 @@
 //! Ten questions over one set each, beside ripgrep on the raw files and VictoriaLogs: whole commands for sawlog and
 //! ripgrep, and requests to servers that run already for sawlog and VictoriaLogs.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::import::Stored;
 use super::{Bench, Cost, victoria, weight};
@@ -144,7 +142,7 @@ pub(super) fn run(bench: &Bench, stores: &[Stored]) -> Result<()> {
         let node = Node::start(&bench.sawlog, &stored.sawlog)?;
         for (question, (ours, theirs, victoria)) in asked.iter().zip(rows) {
             let path = format!("/api/v1/search?query={}", encoded(question.sawlog));
-            let http = mean_of(|| node.get(&path), || super::processor(node.child.id()))?;
+            let http = mean_of(|| node.get(&path).map(drop), || super::processor(node.id()))?;
             let both = |cost: Option<Cost>| {
                 cost.map_or("–".to_owned(), |cost| {
                     format!("{:.1} / {:.0}", cost.cpu * 1e3, cost.wall * 1e3)
@@ -171,7 +169,7 @@ pub(super) fn run(bench: &Bench, stores: &[Stored]) -> Result<()> {
 }
 
 /// A node over a directory; ended when dropped.
-struct Node {
+pub(super) struct Node {
     child: Child,
     address: String,
 }
@@ -184,7 +182,8 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn start(program: &Path, data: &Path) -> Result<Node> {
+    /// Starts it and waits until it is ready.
+    pub(super) fn start(program: &Path, data: &Path) -> Result<Node> {
         let mut command = Command::new(program);
         command.args(["run", "--http", "127.0.0.1:0", "--forward", "127.0.0.1:0", "--data"]).arg(data);
         let (child, line) = weight::ready(&mut command)?;
@@ -192,13 +191,14 @@ impl Node {
         Ok(Node { address: address.context("its address")?.to_owned(), child })
     }
 
-    fn get(&self, path: &str) -> Result<()> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        ensure!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-        Ok(())
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The body of a GET.
+    pub(super) fn get(&self, path: &str) -> Result<Vec<u8>> {
+        super::get(&self.address, path)
     }
 }
 
@@ -213,6 +213,6 @@ fn mean_of(ask: impl Fn() -> Result<()>, processor: impl Fn() -> Result<f64>) ->
 }
 
 /// For a URL.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

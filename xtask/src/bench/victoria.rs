@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::events::Event;
 use super::process::Used;
 use super::{events, process};
 use crate::needs;
@@ -39,30 +40,36 @@ impl Drop for Peer {
     }
 }
 
-/// Stores all files of a folder; `None` where the peer is not there.
-pub(super) fn ingest(folder: &Path, logs: &Path) -> Result<Option<Stored>> {
-    if !needs::has(PROGRAM) {
+/// Whether it can be started; says so where not.
+pub(super) fn is_there() -> bool {
+    let there = needs::has(PROGRAM);
+    if !there {
         eprintln!("LEFT OUT: {PROGRAM} is not on the PATH");
-        return Ok(None);
     }
+    there
+}
+
+/// Stores all files of the folders of logs, as the events that `event` makes of their lines.
+pub(super) fn ingest(folder: &Path, logs: &[PathBuf], event: &mut Event<'_>) -> Result<Stored> {
     let peer = Peer::start(folder)?;
-    peer.feed(logs)?;
+    logs.iter().try_for_each(|logs| peer.feed(logs, event))?;
     peer.get("/internal/force_flush")?;
     let flushed = process::used(peer.child.id())?;
     peer.get("/internal/force_merge")?;
     // A merge goes on in the background; it is over when the bytes no longer change.
-    let mut bytes = super::size(folder)?;
+    let mut bytes = 0;
     let start = Instant::now();
     loop {
         std::thread::sleep(Duration::from_secs(2));
-        let now = super::size(folder)?;
+        // Files may go while they are looked at.
+        let now = super::size(folder).unwrap_or(0);
         if now == bytes || start.elapsed() > Duration::from_secs(60) {
             break;
         }
         bytes = now;
     }
     let cpu = peer.cpu()?;
-    Ok(Some(Stored { folder: folder.to_owned(), flushed, cpu, bytes: super::size(folder)? }))
+    Ok(Stored { folder: folder.to_owned(), flushed, cpu, bytes: super::size(folder)? })
 }
 
 impl Peer {
@@ -74,6 +81,8 @@ impl Peer {
         command.arg(format!("-httpListenAddr=127.0.0.1:{port}")).arg("-retentionPeriod=100y");
         // Its default drops lines of the spark set.
         command.arg("-insert.maxLineSizeBytes=32MiB");
+        // Its default ends questions over gigabytes.
+        command.arg("-search.maxQueryDuration=2m");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let peer = Peer { child: command.spawn().context(PROGRAM)?, port };
         for _ in 0..200 {
@@ -90,20 +99,18 @@ impl Peer {
         super::processor(self.child.id())
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The body of a GET.
     pub(super) fn get(&self, path: &str) -> Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        if !answer.starts_with(b"HTTP/1.1 2") {
-            bail!("{PROGRAM} answered {}", String::from_utf8_lossy(&answer[..answer.len().min(200)]));
-        }
-        Ok(answer)
+        super::get(&format!("127.0.0.1:{}", self.port), path)
     }
 
     /// One request for each file, the lines as chunks of it.
-    fn feed(&self, logs: &Path) -> Result<()> {
+    fn feed(&self, logs: &Path, event: &mut Event<'_>) -> Result<()> {
         let mut request: Option<(PathBuf, TcpStream)> = None;
         let end = |request: Option<(PathBuf, TcpStream)>| -> Result<()> {
             let Some((_, mut stream)) = request else { return Ok(()) };
@@ -112,7 +119,7 @@ impl Peer {
             stream.read_to_end(&mut answer)?;
             Ok(())
         };
-        events::each_body(logs, |file, body| {
+        events::each_body(logs, event, |file, body| {
             if request.as_ref().is_none_or(|(open, _)| open != file) {
                 end(request.take())?;
                 request = Some((file.to_owned(), self.open()?));

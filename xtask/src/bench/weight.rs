@@ -74,10 +74,7 @@ fn load(program: &Path, folder: &Path, logs: &Path) -> Result<()> {
         }
         spent = now;
     }
-    println!(
-        "| sawlog run, most resident while it reads the iotdb set, MB | {} |",
-        mb(memory(child.id(), "VmHWM:")?)
-    );
+    println!("| sawlog run, most resident while it reads the iotdb set, MB | {} |", mb(most(child.id())?));
     println!("| sawlog run, CPU s for that | {:.2} |", processor(child.id())?);
     child.kill()?;
     child.wait()?;
@@ -113,8 +110,14 @@ fn idle(name: &str, pid: u32) -> Result<()> {
     Ok(())
 }
 
-fn resident(pid: u32) -> Result<u64> {
+/// Bytes of memory that a process has now.
+pub(super) fn resident(pid: u32) -> Result<u64> {
     memory(pid, "VmRSS:")
+}
+
+/// Most bytes of memory that a process ever had.
+pub(super) fn most(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
 }
 
 /// Bytes of a line of the process's status.

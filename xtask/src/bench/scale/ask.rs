@@ -1,0 +1,190 @@
+//! One question to one of the peers: what it answers, and what that costs with nothing in memory and once it was asked before.
+//! Knows nothing of what is asked.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::questions::{NEWEST, Question};
+use crate::bench::queries::{Node, encoded};
+use crate::bench::{Cost, cost, files, victoria};
+use crate::needs;
+
+/// A question is asked again until so long has passed.
+const ENOUGH: Duration = Duration::from_secs(1);
+/// At most so often.
+const RUNS: u32 = 40;
+/// What took longer is not asked again.
+const LONG: Duration = Duration::from_secs(10);
+/// What VictoriaLogs says when it gives up.
+const TOO_LONG: &str = "couldn't be executed in";
+
+/// Rows of an answer, as far as they are compared.
+pub(super) type Answer = Vec<Vec<String>>;
+
+/// What a question cost one of the peers, and its answer.
+pub(super) struct Asked {
+    pub(super) answer: Option<Answer>,
+    pub(super) cold: Cost,
+    pub(super) warm: Cost,
+    /// Bytes that were read from files when it was cold.
+    pub(super) read: u64,
+}
+
+/// Who is asked.
+pub(super) struct Peers<'a> {
+    pub(super) sawlog: &'a Path,
+    pub(super) store: &'a Path,
+    pub(super) victoria: Option<&'a Path>,
+    pub(super) raw: &'a Path,
+}
+
+impl Peers<'_> {
+    /// A node, over HTTP.
+    pub(super) fn http(&self, question: &Question) -> Result<Asked> {
+        forget(self.store)?;
+        let node = Node::start(self.sawlog, self.store)?;
+        let path = format!("/api/v1/search?query={}", encoded(question.sawlog));
+        let id = node.id();
+        served(question, id, &|| node.get(&path))
+    }
+
+    /// VictoriaLogs, where it is there.
+    pub(super) fn victoria(&self, question: &Question) -> Result<Option<Asked>> {
+        let Some(folder) = self.victoria else { return Ok(None) };
+        forget(folder)?;
+        let peer = victoria::Peer::start(folder)?;
+        let path = format!("/select/logsql/query?query={}", encoded(question.logsql));
+        match served(question, peer.id(), &|| peer.get(&path)) {
+            Err(error) if error.to_string().contains(TOO_LONG) => {
+                eprintln!("VictoriaLogs, {}: {error:#}", question.what);
+                Ok(None)
+            }
+            asked => asked.map(Some),
+        }
+    }
+
+    /// The command, over the directory.
+    pub(super) fn command(&self, question: &Question) -> Result<Asked> {
+        let (program, store) = (self.sawlog.to_string_lossy(), self.store.to_string_lossy());
+        let command = [&*program, "search", question.sawlog, "--json", "--data", &*store];
+        forget(self.store)?;
+        let cold = cost(&command)?;
+        let output = Command::new(command[0]).args(&command[1..]).output()?;
+        let answer = Some(rows(question, &output.stdout)?);
+        Ok(Asked { answer, cold, warm: repeated(&command)?, read: 0 })
+    }
+
+    /// ripgrep, with the files in the page cache; `None` where it cannot answer.
+    pub(super) fn rg(&self, question: &Question) -> Result<Option<Asked>> {
+        if question.rg.is_empty() || !needs::has("rg") {
+            return Ok(None);
+        }
+        let raw = self.raw.to_string_lossy();
+        let counts = question.same == ["n"];
+        let shell = match counts {
+            true => "rg --no-ignore -a --no-filename -c \"$@\"".to_owned(),
+            false => format!("rg --no-ignore -a --no-filename \"$@\" {NEWEST}"),
+        };
+        let command = [&["sh", "-c", &*shell, "rg"], question.rg, &[&*raw]].concat();
+        let output = Command::new(command[0]).args(&command[1..]).output()?;
+        let sum = || -> Result<u64> {
+            String::from_utf8(output.stdout)?.lines().map(|line| Ok(line.parse::<u64>()?)).sum()
+        };
+        let answer = if counts { Some(vec![vec![sum()?.to_string()]]) } else { None };
+        Ok(Some(Asked { answer, cold: Cost::default(), warm: repeated(&command)?, read: 0 }))
+    }
+}
+
+/// Asks a server that was just started, and then again.
+fn served(question: &Question, pid: u32, ask: &dyn Fn() -> Result<Vec<u8>>) -> Result<Asked> {
+    let (before, read, start) = (processor(pid)?, bytes_read(pid)?, Instant::now());
+    let answer = ask()?;
+    let cold = Cost { cpu: processor(pid)? - before, wall: start.elapsed().as_secs_f64(), resident: 0 };
+    let read = bytes_read(pid)? - read;
+    let answer = Some(rows(question, &answer)?);
+    if start.elapsed() > LONG {
+        return Ok(Asked { answer, cold, warm: cold, read });
+    }
+    let (before, start) = (processor(pid)?, Instant::now());
+    let mut runs = 0;
+    while runs == 0 || runs < RUNS && start.elapsed() < ENOUGH {
+        ask()?;
+        runs += 1;
+    }
+    let runs = f64::from(runs);
+    let warm = Cost {
+        cpu: (processor(pid)? - before) / runs,
+        wall: start.elapsed().as_secs_f64() / runs,
+        resident: 0,
+    };
+    Ok(Asked { answer, cold, warm, read })
+}
+
+/// The mean of a command that is run again and again.
+fn repeated(command: &[&str]) -> Result<Cost> {
+    let first = cost(command)?;
+    if first.wall > ENOUGH.as_secs_f64() {
+        return Ok(first);
+    }
+    let runs = (ENOUGH.as_secs_f64() / first.wall.max(1e-3)) as u32;
+    crate::bench::mean(runs.clamp(1, RUNS), command)
+}
+
+/// Processor seconds of a process so far, those of threads that ended left aside.
+fn processor(pid: u32) -> Result<f64> {
+    let mut nanos = 0.0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end meanwhile.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        nanos += text.split(' ').next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
+    }
+    Ok(nanos / 1e9)
+}
+
+/// Bytes that a process has read.
+fn bytes_read(pid: u32) -> Result<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).context("rchar")?;
+    Ok(line.parse()?)
+}
+
+/// Drops a folder's files from the page cache.
+fn forget(folder: &Path) -> Result<()> {
+    for file in files(folder)? {
+        let mut dd = Command::new("dd");
+        dd.arg(format!("if={}", file.display())).args(["iflag=nocache", "count=0", "status=none"]);
+        needs::succeed(&mut dd)?;
+    }
+    Ok(())
+}
+
+/// The rows of an answer in JSON lines, as far as the question compares them, sorted.
+fn rows(question: &Question, answer: &[u8]) -> Result<Answer> {
+    let mut rows = Answer::new();
+    for line in answer.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        let object: serde_json::Value = serde_json::from_slice(line)?;
+        ensure!(object.get("error").is_none(), "{}", String::from_utf8_lossy(line));
+        let value = |name: &&str| match object.get(name) {
+            None | Some(serde_json::Value::Null) => String::new(),
+            Some(serde_json::Value::String(text)) if *name == "_time" => plain_time(text),
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        rows.push(question.same.iter().map(value).collect());
+    }
+    rows.sort();
+    Ok(rows)
+}
+
+/// A time without zeros at its end.
+fn plain_time(text: &str) -> String {
+    let text = text.trim_end_matches('Z');
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
+}
