@@ -69,7 +69,7 @@ pub(super) fn ingest(folder: &Path, logs: &[PathBuf], event: &mut Event<'_>) -> 
         bytes = now;
     }
     let cpu = peer.cpu()?;
-    Ok(Stored { folder: folder.to_owned(), flushed, cpu, bytes: super::size(folder)? })
+    Ok(Stored { folder: folder.to_owned(), flushed, cpu, bytes })
 }
 
 impl Peer {

@@ -66,8 +66,8 @@ pub(super) fn run(
         mb(size(&store)?),
         peer.as_deref().map_or(Ok("–".to_owned()), |folder| size(folder).map(mb))?
     );
-    table(&scale, &store, peer.as_deref())?;
     growth(&scale, &stages, docs)?;
+    table(&scale, &store, peer.as_deref())?;
     start::run(&scale)
 }
 
@@ -150,7 +150,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>) -> Result<()> {
     let peers = Peers { sawlog: scale.sawlog, store, victoria: peer, raw: &scale.folder.join("raw") };
     println!(
-        "Milliseconds of processor time / on the clock. Cold: first asked after the start of a server (of a command: always the \
+        "\n### Questions over all of it\n\nMilliseconds of processor time / on the clock. Cold: first asked after the start of a server (of a command: always the \
          first), files dropped from the page cache.\n"
     );
     println!(
