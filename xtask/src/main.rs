@@ -31,7 +31,7 @@ cargo xtask test [--fast]     install what the tests need, run all tests, close 
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [PART…] [SET…]
                               measure against the peers that are installed; prints Markdown (parts: store, queries,
-                              weight, forward, and two that are only run when they are named: amqp: ten minutes
+                              weight, forward, normalize, and two that are only run when they are named: amqp: ten minutes
                               of events from RabbitMQ; scale [--gb N]: questions over gigabytes, by itself)";
 
 fn main() -> ExitCode {
