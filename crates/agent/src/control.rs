@@ -142,6 +142,8 @@ impl Desk {
 /// `all`, `output NAME` or `numbers 1,2`.
 pub(crate) fn write_which(which: &Which) -> String {
     match which {
+        // An agent has no tenants of its own to tell apart.
+        Which::OfTenant(_, which) => write_which(which),
         Which::All => "all".to_owned(),
         Which::Output(output) => format!("output {output}"),
         Which::Numbers(numbers) => {

@@ -267,6 +267,10 @@ impl Inner {
 
     /// Removes the files wholly below `lsn`, oldest first and each durably before the next, so that what is left after
     /// a crash has no hole. The last file with a durable frame stays: it carries the position over a restart.
+    pub(crate) fn leave_file(&self) {
+        lock(&self.writer).leave();
+    }
+
     pub(crate) fn trim(&self, lsn: Lsn) -> Result<(), JournalError> {
         let _alone = lock(&self.trimming);
         let mut state = lock(&self.state);

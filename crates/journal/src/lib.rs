@@ -218,6 +218,11 @@ impl Journal {
         self.inner.trim(lsn)
     }
 
+    /// Lets the next frame stand in a new file, so that [`Journal::trim`] can then remove all that stands before it.
+    pub fn leave_file(&self) {
+        self.inner.leave_file();
+    }
+
     /// Reads the durable frames from `from`, a position that the journal gave out (or from the oldest kept where that
     /// is later), in order.
     pub fn read(&self, from: Lsn) -> FrameIter {

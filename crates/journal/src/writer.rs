@@ -31,6 +31,11 @@ impl Writer {
         Writer { fs, dir, file_bytes, current: None }
     }
 
+    /// Lets the file at hand be: what comes next stands in another.
+    pub(crate) fn leave(&mut self) {
+        self.current = None;
+    }
+
     /// Makes a batch durable. `bytes` are room for a file's header, then frames, the first of which stands at `first`,
     /// the end of all that is durable. Says whether a new file was begun.
     ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Tenant;
+use crate::{Batch, Tenant};
 
 /// Counts what tenants bring, and says when it is too much.
 pub trait Meter: Send + Sync {
@@ -11,6 +11,16 @@ pub trait Meter: Send + Sync {
     /// # Errors
     /// [`Over`]: they are not to be taken now, and are not counted.
     fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over>;
+
+    /// Whether the source of these rows and the names of their fields may be there for their tenant; asked before
+    /// [`Meter::bring`].
+    ///
+    /// # Errors
+    /// [`Over`]: one of them is new, and there are as many as may be.
+    fn names(&self, batch: &Batch) -> Result<(), Over> {
+        let _ = batch;
+        Ok(())
+    }
 }
 
 /// A tenant is at one of its limits.

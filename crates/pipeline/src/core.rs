@@ -258,10 +258,19 @@ impl Core {
 
     /// Lets go of journal files that no output needs any more, after what must survive of them was written again.
     pub(crate) fn trim(&self) -> Result<(), JournalError> {
+        self.trim_by(self.options.trim_bytes)
+    }
+
+    /// The same, however little it is.
+    pub(crate) fn trim_now(&self) -> Result<(), JournalError> {
+        self.trim_by(0)
+    }
+
+    fn trim_by(&self, least: u64) -> Result<(), JournalError> {
         let mut trimmed = lock(&self.trimmed);
         let lanes = self.lanes();
         let Some(cursor) = lanes.iter().map(|lane| lane.cursor()).min() else { return Ok(()) };
-        if cursor.0 < trimmed.0.saturating_add(self.options.trim_bytes) {
+        if cursor.0 < trimmed.0.saturating_add(least) {
             return Ok(());
         }
         let held = |source| {

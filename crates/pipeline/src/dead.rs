@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sawlog_journal::{Frame, FrameIter, FrameKind, Journal, JournalError, Lsn, Options};
+use sawlog_model::Tenant;
 use sawlog_sys::Sys;
 
 use crate::lock;
@@ -34,6 +35,8 @@ pub enum Which {
     Output(String),
     /// Those with these numbers.
     Numbers(Vec<u64>),
+    /// Those of a tenant among others.
+    OfTenant(Tenant, Box<Which>),
 }
 
 impl Which {
@@ -52,7 +55,28 @@ impl Which {
             Which::All => true,
             Which::Output(output) => *letter.output == *output.as_str(),
             Which::Numbers(numbers) => numbers.contains(&letter.number),
+            Which::OfTenant(tenant, which) => letter.batch.tenant == *tenant && which.means(letter),
         }
+    }
+
+    /// Whether a letter is meant that waits.
+    fn means_waiting(&self, number: u64, letter: &Waiting) -> bool {
+        match self {
+            Which::All => true,
+            Which::Output(output) => *letter.output == *output.as_str(),
+            Which::Numbers(numbers) => numbers.binary_search(&number).is_ok(),
+            Which::OfTenant(tenant, which) => letter.tenant == *tenant && which.means_waiting(number, letter),
+        }
+    }
+
+    /// The same with numbers in order.
+    fn sorted(mut self) -> Which {
+        match &mut self {
+            Which::Numbers(numbers) => numbers.sort_unstable(),
+            Which::OfTenant(_, which) => **which = std::mem::replace(&mut **which, Which::All).sorted(),
+            Which::All | Which::Output(_) => {}
+        }
+        self
     }
 }
 
@@ -79,6 +103,7 @@ pub(crate) struct Home {
 /// What is known of a letter that waits.
 struct Waiting {
     output: Arc<str>,
+    tenant: Tenant,
     rows: u64,
 }
 
@@ -162,6 +187,23 @@ impl DeadLetters {
         self.change(Change::Dropped(numbers))
     }
 
+    /// The letters that are meant and wait now.
+    pub fn waiting(&self, which: &Which) -> Letters {
+        self.letters(self.numbers(which))
+    }
+
+    /// Lets go of a tenant's letters, with their bytes where no letter of another stands before them.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub(crate) fn forget(&self, tenant: Tenant) -> Result<(), JournalError> {
+        let _alone = lock(&self.inner.changing);
+        self.inner.journal.leave_file();
+        let numbers = self.numbers(&Which::OfTenant(tenant, Box::new(Which::All)));
+        self.state().homes.retain(|_, number| !numbers.contains(number));
+        self.change(Change::Dropped(numbers)).map(drop)
+    }
+
     /// Says that letters are to be replayed when a node next starts on the directory; how many they are, and their rows.
     ///
     /// # Errors
@@ -191,7 +233,7 @@ impl DeadLetters {
             put_letter(out, head, time, item);
         })?;
         let mut state = self.state();
-        state.add(written, head.output, item.batch.rows.len() as u64);
+        state.add(written, head.output, item.batch.tenant, item.batch.rows.len() as u64);
         state.homes.insert(home, written.0);
         self.inner.homes.store(state.homes.len(), Ordering::Release);
         Ok(())
@@ -222,15 +264,8 @@ impl DeadLetters {
     fn numbers(&self, which: &Which) -> Vec<u64> {
         let state = self.state();
         let on_their_way: HashSet<u64> = state.groups.values().flatten().copied().collect();
-        let named: HashSet<u64> = match which {
-            Which::Numbers(numbers) => numbers.iter().copied().collect(),
-            _ => HashSet::new(),
-        };
-        let is_meant = |(number, letter): &(&u64, &Waiting)| match which {
-            Which::All => true,
-            Which::Output(output) => *letter.output == *output.as_str(),
-            Which::Numbers(_) => named.contains(number),
-        };
+        let which = which.clone().sorted();
+        let is_meant = |(number, letter): &(&u64, &Waiting)| which.means_waiting(**number, letter);
         let meant = state.waiting.iter().filter(is_meant).map(|(number, _)| *number);
         meant.filter(|number| !on_their_way.contains(number)).collect()
     }
@@ -272,18 +307,18 @@ impl State {
             if let Ok(change) = letter::read_change(frame.payload.clone()) {
                 self.apply(change);
             }
-        } else if let Ok(head) = letter::read_head(frame.payload.clone()) {
-            self.add(frame.lsn, &head.home.output, head.rows);
+        } else if let Ok((head, tenant)) = letter::read_head(frame.payload.clone()) {
+            self.add(frame.lsn, &head.home.output, tenant, head.rows);
             self.homes.insert(head.home, frame.lsn.0);
         }
     }
 
-    fn add(&mut self, at: Lsn, output: &Arc<str>, rows: u64) {
+    fn add(&mut self, at: Lsn, output: &Arc<str>, tenant: Tenant, rows: u64) {
         // One name for all letters of an output.
         let output = self.counts.get_key_value(output).map_or(output, |(name, _)| name).clone();
         let counts = self.counts.entry(output.clone()).or_default();
         *counts = (counts.0 + 1, counts.1 + rows);
-        self.waiting.insert(at.0, Waiting { output, rows });
+        self.waiting.insert(at.0, Waiting { output, tenant, rows });
     }
 
     fn apply(&mut self, change: Change) -> (u64, u64) {

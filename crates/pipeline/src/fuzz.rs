@@ -50,7 +50,7 @@ fn rows(bytes: Bytes) {
 
 fn one_letter(bytes: Bytes) {
     let Ok(read) = letter::read(&bytes, Lsn(7)) else { return };
-    let found = letter::read_head(bytes).expect("the head of what is read whole");
+    let (found, _) = letter::read_head(bytes).expect("the head of what is read whole");
     let item = Item {
         batch: read.batch.clone(),
         position: None,

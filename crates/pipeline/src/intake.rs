@@ -137,9 +137,23 @@ impl Intake {
         Intake { excess: Excess::Drop, ..self.clone() }
     }
 
-    /// Asks whether a tenant may bring these rows.
-    fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
-        self.core.options.meter.as_ref().map_or(Ok(()), |meter| meter.bring(tenant, records, bytes))
+    /// Asks whether a tenant may bring these rows, so many records and bytes.
+    fn bring<'a>(
+        &self,
+        tenant: Tenant,
+        mut batches: impl Iterator<Item = &'a Batch>,
+        (records, bytes): (u64, u64),
+    ) -> Result<(), Over> {
+        let Some(meter) = &self.core.options.meter else { return Ok(()) };
+        batches.try_for_each(|batch| meter.names(batch))?;
+        meter.bring(tenant, records, bytes)
+    }
+
+    /// Says once why a sender waits.
+    fn tell_wait(&self, told: &mut bool, records: u64, over: &Over) {
+        if !std::mem::replace(told, true) {
+            self.count_errors("limited", records, &format!("waiting: {}", over.reason));
+        }
     }
 
     /// Lets only those items pass whose tenants may bring them now; waits where this input does.
@@ -154,10 +168,18 @@ impl Intake {
             *bytes += batch.raw_len();
         }
         for (tenant, (records, bytes)) in brought {
-            while let Err(over) = self.bring(tenant, records, bytes) {
+            let mut told = false;
+            let of_tenant = |item: &&Item| item.batch.tenant == tenant;
+            while let Err(over) = {
+                let theirs = items.iter().filter(of_tenant).map(|item| &*item.batch);
+                self.bring(tenant, theirs, (records, bytes))
+            } {
                 match self.excess {
                     Excess::Wait if lock(&self.core.inbox).closed => return Err(DeliveryError::Stopping),
-                    Excess::Wait => tokio::time::sleep(over.wait.min(LIMIT_AGAIN)).await,
+                    Excess::Wait => {
+                        self.tell_wait(&mut told, records, &over);
+                        tokio::time::sleep(over.wait.min(LIMIT_AGAIN)).await;
+                    }
                     Excess::Refuse => return Err(DeliveryError::Limited(over)),
                     Excess::Drop => {
                         self.count_errors("limited", records, &over.reason);
@@ -195,10 +217,12 @@ impl Intake {
             encoded: None,
         };
         let (records, bytes) = (item.batch.rows.len() as u64, item.batch.raw_len());
-        while let Err(over) = self.bring(item.batch.tenant, records, bytes) {
+        let mut told = false;
+        while let Err(over) = self.bring(item.batch.tenant, std::iter::once(&*item.batch), (records, bytes)) {
             if lock(&self.core.inbox).closed {
                 return Err(DeliveryError::Stopping);
             }
+            self.tell_wait(&mut told, records, &over);
             task::sleep(over.wait.min(LIMIT_AGAIN));
         }
         let passage = self.core.straight.enter();

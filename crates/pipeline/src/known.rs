@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use sawlog_journal::Lsn;
-use sawlog_model::{KnownSource, Position, Source, SourceId};
+use sawlog_model::{KnownSource, Position, Source, SourceId, Tenant};
 
 struct Entry {
     known: KnownSource,
@@ -62,6 +62,13 @@ impl Known {
 
     pub(crate) fn forget(&mut self, source: SourceId) {
         self.entries.remove(&source);
+    }
+
+    /// Forgets the senders of a tenant: their names begin with what they came by, `@` and its number.
+    pub(crate) fn forget_tenant(&mut self, tenant: Tenant) {
+        let end = format!("@{tenant}");
+        let theirs = |name: &str| name.split_once(':').is_some_and(|(kind, _)| kind.ends_with(&end));
+        self.entries.retain(|_, entry| !theirs(&entry.known.source.facts.name));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &KnownSource> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sawlog_journal::{Lsn, Payload};
 use sawlog_model::frame::{self, FrameError, Reader, put_bytes, put_varint};
-use sawlog_model::{Batch, KnownSource, Limits, Position};
+use sawlog_model::{Batch, KnownSource, Limits, Position, Tenant};
 
 use crate::Note;
 
@@ -161,19 +161,34 @@ pub(crate) fn read_all(payload: Bytes) -> Result<(Vec<Item>, Vec<Note>), FrameEr
             notes.push(read_note(&mut reader)?);
             continue;
         }
-        if flags & !(HAS_POSITION | LATE | HAS_KEY | HAS_LABEL | HAS_TAKER | HAS_ONLY) != 0 {
-            return Err(FrameError::Wrong("flags"));
-        }
-        let key = if flags & HAS_KEY != 0 { Some(read_key(&mut reader)?) } else { None };
-        let taker = if flags & HAS_TAKER != 0 { reader.text("name of an output")? } else { String::new() };
-        let late = (flags & LATE != 0).then(|| taker.into());
-        let label = if flags & HAS_LABEL != 0 { reader.text("label")?.into() } else { Arc::default() };
-        let only = if flags & HAS_ONLY != 0 { Some(reader.text("name of an output")?.into()) } else { None };
-        let position = if flags & HAS_POSITION != 0 { Some(read_position(&mut reader)?) } else { None };
-        let batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
-        items.push(Item { batch, position, late, label, key, only, encoded: None });
+        let mut item = read_item_head(&mut reader, flags)?;
+        item.batch = Arc::new(frame::decode_from(&mut reader, &limits)?);
+        items.push(item);
     }
     Ok((items, notes))
+}
+
+/// Reads what stands before the batch of an item, which is empty yet.
+fn read_item_head(reader: &mut Reader, flags: u8) -> Result<Item, FrameError> {
+    if flags & !(HAS_POSITION | LATE | HAS_KEY | HAS_LABEL | HAS_TAKER | HAS_ONLY) != 0 {
+        return Err(FrameError::Wrong("flags"));
+    }
+    let key = if flags & HAS_KEY != 0 { Some(read_key(reader)?) } else { None };
+    let taker = if flags & HAS_TAKER != 0 { reader.text("name of an output")? } else { String::new() };
+    let late = (flags & LATE != 0).then(|| taker.into());
+    let label = if flags & HAS_LABEL != 0 { reader.text("label")?.into() } else { Arc::default() };
+    let only = if flags & HAS_ONLY != 0 { Some(reader.text("name of an output")?.into()) } else { None };
+    let position = if flags & HAS_POSITION != 0 { Some(read_position(reader)?) } else { None };
+    Ok(Item { batch: Arc::default(), position, late, label, key, only, encoded: None })
+}
+
+/// Whose the first item of a payload is.
+pub(crate) fn tenant_of(payload: Bytes) -> Result<Tenant, FrameError> {
+    let mut reader = Reader::new(payload);
+    expect_version(&mut reader)?;
+    let flags = reader.byte("flags")?;
+    read_item_head(&mut reader, flags)?;
+    Ok(Tenant(reader.u32("tenant")?))
 }
 
 /// Appends a cursor frame's payload.

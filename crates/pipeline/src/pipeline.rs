@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
-use sawlog_model::{Meter, NodeStatus, PartStatus};
+use sawlog_model::{Meter, NodeStatus, PartStatus, Tenant};
 use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Thread};
 use tokio::sync::Semaphore;
@@ -23,6 +23,11 @@ use crate::payload;
 use crate::rates::Rates;
 use crate::seen::Seen;
 use crate::{DeliveryError, Graph, Intake, TagPattern, Tap, lock, reload, writer};
+
+/// How often, and how long apart, is looked whether outputs need nothing of the journal any more when a tenant is forgotten. Where one
+/// is behind for longer, what it has yet to get goes when it has it.
+const FORGET_TRIES: u32 = 50;
+const FORGET_AGAIN: Duration = Duration::from_millis(20);
 
 /// Sizes and times of a pipeline.
 #[derive(Clone)]
@@ -263,6 +268,30 @@ impl Pipeline {
     pub fn maintain(&self) -> Result<(), JournalError> {
         self.core.save()?;
         self.core.trim()
+    }
+
+    /// Lets go of what is kept of a tenant beside its rows on their way: dead letters, positions of its senders; and of the files of the
+    /// journal that no output needs any more, the last one with them.
+    ///
+    /// # Errors
+    /// [`JournalError`]; it can be called again.
+    pub fn forget(&self, tenant: Tenant) -> Result<(), JournalError> {
+        if let Some(dead) = &self.core.options.dead {
+            dead.forget(tenant)?;
+        }
+        lock(&self.core.known).forget_tenant(tenant);
+        let end = self.core.journal.end();
+        for _ in 0..FORGET_TRIES {
+            self.core.save()?;
+            self.core.journal.leave_file();
+            self.core.trim_now()?;
+            if self.core.journal.start() >= end {
+                break;
+            }
+            // An output has yet to say that it holds what it was given.
+            task::sleep(FORGET_AGAIN);
+        }
+        Ok(())
     }
 
     /// Bytes of the journal that some output still needs.

@@ -230,9 +230,9 @@ impl Engine {
     /// Starts a plan with memory of its own.
     fn execute(&self, planned: Planned, records: bool) -> Result<Answer, QueryError> {
         let (context, most) = self.session()?.running(planned.context, &self.memory);
-        let spill = self.store.spill();
+        let (spill, share) = (self.store.spill(), self.memory.clone());
         let explained = move |error| match is_exhausted(&error) {
-            true => exhausted(most, &spill),
+            true => exhausted(most, &share, &spill),
             false => error.into(),
         };
         let batches = execute_stream(planned.plan, Arc::new(context))?.map_err(explained);

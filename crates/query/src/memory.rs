@@ -175,16 +175,18 @@ pub(crate) fn is_exhausted(error: &DataFusionError) -> bool {
     }
 }
 
-/// What is said where a question needs more than it may have.
-pub(crate) fn exhausted(most: u64, spill: &Spill) -> QueryError {
+/// What is said where a question needs more than it may have of a share, which has the name of a limit where it is not that of all
+/// questions.
+pub(crate) fn exhausted(most: u64, share: &Memory, spill: &Spill) -> QueryError {
     let on_disk = match spill.most {
         0 => "nothing on disk, since store.spill is 0".to_owned(),
         bytes => format!("{} on disk with all others (store.spill)", size(bytes)),
     };
     QueryError::Budget(format!(
-        "this question needs more memory than it may use: {} in memory (its part of store.memory) and {on_disk}; ask \
+        "this question needs more memory than it may use: {} in memory ({}) and {on_disk}; ask \
          for a shorter time or fewer groups, or put a `limit` behind `sort`",
-        size(most)
+        size(most),
+        if share.name() == "questions" { "its part of store.memory" } else { share.name() }
     ))
 }
 

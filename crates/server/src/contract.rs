@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 use futures::future::BoxFuture;
-use sawlog_model::{Accepted, Batch, Delivery, IngestError};
+use sawlog_model::{Accepted, Batch, Delivery, IngestError, Nanos, Tenant};
 
 /// Takes bodies of events.
 pub trait Ingest: Send + Sync {
@@ -51,6 +51,25 @@ pub enum DeadLetters {
     Numbers(Vec<u64>),
 }
 
+/// A dead letter, for whoever its rows are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Tells it apart from the others of its node.
+    pub number: u64,
+    /// When it was written.
+    pub time: Nanos,
+    /// Name of the output that did not get it.
+    pub output: String,
+    /// `refused` or `given_up`.
+    pub why: &'static str,
+    /// In words, as the output said it.
+    pub reason: String,
+    /// Whose its rows are.
+    pub tenant: Tenant,
+    /// Its lines.
+    pub lines: Vec<String>,
+}
+
 /// What became of dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadOutcome {
@@ -71,8 +90,26 @@ pub trait Control: Send + Sync {
     /// Reads the configuration again and lets it hold; in sentences, what has changed. The error is all that is wrong with it,
     /// a line each; then the one before holds.
     fn reload(&self) -> BoxFuture<'static, Result<Vec<String>, String>>;
-    /// Sends dead letters on their way again; resolves when they are journaled. The error is in words.
-    fn replay_dead(&self, which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>>;
-    /// Lets go of dead letters. The error is in words.
-    fn drop_dead(&self, which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>>;
+    /// Dead letters, of one tenant or of all: at most so many, the oldest first. The error is in words.
+    fn dead(
+        &self,
+        of: Option<Tenant>,
+        which: DeadLetters,
+        most: usize,
+    ) -> BoxFuture<'static, Result<Vec<DeadLetter>, String>>;
+    /// Sends dead letters, of one tenant or of all, on their way again; resolves when they are journaled. The error is in words.
+    fn replay_dead(
+        &self,
+        of: Option<Tenant>,
+        which: DeadLetters,
+    ) -> BoxFuture<'static, Result<DeadOutcome, String>>;
+    /// Lets go of dead letters, of one tenant or of all. The error is in words.
+    fn drop_dead(
+        &self,
+        of: Option<Tenant>,
+        which: DeadLetters,
+    ) -> BoxFuture<'static, Result<DeadOutcome, String>>;
+    /// Removes what is kept of tenants that are there no more; resolves when their bytes are gone from the disk. The error is in
+    /// words; it can be asked again.
+    fn purge(&self) -> BoxFuture<'static, Result<(), String>>;
 }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use sawlog_model::{Access, AccessError, Right, Tenant};
 
@@ -113,14 +113,39 @@ pub(crate) fn admit(
     right: Right,
 ) -> Result<(Tenant, bool), ApiError> {
     let credential = credential(headers);
-    let own = access.admit(&credential, right).map_err(refusal)?;
     let owns = access.admit(&credential, Right::Node).is_ok();
-    let Some(name) = headers.get(TENANT) else { return Ok((own, owns)) };
-    let named = std::str::from_utf8(name.as_bytes()).ok().and_then(|name| access.tenant(name));
-    match named {
-        Some(tenant) if owns || tenant == own => Ok((tenant, false)),
-        _ => Err(refusal(AccessError)),
+    let Some(name) = headers.get(TENANT) else {
+        return Ok((access.admit(&credential, right).map_err(refusal)?, owns));
+    };
+    let name = std::str::from_utf8(name.as_bytes()).map_err(|_| refusal(AccessError))?;
+    let named = match access.tenant(name) {
+        Some(tenant) if owns => Ok(tenant),
+        _ => access.admit_to(name, &credential, right),
+    };
+    Ok((named.map_err(refusal)?, false))
+}
+
+/// Whether the request is of who owns the node, whichever tenant it names.
+pub(crate) fn owns(access: &dyn Access, headers: &HeaderMap) -> bool {
+    access.admit(&credential(headers), Right::Node).is_ok()
+}
+
+/// Refuses what would change something, where only a cookie says who asks and nothing says that it comes from a page of ours: a
+/// browser sends cookies along with what pages of others ask for.
+///
+/// # Errors
+/// 403.
+pub(crate) fn check_cookie(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    let by_cookie = !headers.contains_key(header::AUTHORIZATION) && !credential(headers).is_empty();
+    let ours = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    if by_cookie && !ours && !method.is_safe() {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "A cookie changes nothing unless the header Origin says that this node's own page asks.",
+            "Send a token as 'Authorization: Bearer TOKEN', or the header Origin.",
+        ));
     }
+    Ok(())
 }
 
 fn refusal(error: AccessError) -> ApiError {

@@ -31,8 +31,8 @@ use sawlog_query::Engine;
 use sawlog_store::Store;
 use sawlog_sys::Sys;
 
-pub use access::{Made, NewToken, Role, Tenancy};
-pub use contract::{Control, DeadLetters, DeadOutcome, Ingest, Live, LiveEvent, LiveStream};
+pub use access::{Made, Named, NewToken, Role, Tenancy};
+pub use contract::{Control, DeadLetter, DeadLetters, DeadOutcome, Ingest, Live, LiveEvent, LiveStream};
 pub use door::{Hosts, Open};
 pub use keeping::TooOld;
 pub use kept::ChangeError;

@@ -149,6 +149,20 @@ impl Book {
 }
 
 impl Loggers {
+    /// Forgets those of a tenant.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn forget(&self, tenant: Tenant) -> Result<(), ChangeError> {
+        let mut books = self.0.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = books.clone();
+        if rest.remove(&tenant.0).is_some() {
+            self.0.file.write(&rest).map_err(ChangeError::Disk)?;
+            *books = rest;
+        }
+        Ok(())
+    }
+
     /// Those of a data directory.
     ///
     /// # Errors

@@ -38,6 +38,11 @@ impl Params {
         Params::of_form(uri.query().unwrap_or_default().as_bytes())
     }
 
+    /// The names that were given.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     fn of_form(bytes: &[u8]) -> Params {
         Params(form_urlencoded::parse(bytes).into_owned().collect())
     }

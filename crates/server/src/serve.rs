@@ -2,13 +2,17 @@
 //! node stops. Knows nothing of routes.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
+use axum::http::Request;
 use futures::future::BoxFuture;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sawlog_sys::net::{TcpListener, TcpStream};
@@ -39,6 +43,10 @@ pub trait Secure: Send + Sync {
     fn accept(&self, stream: TcpStream) -> BoxFuture<'static, Result<Box<dyn Duplex>, String>>;
 }
 
+/// Stands in the extensions of requests: from where they come.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Stands in the extensions of requests that came over TLS.
 #[derive(Clone, Copy)]
 pub(crate) struct OverTls;
@@ -54,7 +62,6 @@ pub async fn serve(
     secure: Option<Arc<dyn Secure>>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let router = if secure.is_some() { router.layer(Extension(OverTls)) } else { router };
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -109,20 +116,43 @@ async fn welcome(
 ) {
     // Records of a live tail are small writes that should not wait for each other; without it they only come later.
     let _ = stream.set_nodelay(true);
-    let Some(secure) = secure else { return answer(stream, router, stopped).await };
+    let Ok(peer) = stream.peer_addr() else { return };
+    let (peer, over_tls) = (Peer(peer.ip()), secure.is_some());
+    let service = Known { inner: TowerToHyperService::new(router), peer, over_tls };
+    let Some(secure) = secure else { return answer(stream, service, stopped).await };
     // A peer that speaks no TLS, or believes no certificate of ours, is told so by the protocol.
     if let Ok(Ok(stream)) = tokio::time::timeout(HEADERS, secure.accept(stream)).await {
-        answer(stream, router, stopped).await;
+        answer(stream, service, stopped).await;
+    }
+}
+
+/// Answers requests, of which it says from where and how they come.
+struct Known {
+    inner: TowerToHyperService<Router>,
+    peer: Peer,
+    over_tls: bool,
+}
+
+impl Service<Request<Incoming>> for Known {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        if self.over_tls {
+            request.extensions_mut().insert(OverTls);
+        }
+        self.inner.call(request)
     }
 }
 
 /// Answers the requests of one connection.
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin,
-    router: Router,
+    service: Known,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let service = TowerToHyperService::new(router);
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -39,6 +39,9 @@ pub(crate) const FILES: &[File] = files![
     "loggers.css",
     "loggers.html",
     "loggers.js",
+    "login.css",
+    "login.html",
+    "login.js",
     "parts.js",
     "record.js",
     "rows.js",
@@ -54,8 +57,12 @@ pub(crate) const FILES: &[File] = files![
 /// The file that `/` shows.
 pub(crate) const INDEX: &str = "index.html";
 
-/// The file that `/loggers/` shows.
-pub(crate) const LOGGERS: &str = "loggers.html";
+/// The file that `/login` shows.
+pub(crate) const LOGIN: &str = "login.html";
+
+/// Pages that ask for a right to read, by their paths.
+pub(crate) const PAGES: &[(&str, &str)] =
+    &[("/", INDEX), ("/loggers/", "loggers.html"), ("/admin", "admin.html")];
 
 impl File {
     fn content_type(&self) -> &'static str {
@@ -101,7 +108,7 @@ fn fnv(bytes: &[u8]) -> u64 {
 /// Bytes of all files of the page at `/`.
 #[cfg(test)]
 pub(crate) fn weight() -> usize {
-    let others = ["loggers.", "admin."];
+    let others = ["loggers.", "admin.", "login."];
     let ours = FILES.iter().filter(|file| !others.iter().any(|other| file.name.starts_with(other)));
     ours.map(|file| file.bytes.len()).sum()
 }

@@ -56,6 +56,44 @@ export async function tenants(browser, base, out) {
   await strange.setViewportSize({ width: 360, height: 640 });
   check((await strange.evaluate(() => document.documentElement.scrollWidth)) <= 360, "nothing is wider than a narrow screen");
   await other.close();
+  await signIn(browser, page, base, out);
   await context.close();
   equal(noise.length, 0, `complaints: ${noise.slice(0, 3).join(" | ")}`);
+}
+
+/** Somebody with a password: made on the page of tenants, signs in by keyboard alone, and is where they wanted to go. */
+async function signIn(browser, page, base, out) {
+  await page.reload();
+  await page.locator("#users form").last().waitFor();
+  const add = page.locator("#users form", { hasText: "Add user" });
+  const password = "correct horse battery";
+  for (const [field, text] of [["name", "ann"], ["password", password]]) await add.locator(`[name=${field}]`).fill(text);
+  await add.locator("[name=role]").selectOption("admin");
+  await add.locator("button").click();
+  await page.locator("#users tbody tr", { hasText: "ann" }).waitFor();
+  for (const colorScheme of ["light", "dark"]) {
+    const context = await browser.newContext({ viewport: { width: 360, height: 640 }, colorScheme });
+    const form = await context.newPage();
+    await form.goto(`${base}/admin?x=1`);
+    check(form.url().startsWith(`${base}/login?to=%2Fadmin`), `led to the form: ${form.url()}`);
+    equal(await form.evaluate(() => document.activeElement?.getAttribute("name")), "name", "the first field has the focus");
+    await form.keyboard.type("ann");
+    await form.keyboard.press("Tab");
+    await form.keyboard.type("not it");
+    await form.keyboard.press("Enter");
+    await form.locator("#error:not([hidden])", { hasText: "Name or password is wrong" }).waitFor();
+    if (out) await form.screenshot({ path: path.join(out, `login-${colorScheme}.png`) });
+    check((await form.evaluate(() => document.documentElement.scrollWidth)) <= 360, "nothing is wider than a narrow screen");
+    equal(await form.evaluate(() => document.activeElement?.getAttribute("name")), "password", "what is wrong is ready to be typed over");
+    await form.keyboard.type(password);
+    await form.keyboard.press("Enter");
+    await form.waitForURL(`${base}/admin?x=1`);
+    await form.locator("#users tbody tr", { hasText: "ann" }).waitFor();
+    check((await form.locator("#who").innerText()).startsWith("ann, admin of"), "it says who");
+    await form.click("#out");
+    await form.waitForURL(/\/login/);
+    await form.goto(`${base}/`);
+    check(form.url().includes("/login?to="), "signed out");
+    await context.close();
+  }
 }

@@ -10,6 +10,7 @@ import { bytes, count } from "./format.js";
 /** @typedef {{name: string, title: string, tokens: number}} Tenant */
 /** @typedef {{day: string, records: number, bytes: number, limited: number, queries: number, query_millis: number}} Day */
 /** @typedef {{name: string, stored_bytes: number, limits: Record<string, number>, days: Day[]}} Usage */
+/** @typedef {{name: string, roles: Record<string, string>}} User */
 /** @typedef {{id: string, name: string, role: string, created: string, expires: string | null, previous_until: string | null}} Token */
 
 const LIMITS = /** @type {const} */ ({
@@ -18,13 +19,18 @@ const LIMITS = /** @type {const} */ ({
   stored_bytes: "Bytes on disk",
   queries: "Questions at once",
   query_seconds: "Seconds a question",
+  query_memory: "Bytes of memory a question",
+  sources: "Sources",
+  fields: "Names of fields",
+  keep_seconds: "Kept for seconds",
+  keep_bytes: "Kept bytes",
 });
 
 /** Names the tenant for which an administrator of the node asks. */
 const TENANT = "X-Sawlog-Tenant";
 
-/** Who looks at the page. @type {{tenant: string, role: string, asks: boolean}} */
-let session = { tenant: "default", role: "admin", asks: false };
+/** Who looks at the page. @type {{tenant: string, role: string, asks: boolean, user: string | null}} */
+let session = { tenant: "default", role: "admin", asks: false, user: null };
 /** Whose tokens are shown. */
 let chosen = "";
 
@@ -62,9 +68,10 @@ function sign() {
   const box = id("sign");
   box.hidden = false;
   id("tenants").replaceChildren();
-  id("tokens").replaceChildren();
+  for (const name of ["tokens", "users"]) id(name).replaceChildren();
   const token = el("input", { name: "token", type: "password", required: true, autocomplete: "off" });
-  put(box, el("p", {}, "This node asks for a token. An administrator's shows this page."),
+  put(box, el("p", {}, "This node asks who you are. An administrator's token shows this page, or ",
+      el("a", { href: "/login?to=/admin" }, "name and password"), "."),
     el("form", { onsubmit: (/** @type {SubmitEvent} */ event) => {
       useToken(given(event).token ?? "");
       void doing(async () => { box.hidden = true; });
@@ -136,14 +143,13 @@ function showTokens(tokens, usage, owns) {
         reveal(made.token, `${token.name} has a new token; the one before holds for a day.`);
       }) }, "Rotate"), " ",
       el("button", { onclick: () => void doing(() => post("tokens/remove", { id: token.id })) }, "Remove"))));
-  const role = el("select", { name: "role" }, ...["ingest", "read", "write", "admin"].map((name) => el("option", {}, name)));
   const add = el("form", { onsubmit: (/** @type {SubmitEvent} */ event) => {
     const { name, role: wanted, expires } = given(event);
     void doing(async () => {
       const made = await post("tokens/add", { name, role: wanted, expires });
       reveal(made.token, `The token ${name || wanted} of ${chosen}.`);
     });
-  } }, labelled("For", el("input", { name: "name", maxLength: 200 })), labelled("Role", role),
+  } }, labelled("For", el("input", { name: "name", maxLength: 200 })), labelled("Role", roles()),
   labelled("Expires after", el("input", { name: "expires", placeholder: "never", size: 8 })), el("button", {}, "Make token"));
   const days = usage?.days ?? [];
   put(id("tokens"), el("h3", {}, `Tokens of ${chosen}`),
@@ -153,6 +159,65 @@ function showTokens(tokens, usage, owns) {
     el("h3", {}, `Days of ${chosen}`),
     el("table", {}, el("thead", {}, el("tr", {}, ...["Day (UTC)", "Records", "Bytes", "Limited", "Questions"].map((text, at) => el("th", { class: at ? "number" : undefined, scope: "col" }, text)))),
       el("tbody", {}, ...days.map((day) => el("tr", {}, el("td", {}, day.day), ...[count(day.records), bytes(day.bytes), count(day.limited), count(day.queries)].map((text) => el("td", { class: "number" }, text)))))));
+}
+
+/** The roles that there are, to choose from. */
+const roles = () => el("select", { name: "role" }, ...["ingest", "read", "write", "admin"].map((name) => el("option", {}, name)));
+
+/** A password that is new. */
+const newPassword = () => el("input", { name: "password", type: "password", required: true, minLength: 8, maxLength: 1024, autocomplete: "new-password" });
+
+/** @param {User[]} users @param {boolean} owns */
+function showUsers(users, owns) {
+  const ours = users.filter((user) => chosen in user.roles);
+  const others = users.filter((user) => !(chosen in user.roles));
+  const rows = ours.map((user) => el("tr", {},
+    el("td", {}, user.name), el("td", {}, user.roles[chosen]),
+    el("td", { class: "dim" }, Object.entries(user.roles).filter(([tenant]) => tenant !== chosen).map(([tenant, role]) => `${role} of ${tenant}`).join(", ")),
+    el("td", {}, el("form", { class: "inline", onsubmit: (/** @type {SubmitEvent} */ event) => {
+      const { password } = given(event);
+      void doing(() => post("users/password", { name: user.name, password }));
+    } }, labelled("New password", newPassword()), el("button", {}, "Set"))),
+    el("td", {}, el("button", { onclick: () => void doing(() => post("users/remove", { name: user.name })) }, "Remove"))));
+  const add = el("form", { onsubmit: (/** @type {SubmitEvent} */ event) => {
+    const { name, password, role } = given(event);
+    void doing(async () => {
+      const made = await post("users/add", { name, password, role });
+      if (made.first_token) {
+        useToken(made.first_token);
+        reveal(made.first_token, "From now on this node asks who you are. This is its first administrator's token.");
+      }
+    });
+  } }, labelled("Name", el("input", { name: "name", required: true, maxLength: 200, autocomplete: "off" })),
+  labelled("Password", newPassword()), labelled("Role", roles()), el("button", {}, "Add user"));
+  const join = el("form", { onsubmit: (/** @type {SubmitEvent} */ event) => {
+    const { name, role } = given(event);
+    void doing(() => post("users/add", { name, role }));
+  } }, labelled("Somebody of another tenant", el("select", { name: "name" }, ...others.map((user) => el("option", {}, user.name)))),
+  labelled("Role", roles()), el("button", {}, "Give the role"));
+  put(id("users"), el("h3", {}, `Users of ${chosen}`),
+    ours.length ? el("table", {}, el("thead", {}, el("tr", {}, ...["Name", "Role", "Elsewhere", "", ""].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, ...rows))
+      : el("p", { class: "dim" }, "None."),
+    add, owns && others.length ? join : null);
+}
+
+/** Users of all tenants for who owns the node, else the caller's. @param {boolean} owns */
+async function allUsers(owns) {
+  const { [TENANT]: named } = also;
+  if (owns) delete also[TENANT];
+  const asked = json("users");
+  if (named) also[TENANT] = named;
+  return asked;
+}
+
+/** What somebody who signed in by password can do about it. */
+function showOwn() {
+  const out = /** @type {HTMLButtonElement} */ (id("out"));
+  out.hidden = !session.user;
+  out.onclick = () => void doing(async () => {
+    await post("logout", {});
+    location.assign("/login?to=/admin");
+  });
 }
 
 /** Shows everything as it is now. */
@@ -165,15 +230,17 @@ async function show() {
     throw error;
   }
   id("sign").hidden = true;
-  put(id("who"), session.asks ? `${session.role} of ${session.tenant}` : "no tenants yet: everybody may do everything");
+  put(id("who"), session.asks ? `${session.user ? `${session.user}, ` : ""}${session.role} of ${session.tenant}` : "no tenants yet: everybody may do everything");
   chosen ||= session.tenant;
   const owns = session.tenant === "default" && session.role === "admin";
   const [{ tenants }, { tenants: usages }] = await Promise.all([json("tenants"), json("usage", { days: 30 })]);
   if (!tenants.some((/** @type {Tenant} */ one) => one.name === chosen)) chosen = session.tenant;
   if (owns && session.asks) also[TENANT] = chosen;
-  const { tokens } = await json("tokens");
+  const [{ tokens }, { users }] = await Promise.all([json("tokens"), allUsers(owns)]);
+  showOwn();
   showTenants(tenants, usages, owns);
   showTokens(tokens, usages.find((/** @type {Usage} */ one) => one.name === chosen), owns);
+  showUsers(users, owns);
 }
 
 void doing(async () => {});

@@ -1,7 +1,7 @@
 //! The parts of a store together: the catalogue, the segments that count, the memtables, and the order in which their
 //! locks are taken. Knows nothing of how rows are written, merged or read; the modules that do are `impl Engine` too.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use sawlog_model::{KnownSource, Nanos, SourceId, Tenant};
 use sawlog_sys::{Lock, Sys};
 
-use crate::catalogue::{Catalogue, Change};
+use crate::catalogue::{Catalogue, Change, SegmentEntry};
 use crate::handle::{Handle, Shelf};
 use crate::memtable::Memtable;
 use crate::shares::{self, Shares, Spill};
@@ -56,6 +56,8 @@ pub(crate) struct Engine {
     pub next_segment: AtomicU64,
     /// What flushes wrote, and what was written anew.
     pub written: Mutex<(Written, Written)>,
+    /// Bytes that segments of single tenants may take, where it is not what holds for all.
+    pub tenant_sizes: Mutex<HashMap<Tenant, u64>>,
     /// Wall clock and monotonic clock at the start: they tell a jump of the former.
     pub started: (Nanos, Duration),
     _lock: Option<Box<dyn Lock>>,
@@ -111,6 +113,7 @@ impl Engine {
             dead: Mutex::new(Vec::new()),
             next_segment,
             written: Mutex::default(),
+            tenant_sizes: Mutex::default(),
             started: (sys.clock.now(), sys.clock.monotonic()),
             _lock: held,
         })
@@ -159,14 +162,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Bytes that segments of single tenants may take, where that is not what holds for all.
+    pub fn set_tenant_sizes(&self, sizes: HashMap<Tenant, u64>) {
+        *lock(&self.tenant_sizes) = sizes;
+    }
+
     /// Hands files over to be removed some time.
     fn bury(&self, handles: Vec<Arc<Handle>>) {
         let since = self.sys.clock.monotonic();
         lock(&self.dead).extend(handles.into_iter().map(|handle| Dead { handle, since }));
     }
 
-    /// Removes files that no manifest names, that no scan holds and whose grace has passed; with `all`, grace or not.
-    pub fn remove_dead(&self, all: bool) -> bool {
+    /// Removes files that no manifest names, that no scan holds and whose grace has passed; of `which`, grace or not.
+    pub fn remove_dead(&self, which: impl Fn(&SegmentEntry) -> bool) -> bool {
         // After a commit that may or may not be durable, the files it names wait for one that is.
         if lock(&self.catalogue).is_unsettled() {
             return false;
@@ -175,7 +183,8 @@ impl Engine {
         let mut dead = lock(&self.dead);
         let before = dead.len();
         dead.retain(|dead| {
-            let waits = Arc::strong_count(&dead.handle) > 1 || !all && now.saturating_sub(dead.since) < GRACE;
+            let waits = Arc::strong_count(&dead.handle) > 1
+                || !which(&dead.handle.entry) && now.saturating_sub(dead.since) < GRACE;
             waits
                 || self
                     .sys
@@ -241,7 +250,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if !self.options.read_only {
-            self.remove_dead(true);
+            self.remove_dead(|_| true);
             // What cannot be removed now is at the next start.
             let _ = shares::clear(&self.sys, &self.shelf.dir);
         }

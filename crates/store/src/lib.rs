@@ -15,6 +15,7 @@ mod compact;
 mod engine;
 mod error;
 mod flush;
+mod forget;
 mod handle;
 mod memory;
 mod memtable;
@@ -363,7 +364,7 @@ impl Store {
         let expired = engine.expire()?;
         // Merging takes long, and rows that come in fast should not wait for it.
         let compacted = !flushed && engine.compact_for(COMPACTING)?;
-        let removed = engine.remove_dead(false);
+        let removed = engine.remove_dead(|_| false);
         Ok(flushed || expired || compacted || removed)
     }
 
@@ -378,6 +379,33 @@ impl Store {
     /// As the disk says.
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
         self.engine.compact_all(progress)
+    }
+
+    /// Lets segments of single tenants take so many bytes, where that is not [`Options::most_tenant_bytes`]; the oldest go first.
+    pub fn set_tenant_sizes(&self, sizes: std::collections::HashMap<Tenant, u64>) {
+        self.engine.set_tenant_sizes(sizes);
+    }
+
+    /// Removes all of a tenant with its bytes: rows, files, and the sources that bear its number. Files that a scan has open go when it
+    /// ends, and the directory the next time.
+    ///
+    /// # Errors
+    /// As the disk says; it can be asked again.
+    pub fn forget(&self, tenant: Tenant) -> Result<(), StoreError> {
+        self.engine.forget(tenant)
+    }
+
+    /// The sources that rows of a tenant come from.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn sources_of(&self, tenant: Tenant) -> Result<std::collections::HashSet<SourceId>, StoreError> {
+        self.engine.sources_of(tenant)
+    }
+
+    /// Tenants that have rows here.
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.engine.all_tenants()
     }
 
     /// Removes the rows of a tenant that the predicate keeps and whose time is in the range, with their bytes; returns how
@@ -404,11 +432,6 @@ impl Store {
         most: u64,
     ) -> Result<Option<Nanos>, StoreError> {
         self.engine.cut_to_fit(tenant, predicate, most)
-    }
-
-    /// Tenants that have rows in segments.
-    pub fn tenants(&self) -> Vec<Tenant> {
-        self.engine.tenants()
     }
 
     /// The segments that count, by tenant and time.

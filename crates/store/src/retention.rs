@@ -27,7 +27,8 @@ impl Engine {
     pub fn expire(&self) -> Result<bool, StoreError> {
         let horizon = self.deletion_horizon();
         let (most, most_of_tenant) = (self.options.most_bytes, self.options.most_tenant_bytes);
-        if horizon == Nanos::MIN && most == 0 && most_of_tenant == 0 {
+        let own = lock(&self.tenant_sizes).clone();
+        if horizon == Nanos::MIN && most == 0 && most_of_tenant == 0 && own.is_empty() {
             return Ok(false);
         }
         let _one_at_a_time = lock(&self.merging);
@@ -39,11 +40,12 @@ impl Engine {
             .collect();
         stay.sort_unstable_by_key(|entry| (entry.newest, entry.number));
         let mut removed = take_out(&mut stay, |entry| entry.newest < horizon);
-        if most_of_tenant > 0 {
+        if most_of_tenant > 0 || !own.is_empty() {
             let mut sizes: HashMap<Tenant, u64> = HashMap::new();
             stay.iter().for_each(|entry| *sizes.entry(entry.tenant).or_default() += entry.stored_bytes);
             removed.extend(take_out(&mut stay, |entry| {
-                sizes.get_mut(&entry.tenant).is_some_and(|size| is_over(size, most_of_tenant, entry))
+                let most = own.get(&entry.tenant).copied().unwrap_or(most_of_tenant);
+                most > 0 && sizes.get_mut(&entry.tenant).is_some_and(|size| is_over(size, most, entry))
             }));
         }
         if most > 0 {

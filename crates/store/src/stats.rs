@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sawlog_model::{Kind, Nanos, Tenant, TimeRange};
+use sawlog_model::{Kind, Nanos, SourceId, Tenant, TimeRange};
 
 use crate::engine::{Engine, lock};
 use crate::handle::Handle;
@@ -97,6 +97,20 @@ impl Engine {
             }
         }
         Some(rows)
+    }
+
+    /// The sources of a tenant's rows.
+    pub fn sources_of(&self, tenant: Tenant) -> Result<HashSet<SourceId>, StoreError> {
+        let (segments, entries) = {
+            let live = lock(&self.live);
+            (live.segments.get(&tenant).cloned().unwrap_or_default(), live.memtable.entries(tenant))
+        };
+        let mut sources: HashSet<SourceId> = entries.iter().map(|entry| entry.batch.source.id).collect();
+        for handle in segments.iter() {
+            let Some(segment) = handle.segment()? else { continue };
+            sources.extend(segment.meta().sources.iter().map(|range| range.source));
+        }
+        Ok(sources)
     }
 
     /// The fields of a range with counts, most frequent first.

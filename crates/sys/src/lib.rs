@@ -14,6 +14,7 @@ pub mod process;
 pub mod program;
 mod random;
 mod real;
+pub mod secret;
 pub mod sim;
 pub mod task;
 pub mod watch;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sawlog_journal::{Frame, Lsn};
 use sawlog_model::frame::{FrameError, Reader, put_bytes, put_signed, put_varint};
 use sawlog_model::time::rfc3339;
-use sawlog_model::{Batch, Nanos};
+use sawlog_model::{Batch, Nanos, Tenant};
 
 use super::Home;
 use crate::payload::{self, Item};
@@ -128,8 +128,15 @@ fn head(reader: &mut Reader) -> Result<Found, FrameError> {
     Ok(Found { home: Home { output, at, index }, rows: reader.varint("number of rows")? })
 }
 
-pub(crate) fn read_head(payload: Bytes) -> Result<Found, FrameError> {
-    head(&mut begin(payload)?)
+/// What a letter begins with, and whose its rows are.
+pub(crate) fn read_head(payload: Bytes) -> Result<(Found, Tenant), FrameError> {
+    let mut reader = begin(payload)?;
+    let head = head(&mut reader)?;
+    reader.byte("kind")?;
+    reader.signed("time")?;
+    reader.text("reason")?;
+    let rest = reader.take(reader.remaining(), "rows")?;
+    Ok((head, payload::tenant_of(rest)?))
 }
 
 pub(super) fn read_letter(frame: Frame) -> Result<Letter, FrameError> {

@@ -81,6 +81,9 @@ fn a_sender_that_waits_goes_on_when_there_is_room() {
     let offered = offered.expect("a thread");
     task::sleep(Duration::from_millis(50));
     assert_eq!(output.lines(), [""; 0], "both wait");
+    let told: Vec<_> = pipeline.status().parts().into_iter().filter(|part| part.role == "input").collect();
+    assert_eq!(told[0].errors, [("limited".to_owned(), 6)], "each is counted once, however long it waits");
+    assert_eq!(told[0].last_error.as_deref(), Some("waiting: enough"));
     *ration.left.lock().expect("no panic") = 6;
     assert!(runtime.block_on(submitted).expect("no panic").is_ok());
     assert!(offered.join().is_some_and(|offered| offered.is_ok()));

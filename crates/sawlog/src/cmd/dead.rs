@@ -11,6 +11,7 @@ use sawlog_sys::Sys;
 use serde_json::{Value, json};
 
 use super::DataArg;
+use crate::node::local;
 use crate::{reach, terminal};
 
 /// Show, replay or drop rows that outputs refused
@@ -108,12 +109,21 @@ impl DeadCommand {
     }
 }
 
+/// Of these letters those of the tenant for which the command is called, where one is named.
+fn of_tenant(sys: &Sys, data: &DataArg, which: Which) -> Result<Which> {
+    match reach::tenant() {
+        None => Ok(which),
+        Some(_) => Ok(Which::OfTenant(local::tenant(sys, &data.data)?, Box::new(which))),
+    }
+}
+
 fn letters(
     sys: &Sys,
     which: WhichArg,
 ) -> Result<impl Iterator<Item = Result<Letter, sawlog_journal::JournalError>>> {
-    let letters = DeadLetters::read(sys, &which.data.data.join("dead"))?;
-    let which = which.which();
+    let dir = which.data.directory()?;
+    let letters = DeadLetters::read(sys, &dir.join("dead"))?;
+    let which = of_tenant(sys, &which.data.clone(), which.which())?;
     Ok(letters.filter(move |letter| letter.as_ref().map_or(true, |letter| which.means(letter))))
 }
 
@@ -180,7 +190,8 @@ fn change(sys: &Sys, data: &DataArg, which: Which, replay: bool, out: &mut impl 
         return change_here(sys, data, &which, replay, out);
     };
     let query = match which {
-        Which::All => Vec::new(),
+        // The node knows the tenant from the request.
+        Which::All | Which::OfTenant(..) => Vec::new(),
         Which::Output(output) => vec![("output", output)],
         Which::Numbers(numbers) => {
             vec![("numbers", numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(","))]
@@ -204,6 +215,7 @@ fn change_here(sys: &Sys, data: &DataArg, which: &Which, replay: bool, out: &mut
     if sys.fs.metadata(&dir).is_err() {
         bail!("there are no dead letters in {}", data.data.display());
     }
+    let which = &of_tenant(sys, data, which.clone())?;
     let dead = DeadLetters::open(sys, &dir, u64::MAX)?;
     if replay {
         let (letters, records) = dead.ask_for_replay(which)?;

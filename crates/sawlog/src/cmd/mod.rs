@@ -13,6 +13,7 @@ pub(crate) mod dead;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod import;
+mod limits;
 pub(crate) mod logger;
 pub(crate) mod man;
 pub(crate) mod normalize;
@@ -28,6 +29,7 @@ pub(crate) mod tail;
 pub(crate) mod tap;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod user;
 pub(crate) mod watch;
 
 /// Where the data lie; every command that works on a directory takes it.

@@ -2,14 +2,16 @@
 
 use std::io::{Read, Write};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Subcommand};
-use sawlog_pipeline::config::bytes;
+use sawlog_model::time::SECOND;
+use sawlog_pipeline::config::duration;
 use sawlog_server::Tenancy;
 use sawlog_sys::Sys;
 use serde_json::Value;
 
 use super::DataArg;
+use super::limits::{LimitArgs, size};
 use crate::reach::{self, Client};
 use crate::terminal;
 
@@ -44,21 +46,20 @@ enum Does {
     Limit {
         /// Its name
         name: String,
-        /// Bytes of lines a second, such as 1MiB
-        #[arg(long, value_name = "BYTES")]
-        bytes_per_second: Option<String>,
-        /// Records a second
-        #[arg(long, value_name = "N")]
-        records_per_second: Option<u64>,
+        #[command(flatten)]
+        limits: LimitArgs,
         /// Bytes on disk above which nothing more is taken, such as 10GiB
         #[arg(long, value_name = "BYTES")]
         stored_bytes: Option<String>,
-        /// Questions at once
+        /// Names that fields of its rows may have
         #[arg(long, value_name = "N")]
-        queries: Option<u64>,
-        /// Seconds that a question may take
-        #[arg(long, value_name = "N")]
-        query_seconds: Option<u64>,
+        fields: Option<u64>,
+        /// How long its rows are kept, such as 30d
+        #[arg(long, value_name = "TIME")]
+        keep: Option<String>,
+        /// Bytes of segments that are kept, such as 10GiB; the oldest go first
+        #[arg(long, value_name = "BYTES")]
+        keep_bytes: Option<String>,
         #[command(flatten)]
         data: DataArg,
     },
@@ -70,10 +71,13 @@ enum Does {
         #[command(flatten)]
         data: DataArg,
     },
-    /// Take a tenant away with its tokens; nobody reaches its data from then on
+    /// Take a tenant away with its tokens, its users who are in no other, and all its data
     Remove {
         /// Its name
         name: String,
+        /// Do it: what is gone does not come back
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         data: DataArg,
     },
@@ -84,46 +88,58 @@ impl TenantCommand {
         match self.does {
             Does::Add { name, title, data } => add(&name, &title, &data),
             Does::List { json, data } => list(json, &data),
-            Does::Limit {
-                name,
-                bytes_per_second,
-                records_per_second,
-                stored_bytes,
-                queries,
-                query_seconds,
-                data,
-            } => {
-                let size = |text: Option<String>| {
-                    let read = |text: String| {
-                        bytes(&text).with_context(|| format!("`{text}` is no size; write 10GiB"))
-                    };
-                    text.map(read).transpose()
-                };
-                let given = [
-                    ("bytes_per_second", size(bytes_per_second)?),
-                    ("records_per_second", records_per_second),
-                    ("stored_bytes", size(stored_bytes)?),
-                    ("queries", queries),
-                    ("query_seconds", query_seconds),
-                ];
-                let given = given.into_iter().filter_map(|(limit, most)| Some((limit, most?.to_string())));
-                let asked: Vec<_> = std::iter::once(("name", name)).chain(given).collect();
-                let node = reach::need_running(&Sys::real(), &data)?;
-                node.post("/api/v1/tenants/limit", &asked).map(drop)
-            }
+            limit @ Does::Limit { .. } => limit.set(),
             Does::Usage { days, data } => usage(days, &data),
-            Does::Remove { name, data } => {
-                let node = reach::need_running(&Sys::real(), &data)?;
-                node.post("/api/v1/tenants/remove", &[("name", name)]).map(drop)
-            }
+            Does::Remove { name, yes, data } => remove(name, yes, &data),
         }
     }
+}
+
+impl Does {
+    /// Sets limits.
+    fn set(self) -> Result<()> {
+        let Does::Limit { name, limits, stored_bytes, fields, keep, keep_bytes, data } = self else {
+            return Ok(());
+        };
+        let seconds = |text: String| match text.as_str() {
+            "0" => Ok(0),
+            text => match duration(text).map(|nanos| nanos / SECOND) {
+                Some(seconds @ 1..) => Ok(seconds as u64),
+                _ => bail!("`{text}` is no time of a second or more; write 30d"),
+            },
+        };
+        let more = [
+            ("stored_bytes", size(stored_bytes)?),
+            ("fields", fields),
+            ("keep_seconds", keep.map(seconds).transpose()?),
+            ("keep_bytes", size(keep_bytes)?),
+        ];
+        let asked = limits.parameters(("name", name), &more)?;
+        let node = reach::need_running(&Sys::real(), &data)?;
+        node.post("/api/v1/tenants/limit", &asked).map(drop)
+    }
+}
+
+/// Takes a tenant away, where that is confirmed; else says what would go.
+fn remove(name: String, yes: bool, data: &DataArg) -> Result<()> {
+    let node = reach::need_running(&Sys::real(), data)?;
+    if yes {
+        return node.post("/api/v1/tenants/remove", &[("name", name)]).map(drop);
+    }
+    let said = json(node.get("/api/v1/usage", &[("days", "1".to_owned())])?)?;
+    let tenants = said["tenants"].as_array().into_iter().flatten();
+    let found = tenants.into_iter().find(|tenant| tenant["name"] == name.as_str());
+    let found = found.with_context(|| format!("there is no tenant {name:?}"))?;
+    let bytes = terminal::bytes(found["stored_bytes"].as_u64().unwrap_or(0));
+    bail!(
+        "this removes {name:?} with all its data ({bytes} on disk), tokens and dead letters for good; say --yes"
+    )
 }
 
 /// Makes a tenant in a running node, else in the directory that one will run on.
 fn add(name: &str, title: &str, data: &DataArg) -> Result<()> {
     let sys = Sys::real();
-    let first = match reach::running(&sys, &data)? {
+    let first = match reach::running(&sys, data)? {
         Some(node) => {
             let asked = [("name", name.to_owned()), ("title", title.to_owned())];
             let said = json(node.post("/api/v1/tenants/add", &asked)?)?;
@@ -135,16 +151,20 @@ fn add(name: &str, title: &str, data: &DataArg) -> Result<()> {
             tenancy.ensure(&[name.to_owned()]).map_err(Error::msg)?.map(|made| made.token)
         }
     };
-    let mut out = std::io::stdout().lock();
+    print_first(first)
+}
+
+/// Prints the first administrator's token of a node, where one was made.
+pub(super) fn print_first(first: Option<String>) -> Result<()> {
     if let Some(token) = first {
-        writeln!(out, "{token}")?;
+        writeln!(std::io::stdout(), "{token}")?;
         eprintln!("sawlog: this is the first administrator's token of the node; it is not shown again");
     }
     Ok(())
 }
 
 fn list(as_json: bool, data: &DataArg) -> Result<()> {
-    let node: Client = reach::need_running(&Sys::real(), &data)?;
+    let node: Client = reach::need_running(&Sys::real(), data)?;
     let said = json(node.get("/api/v1/tenants", &[])?)?;
     let mut out = std::io::stdout().lock();
     if as_json {
@@ -158,7 +178,7 @@ fn list(as_json: bool, data: &DataArg) -> Result<()> {
 }
 
 fn usage(days: u64, data: &DataArg) -> Result<()> {
-    let node = reach::need_running(&Sys::real(), &data)?;
+    let node = reach::need_running(&Sys::real(), data)?;
     let said = json(node.get("/api/v1/usage", &[("days", days.to_string())])?)?;
     let mut out = std::io::stdout().lock();
     for tenant in said["tenants"].as_array().into_iter().flatten() {

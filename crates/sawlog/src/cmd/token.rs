@@ -4,11 +4,12 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use sawlog_pipeline::config::{bytes, duration};
+use sawlog_pipeline::config::duration;
 use sawlog_server::{NewToken, Role};
 use sawlog_sys::Sys;
 
 use super::DataArg;
+use super::limits::LimitArgs;
 use super::tenant::{in_directory, json};
 use crate::{reach, terminal};
 
@@ -19,13 +20,14 @@ pub(crate) struct TokenCommand {
     does: Does,
 }
 
+/// Of which tenant it is.
 #[derive(Args)]
-struct Whose {
+pub(super) struct Whose {
     /// Name of the tenant
     #[arg(long, default_value = "default", env = "SAWLOG_TENANT")]
-    tenant: String,
+    pub(super) tenant: String,
     #[command(flatten)]
-    data: DataArg,
+    pub(super) data: DataArg,
 }
 
 #[derive(Subcommand)]
@@ -62,16 +64,12 @@ enum Does {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Bound what may be sent with a token over HTTP; what is not given or 0 is not limited
+    /// Bound what may be sent and asked with a token over HTTP; what is not given or 0 is not limited
     Limit {
         /// The id, as the list has it
         id: String,
-        /// Bytes of lines a second, such as 1MiB
-        #[arg(long, value_name = "BYTES")]
-        bytes_per_second: Option<String>,
-        /// Records a second
-        #[arg(long, value_name = "N")]
-        records_per_second: Option<u64>,
+        #[command(flatten)]
+        limits: LimitArgs,
         #[command(flatten)]
         whose: Whose,
     },
@@ -84,7 +82,7 @@ enum Does {
     },
 }
 
-fn role(text: &str) -> Result<Role, String> {
+pub(super) fn role(text: &str) -> Result<Role, String> {
     Role::named(text).ok_or_else(|| format!("there are {}", Role::ALL.map(Role::name).join(", ")))
 }
 
@@ -100,12 +98,8 @@ impl TokenCommand {
                 let asked = [("id", id), ("keep", keep.unwrap_or_default())];
                 print(&json(node(&whose)?.post("/api/v1/tokens/rotate", &asked)?)?["token"])
             }
-            Does::Limit { id, bytes_per_second, records_per_second, whose } => {
-                let size =
-                    |text: &String| bytes(text).with_context(|| format!("`{text}` is no size; write 1MiB"));
-                let bytes = bytes_per_second.as_ref().map(size).transpose()?.unwrap_or(0).to_string();
-                let records = records_per_second.unwrap_or(0).to_string();
-                let asked = [("id", id), ("bytes_per_second", bytes), ("records_per_second", records)];
+            Does::Limit { id, limits, whose } => {
+                let asked = limits.parameters(("id", id), &[])?;
                 node(&whose)?.post("/api/v1/tokens/limit", &asked).map(drop)
             }
             Does::Remove { id, whose } => {
@@ -115,7 +109,7 @@ impl TokenCommand {
     }
 }
 
-fn node(whose: &Whose) -> Result<reach::Client> {
+pub(super) fn node(whose: &Whose) -> Result<reach::Client> {
     Ok(reach::need_running(&Sys::real(), &whose.data)?.of(&whose.tenant))
 }
 

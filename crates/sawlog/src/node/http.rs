@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
-use sawlog_model::{Accepted, Delivery, IngestError, Normalizers};
-use sawlog_pipeline::{Env, Pipeline, TagPattern, Tapped, Which};
+use sawlog_model::{Accepted, Delivery, IngestError, Normalizers, RowRef, Tenant};
+use sawlog_pipeline::{Env, Letter, Pipeline, TagPattern, Tapped, Which};
 use sawlog_query::Engine;
 use sawlog_server::{
-    Control, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers, MeniscusListener,
-    Settings, Tenancy,
+    Control, DeadLetter, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers,
+    MeniscusListener, Settings, Tenancy,
 };
 use sawlog_store::Store;
 use sawlog_wire::http::HttpIngest;
@@ -55,6 +55,7 @@ impl Side<'_> {
                 shutdown,
                 query: self.query.clone(),
                 reload: self.reload.clone(),
+                tenancy: self.tenancy.clone(),
             }),
             loggers: self.loggers.clone(),
             sys: self.env.sys.clone(),
@@ -105,6 +106,7 @@ struct NodeControl {
     shutdown: Arc<Notify>,
     query: Handle,
     reload: Arc<super::Reload>,
+    tenancy: Tenancy,
 }
 
 impl NodeControl {
@@ -118,11 +120,30 @@ impl NodeControl {
     }
 }
 
-fn which(letters: DeadLetters) -> Which {
-    match letters {
+fn which(of: Option<Tenant>, letters: DeadLetters) -> Which {
+    let which = match letters {
         DeadLetters::All => Which::All,
         DeadLetters::Of(output) => Which::Output(output),
         DeadLetters::Numbers(numbers) => Which::Numbers(numbers),
+    };
+    match of {
+        None => which,
+        Some(tenant) => Which::OfTenant(tenant, Box::new(which)),
+    }
+}
+
+/// A letter as the API shows it.
+fn shown(letter: &Letter) -> DeadLetter {
+    let line =
+        |row: RowRef<'_>| String::from_utf8_lossy(sawlog_model::strip_terminator(row.raw())).into_owned();
+    DeadLetter {
+        number: letter.number,
+        time: letter.time,
+        output: letter.output.to_string(),
+        why: letter.why.word(),
+        reason: letter.reason.clone(),
+        tenant: letter.batch.tenant,
+        lines: letter.batch.iter().map(line).collect(),
     }
 }
 
@@ -144,19 +165,47 @@ impl Control for NodeControl {
         self.blocking(move || reload.reload().map_err(|error| format!("{error:#}")))
     }
 
-    fn replay_dead(&self, letters: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+    fn dead(
+        &self,
+        of: Option<Tenant>,
+        letters: DeadLetters,
+        most: usize,
+    ) -> BoxFuture<'static, Result<Vec<DeadLetter>, String>> {
         let pipeline = self.pipeline.clone();
         self.blocking(move || {
-            let done = pipeline.replay_dead(&which(letters)).map_err(|error| error.to_string())?;
+            let Some(dead) = pipeline.dead() else { return Ok(Vec::new()) };
+            let letters = dead.waiting(&which(of, letters)).take(most);
+            letters.map(|letter| letter.as_ref().map(shown).map_err(ToString::to_string)).collect()
+        })
+    }
+
+    fn purge(&self) -> BoxFuture<'static, Result<(), String>> {
+        let (store, pipeline, tenancy) = (self.store.clone(), self.pipeline.clone(), self.tenancy.clone());
+        self.blocking(move || super::purge(&store, &pipeline, &tenancy))
+    }
+
+    fn replay_dead(
+        &self,
+        of: Option<Tenant>,
+        letters: DeadLetters,
+    ) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+        let pipeline = self.pipeline.clone();
+        self.blocking(move || {
+            let done = pipeline.replay_dead(&which(of, letters)).map_err(|error| error.to_string())?;
             Ok(DeadOutcome { letters: done.letters, records: done.rows, left: done.left })
         })
     }
 
-    fn drop_dead(&self, letters: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+    fn drop_dead(
+        &self,
+        of: Option<Tenant>,
+        letters: DeadLetters,
+    ) -> BoxFuture<'static, Result<DeadOutcome, String>> {
         let pipeline = self.pipeline.clone();
         self.blocking(move || {
             let Some(dead) = pipeline.dead() else { return Ok(DeadOutcome::default()) };
-            let (letters, records) = dead.drop_letters(&which(letters)).map_err(|error| error.to_string())?;
+            let (letters, records) =
+                dead.drop_letters(&which(of, letters)).map_err(|error| error.to_string())?;
             Ok(DeadOutcome { letters, records, left: Vec::new() })
         })
     }

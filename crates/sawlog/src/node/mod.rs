@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use sawlog_journal::Journal;
-use sawlog_model::{Access, Meter};
+use sawlog_model::{Access, Meter, Tenant, TimeRange};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
-use sawlog_server::{Loggers, Tenancy};
+use sawlog_server::{Loggers, Named, Tenancy};
 use sawlog_store::{Store, StoreError};
 use sawlog_sys::task::{self, Asked, Stop, Thread};
 use sawlog_sys::{Sys, net};
@@ -142,7 +142,8 @@ impl Node {
         let listener = io.block_on(net::listen(http))?;
         let address = listener.local_addr()?;
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
-        let retention = Retention::new(&sys, &loggers, rules);
+        let retention = Retention::new(&sys, &loggers, &tenancy, rules);
+        tenancy.name(|tenant| named(&store, tenant));
         let (handle, reload) = (query.handle(), &running);
         let (owner, counts) = (tenancy.owner_token(), tenancy.clone());
         let side = http::Side {
@@ -270,6 +271,37 @@ fn with_store(mut config: Config) -> Config {
     config
 }
 
+/// Removes all that is kept of tenants that are there no more.
+///
+/// # Errors
+/// In words; what is left is removed when it is called again.
+fn purge(store: &Store, pipeline: &Pipeline, tenancy: &Tenancy) -> Result<(), String> {
+    let mut gone: Vec<Tenant> = store.tenants().into_iter().filter(|tenant| !tenancy.has(*tenant)).collect();
+    gone.extend(tenancy.removed());
+    if gone.is_empty() {
+        return Ok(());
+    }
+    for tenant in &gone {
+        store.forget(*tenant).map_err(|error| error.to_string())?;
+    }
+    // The journal has rows of all tenants in its files: when the others' are in segments, it needs none of them.
+    store.flush().map_err(|error| error.to_string())?;
+    for tenant in &gone {
+        pipeline.forget(*tenant).map_err(|error| error.to_string())?;
+    }
+    tenancy.purged(&gone);
+    Ok(())
+}
+
+/// What the store has by name of a tenant.
+fn named(store: &Store, tenant: Tenant) -> Named {
+    let fields = store.fields(tenant, TimeRange::ALL).unwrap_or_default();
+    let sources = store.sources_of(tenant).unwrap_or_default().into_iter().map(|source| source.0).collect();
+    // What begins with an underscore is ours.
+    let names = fields.into_iter().map(|field| field.name).filter(|name| !name.starts_with('_'));
+    Named { sources, fields: names.collect() }
+}
+
 /// One thread that tends the store and the journal, ten seconds apart, until the node stops.
 fn tend(
     store: &Store,
@@ -283,13 +315,16 @@ fn tend(
         let (mut said, mut rounds) = (String::new(), 0u32);
         while !stop.wait(TEND_EVERY) {
             rounds = (rounds + 1) % SAVE_AFTER;
+            store.set_tenant_sizes(tenancy.sizes());
             let kept =
                 retention.apply(&store, |name| tenancy.tenant(name)).map_err(|error| error.to_string());
+            let purged = purge(&store, &pipeline, &tenancy);
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
             tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);
+            tenancy.name(|tenant| named(&store, tenant));
             let counted = if rounds == 0 { tenancy.save() } else { Ok(()) };
-            match kept.and(tended).and(trimmed).and(counted) {
+            match kept.and(purged).and(tended).and(trimmed).and(counted) {
                 Ok(()) => said.clear(),
                 // A full disk stays full for a while: its error is told once, not every ten seconds.
                 Err(words) if words == said => {}

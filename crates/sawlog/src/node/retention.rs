@@ -1,5 +1,5 @@
-//! Removes rows that are no longer kept: by the rules of the configuration, and by the days of loggers. Knows nothing of what
-//! loggers are.
+//! Removes rows that are no longer kept: by the rules of the configuration, the days of loggers and what tenants keep. Knows nothing of
+//! what loggers are.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use sawlog_model::time::SECOND;
 use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
 use sawlog_pipeline::config::Config;
-use sawlog_server::{Loggers, TooOld};
+use sawlog_server::{Loggers, Tenancy, TooOld};
 use sawlog_store::{Store, StoreError};
 use sawlog_sys::Sys;
 
@@ -77,6 +77,7 @@ pub(super) struct Retention {
     sys: Sys,
     loggers: Loggers,
     rules: Vec<Rule>,
+    tenancy: Tenancy,
     /// Wall clock and monotonic clock at the start: they tell a jump of the former.
     started: (Nanos, Duration),
     done: Vec<TooOld>,
@@ -85,10 +86,10 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    pub(super) fn new(sys: &Sys, loggers: &Loggers, rules: Vec<Rule>) -> Retention {
+    pub(super) fn new(sys: &Sys, loggers: &Loggers, tenancy: &Tenancy, rules: Vec<Rule>) -> Retention {
         let started = (sys.clock.now(), sys.clock.monotonic());
-        let (sys, loggers) = (sys.clone(), loggers.clone());
-        Retention { sys, loggers, rules, started, done: Vec::new(), looked: HashMap::new() }
+        let (sys, loggers, tenancy) = (sys.clone(), loggers.clone(), tenancy.clone());
+        Retention { sys, loggers, rules, tenancy, started, done: Vec::new(), looked: HashMap::new() }
     }
 
     /// Removes what is too old by now and was not removed yet, and the oldest of what takes too many bytes. `tenant` knows
@@ -118,6 +119,7 @@ impl Retention {
                 old.push(TooOld { tenant, range: before, predicate });
             }
         }
+        old.extend(self.tenancy.too_old(now));
         for one in old.iter().filter(|one| !self.done.contains(one)) {
             store.delete(one.tenant, one.range, &one.predicate)?;
         }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -100,7 +101,10 @@ fn the_commands_make_tenants_and_tokens() {
     assert!(!wrong.status.success());
     run(&data, "", &["tenant", "add", "late"]);
     let node = Node::start(&data, &["--syslog", "off"]);
-    run(&data, "", &["tenant", "remove", "acme"]);
+    let asked = output(sawlog().args(["tenant", "remove", "acme", "--data"]).arg(&data));
+    assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"), "{asked:?}");
+    assert_eq!(ingest(&node, &sender, "web", "{\"a\":4}\n"), 200, "nothing was done yet");
+    run(&data, "", &["tenant", "remove", "acme", "--yes"]);
     assert_eq!(ingest(&node, &sender, "web", "{\"a\":4}\n"), 401, "its tokens are gone with it");
 }
 
@@ -157,6 +161,223 @@ fn configured_tenants_get_a_first_token_in_a_file() {
     assert!(again.body_mut().read_to_string().unwrap().contains("complete"), "a job outlives a restart");
 }
 
+#[test]
+fn users_sign_in_by_password_and_commands_never_show_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let typed = |arguments: &[&str], password: &str| {
+        let mut command = sawlog();
+        command.args(arguments).arg("--data").arg(&data).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Where no node runs it is made in the directory; the first one asks for credentials from then on.
+    let first = typed(&["user", "add", "root", "--role", "admin"], "first and best");
+    assert!(first.starts_with("sawlog_"), "{first}");
+    run(&data, "", &["tenant", "add", "acme"]);
+    let node = Node::start(&data, &["--syslog", "off"]);
+    typed(&["user", "add", "ann", "--tenant", "acme", "--role", "read"], "correct horse");
+    assert!(run(&data, "acme", &["user", "list"]).starts_with("ann "));
+    let listed = run(&data, "", &["user", "list"]);
+    assert!(listed.contains("admin of default"), "{listed}");
+    let sign_in = |name: &str, password: &str| {
+        let body = serde_json::json!({ "name": name, "password": password }).to_string();
+        let sent = agent().post(format!("{}/api/v1/login", node.http)).content_type("application/json");
+        let response = sent.send(&body).unwrap();
+        let cookie = response.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+        (response.status().as_u16(), cookie.unwrap_or_default().split(';').next().unwrap().to_owned())
+    };
+    let (status, cookie) = sign_in("ann", "correct horse");
+    assert_eq!((status, sign_in("ann", "wrong horse").0), (200, 401));
+    let see = |path: &str, cookie: &str| {
+        let asked = agent().get(format!("{}{path}", node.http)).header("cookie", cookie);
+        asked.call().unwrap().status().as_u16()
+    };
+    assert_eq!((see("/api/v1/fields", &cookie), see("/api/v1/tokens", &cookie)), (200, 401));
+    typed(&["user", "password", "ann", "--tenant", "acme"], "another horse");
+    assert_eq!((see("/api/v1/fields", &cookie), sign_in("ann", "correct horse").0), (401, 401));
+    let (_, cookie) = sign_in("ann", "another horse");
+    node.shut_down();
+    let node = Node::start(&data, &["--syslog", "off"]);
+    let asked = agent().get(format!("{}/api/v1/fields", node.http)).header("cookie", &cookie);
+    assert_eq!(asked.call().unwrap().status().as_u16(), 200, "a session outlives a restart");
+    run(&data, "acme", &["user", "rm", "ann"]);
+    assert!(!run(&data, "", &["user", "list"]).contains("ann"));
+    assert!(!std::fs::read_to_string(data.join("access.json")).unwrap().contains("horse"));
+}
+
+/// Files below a folder in which a word stands.
+fn with_word(folder: &Path, word: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            found.extend(with_word(&entry, word));
+        } else if std::fs::read(&entry).unwrap().windows(word.len()).any(|bytes| bytes == word.as_bytes()) {
+            found.push(entry);
+        }
+    }
+    found
+}
+
+#[test]
+fn of_a_tenant_that_is_removed_no_byte_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("sawlog.toml"));
+    // An output that refuses every row for good, so that there are dead letters.
+    let refusing = tiny_http(400);
+    let sink = format!(
+        "[[output]]\ntype = \"http\"\nid = \"sink\"\nendpoint = \"http://127.0.0.1:{refusing}/\"\nmatch = \"gone.*\"\n"
+    );
+    std::fs::write(&config, format!("tenants = \"gone, stays\"\n{sink}")).unwrap();
+    let node = Node::start(&data, &["--config", config.to_str().unwrap()]);
+    let tokens =
+        ["gone", "stays"].map(|name| run(&data, "", &["token", "add", "--tenant", name, "--role", "admin"]));
+    // Words that a line's encoding does not break up, in a tag, a field's name and a value.
+    for (token, word) in tokens.iter().zip(["quagmire", "sassafras"]) {
+        for round in 0..20 {
+            let lines = format!("{{\"{word}field\":\"{word}\",\"n\":{round}}}\n");
+            assert_eq!(ingest(&node, token, &format!("{word}tag"), &lines), 200);
+        }
+    }
+    assert_eq!(ingest(&node, &tokens[0], "gone.dead", "{\"why\":\"quagmire\"}\n"), 200);
+    wait_for(&node, &tokens[0], "quagmire", 21);
+    wait_for(&node, &tokens[1], "sassafras", 20);
+    let start = Instant::now();
+    while !ask(&node, "/api/v1/dead", &[], &tokens[0]).1.contains("quagmire") {
+        assert!(start.elapsed() < Duration::from_secs(30), "no dead letter");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!ask(&node, "/api/v1/dead", &[], &tokens[1]).1.contains("quagmire"), "another's letter");
+    let logger = serde_json::json!({ "name": "quagmirelog", "selector": "quagmire" }).to_string();
+    let set = agent().post(format!("{}/api/v1/loggers/set", node.http));
+    let set = set.header("authorization", format!("Bearer {}", tokens[0])).content_type("application/json");
+    assert_eq!(set.send(&logger).unwrap().status().as_u16(), 200);
+    assert!(!with_word(&data, "quagmire").is_empty());
+
+    run(&data, "", &["tenant", "remove", "gone", "--yes"]);
+    assert_eq!(with_word(&data, "quagmire"), Vec::<std::path::PathBuf>::new());
+    assert!(!data.join("t1").exists(), "its directory");
+    wait_for(&node, &tokens[1], "sassafras", 20);
+    assert_eq!(ask(&node, "/api/v1/search", &[], &tokens[0]).0, 401);
+    // The name anew: nothing of the old one, in this run and the next.
+    run(&data, "", &["tenant", "add", "gone"]);
+    let again = run(&data, "", &["token", "add", "--tenant", "gone", "--role", "admin"]);
+    for path in
+        ["/api/v1/search", "/api/v1/fields", "/api/v1/loggers", "/api/v1/dead", "/api/v1/usage", "/metrics"]
+    {
+        let (status, said) = ask(&node, path, &[], &again);
+        assert!(status == 200 && !said.contains("quagmire"), "{path}: {said}");
+    }
+    let usage: Value = serde_json::from_str(&ask(&node, "/api/v1/usage", &[], &again).1).unwrap();
+    assert!(usage["tenants"][0]["days"].as_array().unwrap().iter().all(|day| day["records"] == 0), "{usage}");
+    node.kill();
+    let node = Node::start(&data, &["--config", config.to_str().unwrap()]);
+    assert_eq!(ask(&node, "/api/v1/search", &[], &again).1, "");
+    wait_for(&node, &tokens[1], "sassafras", 20);
+    assert_eq!(with_word(&data, "quagmire"), Vec::<std::path::PathBuf>::new());
+    assert_eq!(ingest(&node, &again, "web", "{\"a\":1}\n"), 200);
+    wait_for(&node, &again, "a:1", 1);
+}
+
+/// A server that answers everything with one status; its port.
+fn tiny_http(status: u16) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut length, mut line) = (0, String::new());
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let lower = line.to_ascii_lowercase();
+                length =
+                    lower.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
+                line.clear();
+            }
+            let _ = reader.take(length).read_to_end(&mut Vec::new());
+            let mut stream = stream;
+            let _ = write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    port
+}
+
+#[test]
+fn a_tenants_limits_hold_each_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for name in ["acme", "globex"] {
+        run(&data, "", &["tenant", "add", name]);
+    }
+    let [acme, globex] =
+        ["acme", "globex"].map(|name| run(&data, "", &["token", "add", "--tenant", name, "--role", "admin"]));
+    let node = Node::start(&data, &["--syslog", "off"]);
+    let limit = |arguments: &[&str]| run(&data, "", &[&["tenant", "limit", "acme"], arguments].concat());
+    let refused = |token: &str, tag: &str, lines: &str| {
+        let request = agent().post(format!("{}/api/v1/ingest", node.http)).query("tag", tag);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let mut sent = request.content_type("application/x-ndjson").send(lines).unwrap();
+        (sent.status().as_u16(), sent.body_mut().read_to_string().unwrap())
+    };
+    // Sources: a tag is one. Fields: by name.
+    limit(&["--sources", "2", "--fields", "3"]);
+    assert_eq!(ingest(&node, &acme, "a", "{\"x\":1,\"y\":2}\n"), 200);
+    assert_eq!(ingest(&node, &acme, "b", "{\"x\":1,\"z\":2}\n"), 200);
+    let (status, said) = refused(&acme, "c", "{\"x\":1}\n");
+    assert!(status == 429 && said.contains("2 sources (sources)"), "{status} {said}");
+    let (status, said) = refused(&acme, "a", "{\"x\":1,\"more\":1}\n");
+    assert!(status == 429 && said.contains("3 names (fields), and \\\"more\\\""), "{status} {said}");
+    assert_eq!(ingest(&node, &acme, "a", "{\"z\":1}\n"), 200, "of what is there, more");
+    assert_eq!(ingest(&node, &globex, "c", "{\"more\":1}\n"), 200, "others may");
+    let usage = run(&data, "", &["tenant", "usage"]);
+    assert!(usage.lines().any(|line| line.contains("acme") && line.contains("2 limited")), "{usage}");
+    limit(&["--sources", "0", "--fields", "0"]);
+    // Memory of a question.
+    let many: String = (0..3_000).map(|n| format!("{{\"key\":\"value {n}\",\"n\":{n}}}\n")).collect();
+    for _ in 0..3 {
+        assert_eq!(ingest(&node, &acme, "a", &many), 200);
+    }
+    wait_for(&node, &acme, "key:*", 9_000);
+    let heavy = [("query", "SELECT a.key, b.n FROM logs a JOIN logs b ON a.key = b.key ORDER BY b.n, a.key")];
+    assert_eq!(ask(&node, "/api/v1/sql", &heavy, &acme).0, 200);
+    limit(&["--query-memory", "100KiB"]);
+    let (status, said) = ask(&node, "/api/v1/sql", &heavy, &acme);
+    assert!(said.contains("(query_memory)") && matches!(status, 200 | 422), "{status} {said}");
+    assert_eq!(
+        ask(&node, "/api/v1/search", &[("query", "n:7")], &acme).0,
+        200,
+        "others of its questions go on"
+    );
+    limit(&["--query-memory", "0"]);
+    assert!(!ask(&node, "/api/v1/sql", &heavy, &acme).1.contains("query_memory"));
+    // Age: rows older than that go, with their bytes.
+    limit(&["--keep", "1s"]);
+    let start = Instant::now();
+    while !ask(&node, "/api/v1/search", &[], &acme).1.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "they are still there");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(ask(&node, "/api/v1/search", &[], &globex).1.lines().count(), 1, "others keep theirs");
+    let held: Value = serde_json::from_str(&ask(&node, "/api/v1/usage", &[], &acme).1).unwrap();
+    assert_eq!(held["tenants"][0]["stored_bytes"], 0, "{held}");
+    limit(&["--keep", "0", "--keep-bytes", "1"]);
+    assert_eq!(ingest(&node, &acme, "a", &many), 200);
+    wait_for(&node, &acme, "key:*", 3_000);
+    let owner = run(&data, "", &["token", "add", "--role", "admin"]);
+    let flush = agent().post(format!("{}/api/v1/flush", node.http));
+    assert_eq!(
+        flush.header("authorization", format!("Bearer {owner}")).send_empty().unwrap().status().as_u16(),
+        200
+    );
+    let start = Instant::now();
+    while !ask(&node, "/api/v1/search", &[], &acme).1.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "they are more than it keeps");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// A tenant of the isolation test: a hostile name, a word that stands in all it sends, and its tokens.
 struct Party {
     name: &'static str,
@@ -164,6 +385,10 @@ struct Party {
     sender: String,
     reader: String,
     admin: String,
+    /// What the browser of its user shows, whose name has its word in it.
+    cookie: String,
+    /// That of an administrator.
+    boss: String,
 }
 
 const ROUNDS: usize = 200;
@@ -206,9 +431,11 @@ fn two_tenants_under_load_see_nothing_of_each_other() {
     let party = |(name, word)| {
         run(&data, "", &["tenant", "add", name]);
         let token = |role: &str| run(&data, "", &["token", "add", "--tenant", name, "--role", role]);
-        Party { name, word, sender: token("ingest"), reader: token("read"), admin: token("admin") }
+        let (sender, reader, admin) = (token("ingest"), token("read"), token("admin"));
+        let (cookie, boss) = (String::new(), String::new());
+        Party { name, word, sender, reader, admin, cookie, boss }
     };
-    let parties = names.map(party);
+    let mut parties = names.map(party);
     let own: String = parties
         .iter()
         .zip(["one", "two"])
@@ -221,7 +448,12 @@ fn two_tenants_under_load_see_nothing_of_each_other() {
         .collect();
     let shared =
         "[[input]]\ntype = \"syslog\"\nid = \"all\"\ncredentials = \"require\"\nlisten = \"127.0.0.1:0\"\n";
-    std::fs::write(&config, format!("{shared}{own}")).unwrap();
+    // What comes over HTTP is refused by an output: each has dead letters, too.
+    let refused = format!(
+        "[[output]]\ntype = \"http\"\nid = \"sink\"\nendpoint = \"http://127.0.0.1:{}/\"\nmatch = \"tag.**\"\n",
+        tiny_http(400)
+    );
+    std::fs::write(&config, format!("{shared}{own}{refused}")).unwrap();
     let printed = std::fs::File::create(folder.path().join("printed")).unwrap();
     let node =
         Node::start_by(sawlog().stderr(Stdio::from(printed)), &data, &["--config", config.to_str().unwrap()]);
@@ -234,6 +466,10 @@ fn two_tenants_under_load_see_nothing_of_each_other() {
             .expect("it listens");
         at.rsplit(':').next().unwrap().parse().unwrap()
     };
+    for party in &mut parties {
+        (party.cookie, party.boss) =
+            (sign_in_as(&node, &data, party, "read"), sign_in_as(&node, &data, party, "admin"));
+    }
     let [first, second] = &parties;
     // A live tail of the one is open all the time.
     let mut tail = agent()
@@ -264,6 +500,11 @@ fn two_tenants_under_load_see_nothing_of_each_other() {
     for party in &parties {
         wait_for(&node, &party.reader, party.word, ROUNDS * 3);
         wait_for(&node, &party.reader, "stray", 0);
+        let start = Instant::now();
+        while !ask(&node, "/api/v1/dead", &[], &party.reader).1.contains(party.word) {
+            assert!(start.elapsed() < Duration::from_secs(30), "no dead letter of {}", party.name);
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     for round in ["in memory", "in segments"] {
         for (party, other) in [(first, second), (second, first)] {
@@ -275,6 +516,9 @@ fn two_tenants_under_load_see_nothing_of_each_other() {
                     other.word
                 );
                 assert!(!answer.contains(&other.sender), "{round}: a token of {}", other.name);
+            }
+            for answer in by_cookie(&node, party, other) {
+                assert!(!answer.contains(other.word), "{round}: a user of {} sees {answer}", party.name);
             }
             let exported = run(&data, party.name, &["export", "--format", "jsonl"]);
             assert!(exported.contains(party.word) && !exported.contains(other.word));
@@ -306,6 +550,74 @@ fn two_tenants_under_load_see_nothing_of_each_other() {
     for party in &parties {
         assert!(!printed.contains(party.word) && !printed.contains(&party.sender), "{printed}");
     }
+}
+
+/// Makes a user of a party with a hostile name, by its administrator, and signs in as that; what the browser then shows.
+fn sign_in_as(node: &Node, data: &Path, party: &Party, role: &str) -> String {
+    let name = format!("../{}\"; DROP TABLE users; -- {role}", party.word);
+    let password = format!("' OR 1=1 -- {}", party.word);
+    let mut command = sawlog();
+    command.args(["user", "add", &name, "--role", role, "--tenant", party.name, "--data"]).arg(data);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let body = serde_json::json!({ "name": name, "password": password }).to_string();
+    let sent =
+        agent().post(format!("{}/api/v1/login", node.http)).content_type("application/json").send(&body);
+    let response = sent.unwrap();
+    assert_eq!(response.status().as_u16(), 200, "{name}");
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// What a party's users see by their sessions, also where they name the other's tenant, which is to be refused; and their letters and
+/// counts, which are to be there.
+fn by_cookie(node: &Node, party: &Party, other: &Party) -> Vec<String> {
+    let mut answers = Vec::new();
+    for cookie in [&party.cookie, &party.boss] {
+        let mut see = |path: &str, tenant: &str| {
+            let mut asked = agent().get(format!("{}{path}", node.http)).header("cookie", cookie);
+            if !tenant.is_empty() {
+                asked = asked.header("x-sawlog-tenant", tenant);
+            }
+            let mut response = asked.call().unwrap();
+            let said = response.body_mut().read_to_string().unwrap_or_default();
+            answers.push(said.clone());
+            (response.status().as_u16(), said)
+        };
+        for path in [
+            "/api/v1/search",
+            "/api/v1/dead",
+            "/api/v1/usage",
+            "/api/v1/session",
+            "/metrics",
+            "/api/v1/fields",
+        ] {
+            let (status, said) = see(path, "");
+            assert_eq!(status, 200, "{path}");
+            if matches!(path, "/api/v1/dead" | "/api/v1/search") {
+                assert!(said.contains(party.word), "{path}");
+            }
+            if path == "/api/v1/usage" {
+                let said: Value = serde_json::from_str(&said).unwrap();
+                assert_eq!(said["tenants"].as_array().unwrap().len(), 1, "{said}");
+                assert!(said["tenants"][0]["days"][0]["records"].as_u64() >= Some(ROUNDS as u64), "{said}");
+            }
+            assert_eq!(see(path, other.name).0, 401, "{path} for the other's tenant");
+            assert_eq!(see(path, "default").0, 401, "{path} for the owner's");
+        }
+        see("/api/v1/users", "");
+        see("/api/v1/tokens", "");
+    }
+    let post = |path: &str| {
+        let asked = agent().post(format!("{}{path}", node.http)).header("cookie", &party.boss);
+        let asked = asked.header("origin", &node.http).content_type("application/json");
+        asked.send("{\"name\":\"x\"}").unwrap().status().as_u16()
+    };
+    assert_eq!(post("/api/v1/tenants/remove"), 401, "it does not own the node");
+    let stolen = format!("/api/v1/users/remove?name={}", "..%2F".to_owned() + other.word);
+    assert_ne!(post(&stolen), 200);
+    answers
 }
 
 fn ask_for(node: &Node, path: &str, tenant: &str, token: &str) -> (u16, String) {
@@ -351,6 +663,9 @@ fn questions(node: &Node, party: &Party, other: &Party) -> Vec<String> {
         put("/api/v1/sql", &[("query", statement)], &party.reader);
     }
     for path in [
+        "/api/v1/users",
+        "/api/v1/usage",
+        "/api/v1/dead",
         "/api/v1/fields",
         "/api/v1/events",
         "/api/v1/loggers",
@@ -383,6 +698,9 @@ fn slow_end(node: &Node, token: &str, count: usize) -> Duration {
     took[count * 99 / 100]
 }
 
+/// So much more a machine that does other things besides may show.
+const NOISE: Duration = Duration::from_millis(5);
+
 #[test]
 fn a_tenant_at_its_limit_is_told_and_does_not_slow_the_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -395,49 +713,55 @@ fn a_tenant_at_its_limit_is_told_and_does_not_slow_the_others() {
     let node = Node::start(&data, &["--syslog", "off"]);
     run(&data, "", &["tenant", "limit", "loud", "--records-per-second", "100"]);
     slow_end(&node, &calm, 200);
-    // The best of three, since other programs run on the machine.
-    let alone = (0..3).map(|_| slow_end(&node, &calm, 300)).min().unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let (beside, refused) = std::thread::scope(|scope| {
-        let (node, stop, loud) = (&node, &stop, &loud);
+    let (sending, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (alone, beside, refused) = std::thread::scope(|scope| {
+        let (node, sending, stop, loud) = (&node, &sending, &stop, &loud);
         let sender = scope.spawn(move || {
             let body = "{\"n\":1}\n".repeat(50);
             let mut refused = 0;
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
+                // As a sender that goes on without heed to what it is told.
+                std::thread::sleep(Duration::from_millis(5));
+                if !sending.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let status = ingest(node, loud, "x", &body);
                 assert!(matches!(status, 200 | 429), "{status}");
-                if status == 429 {
-                    refused += 1;
-                    // As a sender that goes on without heed to what it is told.
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                refused += u32::from(status == 429);
             }
             refused
         });
-        let beside = (0..3).map(|_| slow_end(node, &calm, 300)).min().unwrap();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        (beside, sender.join().unwrap())
+        // Alternating, and the best of either kind, since other programs run on the machine.
+        let mut best = [Duration::MAX; 2];
+        for round in 0..12 {
+            sending.store(round % 2 == 1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(20));
+            best[round % 2] = best[round % 2].min(slow_end(node, &calm, 200));
+        }
+        stop.store(true, Ordering::Relaxed);
+        (best[0], best[1], sender.join().unwrap())
     });
     println!(
         "p99 of a tenant: alone {alone:?}, beside one at its limit {beside:?}; {refused} bodies refused"
     );
     assert!(refused > 10, "{refused}");
-    // A machine that does much else shows more; docs/benchmarks.md has the ratio of a quiet one.
-    assert!(beside < alone * 5 + Duration::from_millis(20), "{beside:?} and not {alone:?}");
+    assert!(beside <= alone.mul_f64(1.5) + NOISE, "{beside:?} and not {alone:?}");
     let usage = run(&data, "", &["tenant", "usage"]);
     assert!(usage.contains("loud") && usage.contains("limited"), "{usage}");
 }
 
 #[test]
-fn a_thousand_tenants_with_little_data_are_light() {
+fn a_thousand_tenants_with_little_data_are_light_beside_ten_with_much() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let config = folder.path().join("sawlog.toml");
-    let names: Vec<String> = (0..1_000).map(|number| format!("tenant-{number}")).collect();
+    let mut names: Vec<String> = (0..1_000).map(|number| format!("tenant-{number}")).collect();
+    let many: Vec<String> = (0..10).map(|number| format!("large-{number}")).collect();
+    names.extend(many.iter().cloned());
     std::fs::write(&config, format!("tenants = \"{}\"\n", names.join(", "))).unwrap();
     let node = Node::start(&data, &["--config", config.to_str().unwrap()]);
     let owner = std::fs::read_to_string(data.join("first-token")).unwrap().trim_end().to_owned();
-    for (number, name) in names.iter().enumerate() {
+    for (number, name) in names.iter().take(1_000).enumerate() {
         let lines = format!("{{\"number\":{number},\"text\":\"only {name} has this\"}}\n").repeat(10);
         let request = agent().post(format!("{}/api/v1/ingest", node.http)).header("x-sawlog-tenant", name);
         let request = request.header("authorization", format!("Bearer {owner}"));
@@ -461,10 +785,39 @@ fn a_thousand_tenants_with_little_data_are_light() {
         0,
         "little data is in memory and in one journal: no tenant makes a file of its own"
     );
+    // Ten with much, several times what is kept in memory where SAWLOG_MUCH says so.
+    let times = std::env::var("SAWLOG_MUCH").map_or(4, |text| text.parse::<usize>().unwrap());
+    let mut raw = 0;
+    for (tenant, name) in many.iter().enumerate() {
+        for part in 0..times {
+            let line = |row: usize| {
+                let number = part * 5_000 + row;
+                format!(
+                    "{{\"number\":{number},\"path\":\"/{tenant}/{}\",\"text\":\"request {} of {name} took {} ms\"}}\n",
+                    number % 977,
+                    number * 7919 % 100_003,
+                    number * 31 % 5_000
+                )
+            };
+            let lines: String = (0..5_000).map(line).collect();
+            raw += lines.len();
+            let request =
+                agent().post(format!("{}/api/v1/ingest", node.http)).header("x-sawlog-tenant", name);
+            let request = request.header("authorization", format!("Bearer {owner}"));
+            assert_eq!(
+                request.content_type("application/x-ndjson").send(&lines).unwrap().status().as_u16(),
+                200
+            );
+        }
+    }
+    let with_many = resident(&node);
     node.shut_down();
     let start = Instant::now();
     let node = Node::start(&data, &["--config", config.to_str().unwrap()]);
     let ready = start.elapsed();
+    let (_, counted) =
+        ask_for(&node, "/api/v1/search?query=*%20%7C%20stats%20count()%20as%20n", "large-7", &owner);
+    assert!(counted.contains(&format!("{}", times * 5_000)), "{counted}");
     let (_, found) = ask_for(&node, "/api/v1/search", "tenant-777", &owner);
     assert_eq!((found.lines().count(), found.contains("only tenant-777 has this")), (10, true));
     let begun = resident(&node);
@@ -478,8 +831,10 @@ fn a_thousand_tenants_with_little_data_are_light() {
         .map(|file| file.unwrap().metadata().unwrap().len())
         .sum();
     println!(
-        "1,000 tenants of 10 records: {written} MB resident when written, {begun} MB after a start that took {ready:?}; \
-         flushed by force {files} files of {bytes} bytes"
+        "1,000 tenants of 10 records: {written} MB resident when written; ten more with {raw} bytes of {} records: {with_many} MB; \
+         {begun} MB after a start that took {ready:?}; flushed by force {files} files, {bytes} bytes those of the thousand",
+        times * 50_000
     );
-    assert!(written < 200 && begun < 200 && ready < Duration::from_secs(5) && files == 1_000);
+    assert!(written < 200 && with_many < 300 && begun < 300 && ready < Duration::from_secs(5));
+    assert!((1_010..1_100).contains(&files), "{files}");
 }

@@ -1,14 +1,15 @@
 //! Limits of tenants, and what each brought and asked, by day. Counts stand in memory and go to a file of their day now and then
 //! (`usage/2026-11-21.json`), so that a crash loses the counts of a minute and no more. Knows nothing of HTTP.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use sawlog_model::time::{SECOND, rfc3339};
-use sawlog_model::{Nanos, Over, Tenant};
+use sawlog_model::{Batch, Nanos, Over, Tenant};
 use sawlog_sys::Sys;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,6 +35,21 @@ pub struct Limits {
     /// Seconds that one question may take.
     #[serde(skip_serializing_if = "is_none")]
     pub query_seconds: u64,
+    /// Bytes of memory that one question may use.
+    #[serde(skip_serializing_if = "is_none")]
+    pub query_memory: u64,
+    /// Sources that its rows may come from.
+    #[serde(skip_serializing_if = "is_none")]
+    pub sources: u64,
+    /// Names that fields of its rows may have.
+    #[serde(skip_serializing_if = "is_none")]
+    pub fields: u64,
+    /// Seconds for which its rows are kept.
+    #[serde(skip_serializing_if = "is_none")]
+    pub keep_seconds: u64,
+    /// Bytes of segments that are kept, the oldest go first.
+    #[serde(skip_serializing_if = "is_none")]
+    pub keep_bytes: u64,
 }
 
 fn is_none(limit: &u64) -> bool {
@@ -42,13 +58,18 @@ fn is_none(limit: &u64) -> bool {
 
 impl Limits {
     /// Every limit by its name.
-    pub(crate) fn each(&mut self) -> [(&'static str, &mut u64); 5] {
+    pub(crate) fn each(&mut self) -> [(&'static str, &mut u64); 10] {
         [
             ("bytes_per_second", &mut self.bytes_per_second),
             ("records_per_second", &mut self.records_per_second),
             ("stored_bytes", &mut self.stored_bytes),
             ("queries", &mut self.queries),
             ("query_seconds", &mut self.query_seconds),
+            ("query_memory", &mut self.query_memory),
+            ("sources", &mut self.sources),
+            ("fields", &mut self.fields),
+            ("keep_seconds", &mut self.keep_seconds),
+            ("keep_bytes", &mut self.keep_bytes),
         ]
     }
 }
@@ -113,7 +134,39 @@ struct Gauge {
     stored: AtomicU64,
     asking: Arc<Semaphore>,
     usage: Mutex<Usage>,
+    /// Hashes of sources and of names of fields that there are, where they are bounded.
+    names: Mutex<Names>,
 }
+
+/// What there is by name.
+#[derive(Default)]
+struct Names {
+    sources: HashSet<u64>,
+    fields: HashSet<u64>,
+}
+
+/// What a tenant has by name, as the store has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Ids of sources.
+    pub sources: Vec<u128>,
+    /// Names of fields.
+    pub fields: Vec<String>,
+}
+
+/// Adds to a set that has no more than `most`; whether it is in it now.
+fn fits(set: &mut HashSet<u64>, most: u64, new: u64) -> bool {
+    set.contains(&new) || ((set.len() as u64) < most && set.insert(new))
+}
+
+fn hash(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// When it is worth to ask again where there are too many sources or fields: they go with the rows that have them.
+const NAMES_AGAIN: Duration = Duration::from_secs(10);
 
 /// Questions at once where there is no limit of its own.
 const MANY: u32 = 1 << 20;
@@ -126,6 +179,7 @@ impl Gauge {
             stored: AtomicU64::new(0),
             asking: Arc::new(Semaphore::new(MANY as usize)),
             usage: Mutex::new(usage),
+            names: Mutex::default(),
         };
         gauge.set(limits);
         gauge
@@ -163,6 +217,44 @@ impl Gauge {
         of_bytes.take(bytes);
         of_records.take(records);
         Ok(())
+    }
+
+    /// Whether a source may be one of those of `who`.
+    fn source(&self, who: &str, source: u64) -> Result<(), Over> {
+        let most = self.limits().sources;
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if most == 0 || fits(&mut names.sources, most, source) {
+            return Ok(());
+        }
+        let reason =
+            format!("rows of the {who} may come from {most} sources (sources), and this is another one");
+        Err(Over { reason, wait: NAMES_AGAIN })
+    }
+
+    /// Whether rows may have fields of these names.
+    fn fields<'a>(&self, named: impl Iterator<Item = &'a str>) -> Result<(), Over> {
+        let most = self.limits().fields;
+        if most == 0 {
+            return Ok(());
+        }
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in named {
+            if !fits(&mut names.fields, most, hash(name)) {
+                let name: String = name.chars().take(100).collect();
+                let reason = format!(
+                    "fields of the tenant's rows may have {most} names (fields), and {name:?} is another one"
+                );
+                return Err(Over { reason, wait: NAMES_AGAIN });
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns what there is: what went is there no more.
+    fn learn(&self, named: &Named) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.sources = named.sources.iter().map(hash).collect();
+        names.fields = named.fields.iter().map(|name| hash(name.as_str())).collect();
     }
 
     fn count(&self, count: impl FnOnce(&mut Usage)) {
@@ -245,15 +337,56 @@ impl Meters {
 
     /// Asks whether somebody who shows a token may send. What was sent is taken from its rates afterwards, by
     /// [`Meters::brought_by`], since only then it is known.
-    pub(super) fn may_bring(&self, token: &str) -> Result<(), Over> {
-        let gauge = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
-        gauge.map_or(Ok(()), |gauge| gauge.bring("token", 0, 0, self.sys.clock.monotonic()))
+    pub(super) fn may_bring(&self, token: &str, source: impl Hash) -> Result<(), Over> {
+        let Some(gauge) = self.of_token(token) else { return Ok(()) };
+        gauge.source("token", hash(source))?;
+        gauge.bring("token", 0, 0, self.sys.clock.monotonic())
+    }
+
+    fn of_token(&self, token: &str) -> Option<Arc<Gauge>> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 
     pub(super) fn brought_by(&self, token: &str, records: u64, bytes: u64) {
-        let gauge = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        let gauge = self.of_token(token);
         // It was let in: that it is over now is for the next one.
         let _ = gauge.map(|gauge| gauge.bring("token", records, bytes, self.sys.clock.monotonic()));
+    }
+
+    /// Whether the source and the fields of these rows may be there for their tenant.
+    pub(super) fn names(&self, batch: &Batch) -> Result<(), Over> {
+        let gauge = self.gauge(batch.tenant);
+        let admitted = gauge.source("tenant", hash(batch.source.id.0)).and_then(|()| {
+            let names =
+                (0..batch.names.len()).filter_map(|at| batch.names.get(sawlog_model::NameId(at as u32)));
+            gauge.fields(names.map(|name| &**name))
+        });
+        if admitted.is_err() {
+            gauge.count(|usage| usage.limited += batch.rows.len() as u64);
+        }
+        admitted
+    }
+
+    pub(super) fn learn(&self, tenant: Tenant, named: &Named) {
+        self.gauge(tenant).learn(named);
+    }
+
+    /// Forgets what a tenant did and may.
+    ///
+    /// # Errors
+    /// In words, where a day's file cannot be written.
+    pub(super) fn forget(&self, tenant: Tenant) -> Result<(), String> {
+        self.gauges.write().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant.0);
+        let now = self.sys.clock.now();
+        for ago in 0..400 {
+            let day = day_of(now - ago * 86_400 * SECOND);
+            let mut counts = self.read(&day)?;
+            if counts.remove(&tenant.0).is_some() {
+                self.file(&day).write(&counts)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn stored(&self, tenant: Tenant, bytes: u64) {
@@ -273,19 +406,32 @@ impl Meters {
         brought
     }
 
-    /// The turn of a question; `None` where the tenant asks too many at once already.
-    pub(super) fn turn(&self, tenant: Tenant) -> Option<Turn> {
-        let gauge = self.gauge(tenant);
+    /// The turn of a question of a tenant, asked with a token where that has limits of its own; `None` where too many are asked at
+    /// once already.
+    pub(super) fn turn(&self, tenant: Tenant, token: Option<&str>) -> Option<Turn> {
+        let mut turn = self.turn_of(self.gauge(tenant))?;
+        if let Some(own) = token.and_then(|token| self.of_token(token)) {
+            let own = self.turn_of(own)?;
+            turn.most = turn.most.into_iter().chain(own.most).min();
+            turn.memory = turn.memory.into_iter().chain(own.memory).min();
+            turn.of_token = Some(Box::new(own));
+        }
+        Some(turn)
+    }
+
+    fn turn_of(&self, gauge: Arc<Gauge>) -> Option<Turn> {
         // Of a semaphore that is large enough for everybody, so many permits that its limit of questions fills it.
-        let most = u32::try_from(gauge.limits().queries).unwrap_or(u32::MAX);
+        let limits = gauge.limits();
+        let most = u32::try_from(limits.queries).unwrap_or(u32::MAX);
         let share = MANY.checked_div(most).unwrap_or(1).max(1);
         let permit = gauge.asking.clone().try_acquire_many_owned(share).ok()?;
-        let seconds = gauge.limits().query_seconds;
         Some(Turn {
             gauge,
             sys: self.sys.clone(),
             began: self.sys.clock.monotonic(),
-            most: (seconds > 0).then(|| Duration::from_secs(seconds)),
+            most: (limits.query_seconds > 0).then(|| Duration::from_secs(limits.query_seconds)),
+            memory: (limits.query_memory > 0).then_some(limits.query_memory),
+            of_token: None,
             _permit: permit,
         })
     }
@@ -353,6 +499,10 @@ pub(crate) struct Turn {
     began: Duration,
     /// How long it may take.
     pub(crate) most: Option<Duration>,
+    /// Bytes of memory that it may use.
+    pub(crate) memory: Option<u64>,
+    /// The turn of the token that it is asked with.
+    of_token: Option<Box<Turn>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -395,14 +545,14 @@ mod tests {
         let limits = Limits { bytes_per_second: 10, ..Limits::default() };
         meters.limit_tokens(HashMap::from([("a".to_owned(), limits)]));
         meters.brought_by("a", 1, 10_000);
-        let over = meters.may_bring("a").expect_err("over");
+        let over = meters.may_bring("a", 1).expect_err("over");
         assert!(
             over.reason.contains("the token may send 10 bytes") && over.wait > Duration::from_secs(100),
             "{over:?}"
         );
-        assert_eq!(meters.may_bring("b"), Ok(()), "another token");
+        assert_eq!(meters.may_bring("b", 1), Ok(()), "another token");
         meters.limit_tokens(HashMap::new());
-        assert_eq!(meters.may_bring("a"), Ok(()), "it has none any more");
+        assert_eq!(meters.may_bring("a", 1), Ok(()), "it has none any more");
     }
 
     #[test]
@@ -422,12 +572,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let meters = Meters::open(&Sys::real(), dir.path()).expect("none yet");
         meters.limit(Tenant(1), Limits { queries: 2, query_seconds: 3, ..Limits::default() });
-        let two = [meters.turn(Tenant(1)), meters.turn(Tenant(1))];
+        let two = [meters.turn(Tenant(1), None), meters.turn(Tenant(1), None)];
         assert!(two.iter().flatten().all(|turn| turn.most == Some(Duration::from_secs(3))));
-        assert!(two.iter().flatten().count() == 2 && meters.turn(Tenant(1)).is_none());
-        assert!(meters.turn(Tenant(2)).is_some_and(|turn| turn.most.is_none()));
+        assert!(two.iter().flatten().count() == 2 && meters.turn(Tenant(1), None).is_none());
+        assert!(meters.turn(Tenant(2), None).is_some_and(|turn| turn.most.is_none()));
         drop(two);
-        assert!(meters.turn(Tenant(1)).is_some());
+        assert!(meters.turn(Tenant(1), None).is_some());
         assert_eq!(meters.counted()[&1].queries, 3);
     }
 

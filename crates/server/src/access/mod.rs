@@ -1,28 +1,39 @@
-//! Who may do what: tenants and tokens, in one file of the data directory. In reading order: this file (asking and changing),
-//! `table` (what is kept), `token` (what is given out). Knows nothing of HTTP.
+//! Who may do what: tenants, tokens and users, in one file of the data directory. In reading order: this file (asking and changing),
+//! `table` (what is kept), `token` (what is given out), `users`, `password`, `meter` (limits and counts). Knows nothing of HTTP.
 
 mod correlate;
 mod meter;
+mod password;
 mod table;
 #[cfg(test)]
 mod tests;
 mod token;
+mod users;
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
+use sawlog_model::time::SECOND;
 use sawlog_model::{
-    Access, AccessError, Correlation, Message, Meter, Nanos, Normalizers, Over, Right, Tenant,
+    Access, AccessError, Batch, Correlation, Message, Meter, Nanos, Normalizers, Over, Predicate, Right,
+    Tenant, TimeRange,
 };
 use sawlog_sys::{Open, Sys};
 
 use self::meter::Meters;
+pub use self::meter::Named;
 pub(crate) use self::meter::{Day, Limits, Turn, Usage};
+use self::password::Attempts;
 use self::table::Previous;
 pub use self::table::Role;
 pub(crate) use self::table::{Entry, Meniscus, OWNER, Producer, Table, Token};
 use self::token::Digested;
 pub(crate) use self::token::{same, uuid};
+pub(crate) use self::users::{By, NoLogin};
+use crate::keeping::TooOld;
 use crate::kept::{ChangeError, Kept};
 
 /// Its name in the data directory.
@@ -40,6 +51,9 @@ struct Inner {
     meters: Meters,
     /// Parsers that producers' patterns may name.
     normalizers: OnceLock<Normalizers>,
+    attempts: Attempts,
+    /// Tenants that were removed in this run and of which something may be left.
+    removed: Mutex<Vec<Tenant>>,
     /// What the commands of who owns the data directory show.
     owner: OnceLock<Digested>,
 }
@@ -69,6 +83,8 @@ impl Tenancy {
             table,
             meters,
             normalizers: OnceLock::new(),
+            attempts: Attempts::default(),
+            removed: Mutex::default(),
             owner: OnceLock::new(),
         }));
         tenancy.limit();
@@ -120,27 +136,25 @@ impl Tenancy {
         Ok(())
     }
 
-    /// Sets what may be sent with a token: bytes and records a second.
+    /// Sets what may be sent and asked with a token.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub(crate) fn limit_token(&self, tenant: Tenant, id: &str, rates: (u64, u64)) -> Result<(), ChangeError> {
-        let (bytes_per_second, records_per_second) = rates;
+    pub(crate) fn limit_token(&self, tenant: Tenant, id: &str, limits: Limits) -> Result<(), ChangeError> {
         self.change(|table| {
-            table.token(id, tenant)?.limits =
-                Limits { bytes_per_second, records_per_second, ..Limits::default() };
+            table.token(id, tenant)?.limits = limits;
             Ok(())
         })?;
         self.limit();
         Ok(())
     }
 
-    /// Whether whoever shows this credential may send now.
+    /// Whether whoever shows this credential may send now, rows of that source.
     ///
     /// # Errors
     /// [`Over`].
-    pub(crate) fn may_bring(&self, credential: &[u8]) -> Result<(), Over> {
-        token::id_of(credential).map_or(Ok(()), |id| self.0.meters.may_bring(id))
+    pub(crate) fn may_bring(&self, credential: &[u8], source: impl Hash) -> Result<(), Over> {
+        token::id_of(credential).map_or(Ok(()), |id| self.0.meters.may_bring(id, source))
     }
 
     /// Takes what was sent from the rates of a credential.
@@ -150,9 +164,9 @@ impl Tenancy {
         }
     }
 
-    /// The turn of a question of a tenant.
-    pub(crate) fn turn(&self, tenant: Tenant) -> Option<Turn> {
-        self.0.meters.turn(tenant)
+    /// The turn of a question of a tenant, asked with that credential.
+    pub(crate) fn turn(&self, tenant: Tenant, credential: &[u8]) -> Option<Turn> {
+        self.0.meters.turn(tenant, token::id_of(credential))
     }
 
     /// What tenants did in the last days, the latest first: by number.
@@ -160,14 +174,66 @@ impl Tenancy {
         self.0.meters.days(days)
     }
 
+    /// Tenants that have a limit, as `of` gives it, with that.
+    fn limited(&self, of: impl Fn(&Limits) -> u64) -> Vec<(Tenant, u64)> {
+        let table = self.read();
+        let all = table.tenants.iter().map(|(number, entry)| (Tenant(*number), of(&entry.limits)));
+        all.filter(|(_, limit)| *limit > 0).collect()
+    }
+
+    /// Takes note of sources and fields of each tenant that may have only so many; to be called at the start and now and then.
+    pub fn name(&self, named: impl Fn(Tenant) -> Named) {
+        for (tenant, _) in self.limited(|limits| limits.sources.max(limits.fields)) {
+            self.0.meters.learn(tenant, &named(tenant));
+        }
+    }
+
+    /// How many bytes of segments tenants keep that have a size of their own.
+    pub fn sizes(&self) -> HashMap<Tenant, u64> {
+        self.limited(|limits| limits.keep_bytes).into_iter().collect()
+    }
+
+    /// What tenants no longer keep, who keep rows for so many seconds. The answer is the same for a hundredth of that time, so that
+    /// what is done for it is not done all the time.
+    pub fn too_old(&self, now: Nanos) -> Vec<TooOld> {
+        let old = self.limited(|limits| limits.keep_seconds).into_iter().map(|(tenant, seconds)| {
+            let keep = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(SECOND);
+            let step = (keep / 100).max(SECOND);
+            let end = now.saturating_sub(keep).div_euclid(step).saturating_mul(step);
+            TooOld { tenant, range: TimeRange { start: Nanos::MIN, end }, predicate: Predicate::All }
+        });
+        old.collect()
+    }
+
+    /// Whether there is such a tenant.
+    pub fn has(&self, tenant: Tenant) -> bool {
+        tenant == Tenant::DEFAULT || self.read().tenants.contains_key(&tenant.0)
+    }
+
+    /// Forgets what a tenant did that is there no more.
+    ///
+    /// # Errors
+    /// In words; it can be called again.
+    pub fn forget(&self, tenant: Tenant) -> Result<(), String> {
+        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).push(tenant);
+        self.0.meters.forget(tenant)
+    }
+
+    /// Tenants that were removed in this run and of which something may be left.
+    pub fn removed(&self) -> Vec<Tenant> {
+        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Nothing is left of these.
+    pub fn purged(&self, gone: &[Tenant]) {
+        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !gone.contains(one));
+    }
+
     /// Takes note of what each tenant with a limit of it holds on disk, as `stored` says; to be called now and then.
     pub fn weigh(&self, stored: impl Fn(Tenant) -> u64) {
-        let limited: Vec<u32> = {
-            let table = self.read();
-            let limited = table.tenants.iter().filter(|(_, entry)| entry.limits.stored_bytes > 0);
-            limited.map(|(number, _)| *number).collect()
-        };
-        limited.into_iter().map(Tenant).for_each(|tenant| self.0.meters.stored(tenant, stored(tenant)));
+        for (tenant, _) in self.limited(|limits| limits.stored_bytes) {
+            self.0.meters.stored(tenant, stored(tenant));
+        }
     }
 
     /// Puts the counts of the day on disk; to be called once a minute or so.
@@ -313,7 +379,9 @@ impl Tenancy {
         if !table.asks() {
             return Some((Tenant::DEFAULT, Role::Admin));
         }
-        let token = table.tokens.get(token::id_of(credential)?)?;
+        let Some(token) = table.tokens.get(token::id_of(credential)?) else {
+            return users::role_of(&table, credential, None, self.now());
+        };
         token.is(&shown, self.now()).then_some((Tenant(token.tenant), token.role))
     }
 
@@ -336,6 +404,14 @@ pub struct NewToken {
 }
 
 impl Meter for Tenancy {
+    fn names(&self, batch: &Batch) -> Result<(), Over> {
+        if !self.has(batch.tenant) {
+            let reason = format!("the tenant {} was removed", batch.tenant);
+            return Err(Over { reason, wait: Duration::from_secs(10) });
+        }
+        self.0.meters.names(batch)
+    }
+
     fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
         self.0.meters.bring(tenant, records, bytes)
     }
@@ -357,6 +433,10 @@ impl Access for Tenancy {
         let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
         if right == Right::Ingest && kept.is_some_and(|kept| kept.admits(credential)) {
             return Ok(tenant);
+        }
+        // A session is of somebody who may be in several tenants.
+        if let Some((_, role)) = users::role_of(&table, credential, Some(tenant), self.now()) {
+            return if role.allows(right, tenant) { Ok(tenant) } else { Err(AccessError) };
         }
         drop(table);
         if self.admit(credential, right)? == tenant { Ok(tenant) } else { Err(AccessError) }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meter::Limits;
 use super::token::{Digested, same};
+use super::users::{Session, User};
 
 /// The name of the tenant that owns the node; it is always there.
 pub(crate) const OWNER: &str = "default";
@@ -195,9 +196,20 @@ pub(crate) struct Table {
     /// By id.
     #[serde(default)]
     pub(crate) tokens: BTreeMap<String, Token>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) users: BTreeMap<String, User>,
+    /// By id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) sessions: BTreeMap<String, Session>,
 }
 
 impl Table {
+    /// From now on credentials are asked for.
+    pub(super) fn ask(&mut self) {
+        self.asks = true;
+    }
+
     /// Whether credentials are asked for.
     pub(crate) fn asks(&self) -> bool {
         self.asks
@@ -259,6 +271,7 @@ impl Table {
             Some(tenant) => {
                 self.tenants.remove(&tenant.0);
                 self.tokens.retain(|_, token| token.tenant != tenant.0);
+                self.leave_tenant(tenant);
                 Ok(tenant)
             }
         }
@@ -288,7 +301,7 @@ impl Table {
     }
 }
 
-fn check_name(what: &str, name: &str) -> Result<(), String> {
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.trim().is_empty() || name.len() > NAME_MOST || name.chars().any(char::is_control) {
         return Err(format!(
             "{name:?} cannot be the name of a {what}: write up to {NAME_MOST} bytes without control characters"

@@ -123,3 +123,44 @@ fn who_owns_the_directory_may_do_everything() {
     let other = tenancy.owner_token();
     assert_eq!(tenancy.admit(other.as_bytes(), Right::Node), Err(AccessError), "the first one holds");
 }
+
+#[test]
+fn what_a_tenant_keeps_no_longer_goes_in_steps() {
+    let (tenancy, _dir) = tenancy();
+    let acme = tenancy.add_tenant("acme", "").expect("made");
+    let set = |seconds| {
+        let set = |limits: &mut Limits| {
+            (limits.keep_seconds, limits.keep_bytes) = (seconds, 7);
+            Ok(())
+        };
+        tenancy.set_limits("acme", set).expect("set");
+    };
+    set(1_000);
+    let ends = |now: Nanos| tenancy.too_old(now).into_iter().map(|old| (old.tenant, old.range.end / SECOND));
+    assert_eq!(ends(5_000 * SECOND).collect::<Vec<_>>(), [(acme, 4_000)]);
+    assert_eq!(ends(5_009 * SECOND).collect::<Vec<_>>(), [(acme, 4_000)], "a hundredth of the time later");
+    assert_eq!(ends(5_010 * SECOND).collect::<Vec<_>>(), [(acme, 4_010)]);
+    assert_eq!(tenancy.sizes(), HashMap::from([(acme, 7)]));
+    set(0);
+    assert_eq!(ends(5_000 * SECOND).count(), 0);
+}
+
+#[test]
+fn of_a_tenant_that_is_gone_nothing_is_taken() {
+    let (tenancy, dir) = tenancy();
+    let acme = tenancy.add_tenant("acme", "").expect("made");
+    let batch = Batch { tenant: acme, ..Batch::default() };
+    assert_eq!(tenancy.names(&batch), Ok(()));
+    tenancy.bring(acme, 5, 50).expect("no limit");
+    tenancy.save().expect("saved");
+    tenancy.change(|table| table.remove_tenant("acme")).expect("removed");
+    tenancy.forget(acme).expect("forgotten");
+    assert!(tenancy.names(&batch).is_err_and(|over| over.reason.contains("was removed")));
+    assert_eq!((tenancy.removed(), tenancy.has(acme)), (vec![acme], false));
+    tenancy.purged(&[acme]);
+    assert_eq!(tenancy.removed(), []);
+    tenancy.save().expect("saved");
+    let again = Tenancy::open(&Sys::real(), dir.path()).expect("read");
+    assert!(again.usage(2).expect("read").iter().all(|(_, day)| day.is_empty()), "nor its counts");
+    assert_ne!(again.add_tenant("acme", "").expect("made"), acme, "a number is never given again");
+}

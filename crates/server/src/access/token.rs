@@ -21,26 +21,35 @@ impl Digested {
 
     /// Of the hexadecimal form.
     pub(crate) fn read(hex: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        let pairs = hex.as_bytes().chunks_exact(2);
-        if pairs.len() != bytes.len() || hex.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(Digested(bytes))
+        from_hex(hex).map(Digested)
     }
 
     /// As hexadecimal digits.
     pub(crate) fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 
     /// Whether both are the same, in a time that does not tell how far they are.
     pub(crate) fn is(&self, other: &Digested) -> bool {
         self.0.ct_eq(&other.0).into()
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As many bytes as there are to be, of their digits.
+pub(crate) fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if hex.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// Whether two secrets are the same, in a time that tells no more than their lengths.
@@ -52,7 +61,7 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
 pub(crate) fn new_id(random: &dyn Random) -> String {
     let mut bytes = [0; 6];
     random.fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }
 
 /// A new token of that id: 256 random bits.

@@ -47,7 +47,7 @@ async fn ingest(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         encrypted: false,
     };
     let (credential, tenancy) = (door::credential(&call.headers), &shared.node.tenancy);
-    tenancy.may_bring(&credential).map_err(ApiError::limited)?;
+    tenancy.may_bring(&credential, (&delivery.tag, &delivery.host)).map_err(ApiError::limited)?;
     let accepted = shared.node.ingest.ingest(delivery).await?;
     tenancy.brought_by(&credential, accepted.records, accepted.bytes);
     Ok(Json(json!({ "records": accepted.records, "bytes": accepted.bytes })).into_response())

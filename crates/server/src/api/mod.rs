@@ -41,6 +41,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use sawlog_model::{Nanos, Over, Right, Tenant};
+use sawlog_query::Engine;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Turn;
@@ -48,7 +49,7 @@ use crate::counters::RouteCounters;
 use crate::door;
 use crate::error::ApiError;
 use crate::params::{Kind, Param, Params};
-use crate::serve::OverTls;
+use crate::serve::{OverTls, Peer};
 use crate::ui;
 use crate::{Hosts, Node};
 
@@ -86,10 +87,16 @@ pub(crate) const ROUTES: &[&Route] = &[
     &tenants::ROTATE_TOKEN,
     &tenants::LIMIT_TOKEN,
     &tenants::REMOVE_TOKEN,
+    &tenants::USERS,
+    &tenants::ADD_USER,
+    &tenants::SET_PASSWORD,
+    &tenants::REMOVE_USER,
+    &tenants::OWN_PASSWORD,
     &status::ROUTE,
     &flush::ROUTE,
     &delete::ROUTE,
     &reload::ROUTE,
+    &dead::LIST,
     &dead::REPLAY,
     &dead::DROP,
     &shutdown::ROUTE,
@@ -235,6 +242,12 @@ pub(crate) struct Call {
     pub(crate) tenant: Tenant,
     /// Whether it is of who owns the node and names no tenant: the answer is then of the whole node.
     pub(crate) whole: bool,
+    /// Whether it is of who owns the node, whichever tenant it names.
+    pub(crate) owns: bool,
+    /// Names of parameters that stand in the address.
+    pub(crate) in_address: Vec<String>,
+    /// From where it comes: an address of the network without its port; empty where that is not known.
+    pub(crate) peer: String,
     /// The path of the address, as it was given.
     pub(crate) path: String,
     pub(crate) params: Params,
@@ -247,6 +260,21 @@ pub(crate) struct Call {
     pub(crate) now: Nanos,
     /// Counts the time of the answer when it is dropped; a streamed answer takes it along.
     pub(crate) timed: Timed,
+}
+
+impl Call {
+    /// What answers the question, within the memory that it may use.
+    pub(crate) fn engine(&self, shared: &Shared) -> Engine {
+        let engine = &shared.node.engine;
+        match self.timed.turn.as_ref().and_then(|turn| turn.memory) {
+            None => engine.clone(),
+            Some(bytes) => {
+                // A question may hold three quarters of its share.
+                let most = bytes.saturating_mul(4) / 3;
+                engine.within(shared.node.store.shares().questions.share("query_memory", most, 0))
+            }
+        }
+    }
 }
 
 /// Counts a request as running until it is dropped, and then its time.
@@ -287,15 +315,19 @@ pub(crate) fn routers(mut node: Node) -> (Router, Option<Router>) {
     for file in ui::FILES {
         let handler = move |headers: HeaderMap| async move { file.answer(&headers) };
         router = router.route(&format!("/ui/{}", file.name), on(MethodFilter::GET, handler));
-        if file.name == ui::INDEX {
-            // Programs that ask for JSON are Meniscus's clients, who look for its version here.
-            let handler = move |headers: HeaderMap| async move {
-                if asks_for_json(&headers) { version() } else { file.answer(&headers) }
-            };
-            router = router.route("/", on(MethodFilter::GET, handler));
+        if file.name == ui::LOGIN {
+            router = router.route(LOGIN, on(MethodFilter::GET, handler));
         }
-        if file.name == ui::LOGGERS {
-            router = router.route("/loggers/", on(MethodFilter::GET, handler));
+        for (path, name) in ui::PAGES.iter().filter(|(_, name)| *name == file.name) {
+            let shared = shared.clone();
+            let handler = move |request: Request| async move {
+                // Programs that ask for JSON are Meniscus's clients, who look for its version here.
+                if *name == ui::INDEX && asks_for_json(request.headers()) {
+                    return version();
+                }
+                sign_in_first(&shared, &request).unwrap_or_else(|| file.answer(request.headers()))
+            };
+            router = router.route(path, on(MethodFilter::GET, handler));
         }
     }
     let router = with_routes(router, &shared, all().enumerate(), false);
@@ -306,6 +338,22 @@ pub(crate) fn routers(mut node: Node) -> (Router, Option<Router>) {
         finished(router, settings.hosts)
     });
     (router, meniscus)
+}
+
+/// Where the form to sign in is.
+const LOGIN: &str = "/login";
+
+/// The way to the form, for a browser that asks for a page and shows nothing that lets it see one; it comes back from there.
+fn sign_in_first(shared: &Shared, request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let browses = *request.method() == axum::http::Method::GET && accept.contains("text/html");
+    if !browses || door::admit(&*shared.node.access, headers, Right::Read).is_ok() {
+        return None;
+    }
+    let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let to = form_urlencoded::Serializer::new(String::new()).append_pair("to", wanted).finish();
+    Some((StatusCode::SEE_OTHER, [(header::LOCATION, format!("{LOGIN}?{to}"))]).into_response())
 }
 
 fn asks_for_json(headers: &HeaderMap) -> bool {
@@ -328,8 +376,13 @@ fn with_routes(
     for (index, route) in routes {
         for method in route.methods {
             let shared = shared.clone();
-            let handler =
-                move |request: Request| async move { dispatch(&shared, index, route, open, request).await };
+            let page = route.gives.starts_with("text/html") && route.needs.is_some();
+            let handler = move |request: Request| async move {
+                match sign_in_first(&shared, &request).filter(|_| page) {
+                    Some(form) => form,
+                    None => dispatch(&shared, index, route, open, request).await,
+                }
+            };
             router = router.route(route.path, on(method.filter(), handler));
         }
     }
@@ -427,18 +480,24 @@ async fn enter(
     let (head, body) = request.into_parts();
     door::check_origin(&head.headers)?;
     let mut timed = timed;
-    let (tenant, whole) = match route.needs {
-        Some(right) if !open => door::admit(&*shared.node.access, &head.headers, right)?,
-        _ => (Tenant::DEFAULT, false),
+    let (tenant, whole, owns) = match route.needs {
+        Some(right) if !open => {
+            let (tenant, whole) = door::admit(&*shared.node.access, &head.headers, right)?;
+            door::check_cookie(&head.method, &head.headers)?;
+            (tenant, whole, door::owns(&*shared.node.access, &head.headers))
+        }
+        _ => (Tenant::DEFAULT, false, false),
     };
     if route.needs == Some(Right::Read) {
-        let turn = shared.node.tenancy.turn(tenant).ok_or_else(|| {
-            let reason = "the tenant asks as many questions at once as it may (queries)".to_owned();
+        let turn = shared.node.tenancy.turn(tenant, &door::credential(&head.headers)).ok_or_else(|| {
+            let reason =
+                "as many questions are asked at once as the tenant, or the token, may (queries)".to_owned();
             ApiError::limited(Over { reason, wait: Duration::from_secs(1) })
         })?;
         timed.turn = Some(turn);
     }
     let mut params = Params::of_uri(&head.uri);
+    let in_address = params.names();
     let mut body = read_body(shared, &head.headers, body).await?;
     if route.takes == Takes::Params {
         params = params.and(Params::of_body(&head.headers, &std::mem::take(&mut body))?);
@@ -447,7 +506,21 @@ async fn enter(
     let now = shared.node.sys.clock.now();
     let path = head.uri.path().to_owned();
     let over_tls = head.extensions.get::<OverTls>().is_some();
-    Ok(Call { tenant, whole, path, params, headers: head.headers, body, over_tls, now, timed })
+    let peer = head.extensions.get::<Peer>().map(|peer| peer.0.to_string()).unwrap_or_default();
+    Ok(Call {
+        tenant,
+        whole,
+        owns,
+        in_address,
+        peer,
+        path,
+        params,
+        headers: head.headers,
+        body,
+        over_tls,
+        now,
+        timed,
+    })
 }
 
 /// Reads a body up to the limit, and no longer than the sender is sending.

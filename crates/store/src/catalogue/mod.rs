@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sawlog_model::KnownSource;
 use sawlog_sys::{Open, Sys};
 
 mod manifest;
@@ -151,6 +152,12 @@ impl Catalogue {
             .filter_map(|number| self.sys.fs.metadata(&self.dir.join(name(*number))).ok())
             .map(|metadata| metadata.len)
             .sum()
+    }
+
+    /// Forgets sources; the next commit is a checkpoint that does not name them.
+    pub fn forget(&mut self, gone: impl Fn(&KnownSource) -> bool) {
+        self.state.sources.retain(|_, known| !gone(known));
+        self.must_checkpoint = true;
     }
 
     /// Commits a change: it is durable when this returns.

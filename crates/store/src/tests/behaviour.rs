@@ -581,3 +581,64 @@ fn damage_is_found_and_what_can_be_read_is_saved() {
     drop(store);
     assert!(place.open().verify(&mut |_, _| ()).expect("it is read").is_empty());
 }
+
+#[test]
+fn a_tenant_is_forgotten_with_all_its_bytes() {
+    let place = Place::new(Options::default());
+    let store = place.open();
+    let put = |tenant: u32, source: u128, name: &str| {
+        let mut rows =
+            batch(Tenant(tenant), SourceId(source), 0, &[(0, "1 info one\n"), (11, "2 info two\n")]);
+        Arc::make_mut(&mut rows.source).facts.name = name.to_owned();
+        let position = Position { epoch: 0, offset: 22, ..Position::default() };
+        store.append(Arc::new(rows), Origin::Replayable(position)).expect("it is taken");
+    };
+    put(3, 1, "http@3:quagmire");
+    store.flush().expect("it flushes");
+    put(3, 2, "http@3:quagmire too");
+    put(33, 3, "http@33:another");
+    put(0, 4, "/var/log/@3:file");
+    let dir = place.dir.path().join("t3");
+    assert!(place.sys.fs.metadata(&dir).is_ok() && store.tenants() == [0, 3, 33].map(Tenant));
+    assert_eq!(store.sources_of(Tenant(3)).expect("read").len(), 2, "in memory and in a segment");
+    store.forget(Tenant(3)).expect("forgotten");
+    assert!(place.sys.fs.metadata(&dir).is_err() && store.tenants() == [0, 33].map(Tenant));
+    let known = |store: &Store| {
+        let mut known: Vec<String> =
+            store.sources().into_iter().map(|known| known.source.facts.name).collect();
+        known.sort();
+        known
+    };
+    store.flush().expect("it flushes");
+    assert_eq!(known(&store), ["/var/log/@3:file", "http@33:another"]);
+    for entry in place.sys.fs.list(&place.dir.path().join("catalogue")).expect("a directory") {
+        let bytes = place.sys.fs.read(&entry.path).expect("a manifest");
+        assert!(!bytes.windows(8).any(|word| word == b"quagmire"), "{}", entry.path.display());
+    }
+    drop(store);
+    let store = place.open();
+    assert_eq!(
+        (
+            known(&store).len(),
+            read(store.scan(&request(Tenant(33), Order::Any, None)).expect("a scan")).len()
+        ),
+        (2, 2)
+    );
+    store.forget(Tenant(3)).expect("there is nothing of it");
+}
+
+#[test]
+fn a_tenant_may_have_a_size_of_its_own() {
+    let place = Place::new(Options::default());
+    let store = place.open();
+    for round in 0..3 {
+        append(&store, 1, round * 500, round * 500 + 500).expect("it is taken");
+        store.flush().expect("it flushes");
+    }
+    let all = store.segments();
+    assert!(!store.maintain(0).expect("nothing to do") || store.segments() == all);
+    let two: u64 = all[1..].iter().map(|segment| segment.stored_bytes).sum();
+    store.set_tenant_sizes([(T, two), (Tenant(9), 1)].into());
+    store.maintain(0).expect("it maintains");
+    assert_eq!(store.segments(), all[1..]);
+}

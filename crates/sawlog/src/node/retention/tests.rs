@@ -62,7 +62,8 @@ impl Place {
     }
 
     fn apply(&self, rules: &[Rule]) {
-        let mut retention = Retention::new(&self.sys, &self.loggers, rules.to_vec());
+        let tenancy = sawlog_server::Tenancy::open(&self.sys, "/no/such".as_ref()).unwrap();
+        let mut retention = Retention::new(&self.sys, &self.loggers, &tenancy, rules.to_vec());
         let known = |name: &str| name.strip_prefix('t').and_then(|id| id.parse().ok()).map(Tenant);
         retention.apply(&self.store, known).unwrap();
     }

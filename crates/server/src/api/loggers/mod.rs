@@ -218,7 +218,7 @@ async fn asked(
     }
     let request = Request { tenant: call.tenant, query, range, limit: None, now: call.now };
     let _turn = shared.turn().await?;
-    let answer = shared.in_time(shared.node.engine.search(request)).await??;
+    let answer = shared.in_time(call.engine(shared).search(request)).await??;
     let batches: Vec<RecordBatch> = shared.in_time(answer.batches.try_collect()).await??;
     let mut text = Vec::new();
     batches.iter().for_each(|batch| sawlog_query::write_ndjson(batch, &mut text));

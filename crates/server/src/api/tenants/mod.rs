@@ -1,13 +1,15 @@
-//! Tenants and tokens: `/api/v1/tenants…`, `/api/v1/tokens…`, and what the page signs in and out with. In reading order: this
-//! file (tenants), `tokens`, `session`.
+//! Tenants, tokens and users: `/api/v1/tenants…`, `/api/v1/tokens…`, `/api/v1/users…`, and what the page signs in and out with. In
+//! reading order: this file (tenants), `tokens`, `users`, `session`, `usage`.
 
 mod session;
 mod tokens;
 mod usage;
+mod users;
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::rfc3339;
 use sawlog_model::{Right, Tenant};
@@ -18,6 +20,9 @@ pub(crate) use self::tokens::{
     ADD as ADD_TOKEN, LIMIT as LIMIT_TOKEN, LIST as TOKENS, REMOVE as REMOVE_TOKEN, ROTATE as ROTATE_TOKEN,
 };
 pub(crate) use self::usage::{LIMIT, USAGE, metrics};
+pub(crate) use self::users::{
+    ADD as ADD_USER, LIST as USERS, OWN_PASSWORD, REMOVE as REMOVE_USER, SET_PASSWORD,
+};
 use crate::access::{Entry, Made, OWNER, Table, Tenancy};
 use crate::api::{Call, Method, Route, Shared, Takes};
 use crate::error::ApiError;
@@ -52,7 +57,7 @@ pub(crate) const REMOVE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/tenants/remove",
     needs: Some(Right::Node),
-    summary: "Takes a tenant away with its tokens. Nobody reaches its data from then on; they go by their retention.",
+    summary: "Takes a tenant away with its tokens, its users who are in no other, and all its data.",
     params: &[&NAME],
     takes: Takes::Params,
     gives: JSON,
@@ -110,7 +115,17 @@ async fn add(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
 
 async fn remove(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let name = needed(&call, "name")?;
-    changing(&shared, move |tenancy| tenancy.change(|table| table.remove_tenant(&name))).await?;
+    let loggers = shared.node.loggers.clone();
+    changing(&shared, move |tenancy| {
+        let tenant = tenancy.change(|table| table.remove_tenant(&name))?;
+        loggers.forget(tenant)?;
+        tenancy.forget(tenant).map_err(ChangeError::Disk)
+    })
+    .await?;
+    shared.node.control.purge().await.map_err(|words| {
+        let remedy = "Nobody reaches what is left; the node goes on trying, and at its next start.";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, words, remedy)
+    })?;
     Ok(list(&shared, &call))
 }
 

@@ -8,8 +8,8 @@ use sawlog_model::time::rfc3339;
 use sawlog_model::{Right, Tenant};
 use serde_json::{Value, json};
 
-use super::{JSON, changing, needed};
-use crate::access::{NewToken, Role, Token};
+use super::{JSON, changing, needed, usage};
+use crate::access::{Limits, NewToken, Role, Token};
 use crate::api::{Call, Method, Route, Shared, Takes};
 use crate::error::ApiError;
 use crate::params::{Kind, Param};
@@ -51,8 +51,16 @@ pub(crate) const LIMIT: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/tokens/limit",
     needs: Some(Right::Admin),
-    summary: "Sets what may be sent with a token over HTTP; what is not given or 0 is not limited.",
-    params: &[&ID, &super::usage::BYTES, &super::usage::RECORDS],
+    summary: "Sets what may be sent and asked with a token over HTTP; what is not given or 0 is not limited.",
+    params: &[
+        &ID,
+        &usage::BYTES,
+        &usage::RECORDS,
+        &usage::SOURCES,
+        &usage::QUERIES,
+        &usage::SECONDS,
+        &usage::MEMORY,
+    ],
     takes: Takes::Params,
     gives: JSON,
     handle: |shared, call| Box::pin(limit(shared, call)),
@@ -97,17 +105,26 @@ fn shown(id: &str, token: &Token) -> Value {
         "created": rfc3339(token.created),
         "bytes_per_second": token.limits.bytes_per_second,
         "records_per_second": token.limits.records_per_second,
+        "sources": token.limits.sources,
+        "queries": token.limits.queries,
+        "query_seconds": token.limits.query_seconds,
+        "query_memory": token.limits.query_memory,
         "expires": token.expires.map(rfc3339),
         "previous_until": token.previous.as_ref().map(|previous| rfc3339(previous.until)),
     })
 }
 
-async fn add(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
+/// The role that a request names.
+pub(super) fn role_of(call: &Call) -> Result<Role, ApiError> {
     let name = call.params.text("role").unwrap_or_default();
-    let role = Role::named(name).ok_or_else(|| {
+    Role::named(name).ok_or_else(|| {
         let roles = Role::ALL.map(Role::name).join(", ");
         ApiError::bad(format!("There is no role {name:?}."), format!("Give one of {roles}."))
-    })?;
+    })
+}
+
+async fn add(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
+    let role = role_of(&call)?;
     let expires = call.params.duration("expires")?.map(|time| call.now.saturating_add(time));
     let new = NewToken { name: call.params.text("name").unwrap_or(role.name()).to_owned(), role, expires };
     let tenant = call.tenant;
@@ -125,9 +142,11 @@ async fn rotate(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
 
 async fn limit(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let (id, tenant) = (needed(&call, "id")?, call.tenant);
-    let rate = |name: &str| call.params.count(name).map(Option::unwrap_or_default);
-    let rates = (rate("bytes_per_second")?, rate("records_per_second")?);
-    changing(&shared, move |tenancy| tenancy.limit_token(tenant, &id, rates)).await?;
+    let mut limits = Limits::default();
+    for (name, limit) in limits.each() {
+        *limit = call.params.count(name)?.unwrap_or_default();
+    }
+    changing(&shared, move |tenancy| tenancy.limit_token(tenant, &id, limits)).await?;
     Ok(list(&shared, tenant))
 }
 

@@ -31,7 +31,19 @@ pub(crate) const LIMIT: Route = Route {
     path: "/api/v1/tenants/limit",
     needs: Some(Right::Node),
     summary: "Sets limits of a tenant; those that are not given stay, 0 takes one away.",
-    params: &[&super::NAME, &BYTES, &RECORDS, &STORED, &QUERIES, &SECONDS],
+    params: &[
+        &super::NAME,
+        &BYTES,
+        &RECORDS,
+        &STORED,
+        &QUERIES,
+        &SECONDS,
+        &MEMORY,
+        &SOURCES,
+        &FIELDS,
+        &KEEP_SECONDS,
+        &KEEP_BYTES,
+    ],
     takes: Takes::Params,
     gives: JSON,
     handle: |shared, call| Box::pin(limit(shared, call)),
@@ -48,10 +60,23 @@ const STORED: Param = Param {
     kind: Kind::Count,
     help: "Bytes on disk above which nothing more is taken.",
 };
-const QUERIES: Param =
+pub(super) const QUERIES: Param =
     Param { name: "queries", kind: Kind::Count, help: "Questions that it may ask at once." };
-const SECONDS: Param =
+pub(super) const SECONDS: Param =
     Param { name: "query_seconds", kind: Kind::Count, help: "Seconds that a question may take." };
+pub(super) const MEMORY: Param =
+    Param { name: "query_memory", kind: Kind::Count, help: "Bytes of memory that a question may use." };
+pub(super) const SOURCES: Param =
+    Param { name: "sources", kind: Kind::Count, help: "Sources that its rows may come from." };
+const FIELDS: Param =
+    Param { name: "fields", kind: Kind::Count, help: "Names that fields of its rows may have." };
+const KEEP_SECONDS: Param =
+    Param { name: "keep_seconds", kind: Kind::Count, help: "Seconds for which its rows are kept." };
+const KEEP_BYTES: Param = Param {
+    name: "keep_bytes",
+    kind: Kind::Count,
+    help: "Bytes of segments that are kept; the oldest go first.",
+};
 
 async fn usage(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let days = call.params.count("days")?.unwrap_or(30).max(1);

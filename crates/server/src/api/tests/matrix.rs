@@ -23,7 +23,7 @@ const FREE: &[&str] = &[
 ];
 
 /// A house with the tenants `default`, `acme` and `globex`.
-fn tenants() -> House {
+pub(super) fn tenants() -> House {
     let house = house_of(|tenancy| Arc::new(tenancy), Settings::default());
     for name in ["acme", "globex"] {
         house.tenancy.add_tenant(name, "").expect("made");
@@ -31,7 +31,7 @@ fn tenants() -> House {
     house
 }
 
-fn token(house: &House, tenant: &str, role: Role) -> String {
+pub(super) fn token(house: &House, tenant: &str, role: Role) -> String {
     let new = NewToken { name: "test".to_owned(), role, expires: None };
     house.tenancy.add_token(tenant, new).expect("made").token
 }
@@ -100,6 +100,70 @@ async fn every_route_asks_for_its_right() {
     }
 }
 
+/// The user `NAME-ROLE` of a tenant, signed in: what the browser shows.
+fn signed_in(house: &House, tenant: &str, role: Role, keep: i64) -> String {
+    let name = format!("{tenant}-{}", role.name());
+    let _ = house.tenancy.add_user(&name, Some("a long password"), tenant, role);
+    house.tenancy.open_session(&name, "", keep).expect("a session").token
+}
+
+#[tokio::test]
+async fn every_route_asks_the_same_of_a_cookie() {
+    let house = tenants();
+    let holders = ["default", "acme"].into_iter().flat_map(|tenant| Role::ALL.map(|role| (tenant, role)));
+    let cookies: Vec<_> = holders
+        .map(|(tenant, role)| (tenant, role, signed_in(&house, tenant, role, 3_600 * SECOND)))
+        .collect();
+    let expired = signed_in(&house, "default", Role::Admin, 0);
+    let ask = async |route: &crate::api::Route, method: Method, cookie: &str, named: &str, origin: &str| {
+        let mut asked = request(method, route.path, None);
+        let headers = asked.headers_mut();
+        headers.insert(header::HOST, "localhost".parse().expect("a header"));
+        headers.insert(header::COOKIE, format!("x=y; {}={cookie}", door::COOKIE).parse().expect("a header"));
+        for (name, value) in [(door::TENANT, named), (header::ORIGIN, origin)] {
+            if !value.is_empty() {
+                headers.insert(name, value.parse().expect("a header"));
+            }
+        }
+        house.send(asked).await.status()
+    };
+    let ours = "http://localhost";
+    for route in all() {
+        let Some(right) = route.needs else { continue };
+        for method in route.methods {
+            let what = format!("{} {}", method.name(), route.path);
+            for (wrong, why) in [("sawlog_00_00", "an unknown one"), (&expired, "an expired one")] {
+                let status = ask(route, *method, wrong, "", ours).await;
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{what} with {why}");
+            }
+            for (tenant, role, cookie) in &cookies {
+                let number = house.tenancy.tenant(tenant).expect("there is one");
+                let may = role.allows(right, number);
+                let got = ask(route, *method, cookie, "", ours).await;
+                // Of who asks to sign out or for another password, the session is gone: that is not asked here.
+                assert_eq!(may, got != StatusCode::UNAUTHORIZED, "{what} as {role:?} of {tenant}: {got}");
+                let theirs = ask(route, *method, cookie, "globex", ours).await;
+                let owns = role.allows(Right::Node, number);
+                assert_eq!(
+                    owns,
+                    theirs != StatusCode::UNAUTHORIZED,
+                    "{what} as {role:?} of {tenant} for another"
+                );
+                let foreign = ask(route, *method, cookie, "", "http://evil.example").await;
+                assert_eq!(foreign, StatusCode::FORBIDDEN, "{what} for a page of another site");
+                if may && !matches!(method, Method::Get | Method::Head) {
+                    let lone = ask(route, *method, cookie, "", "").await;
+                    assert_eq!(
+                        lone,
+                        StatusCode::FORBIDDEN,
+                        "{what} by a cookie, of a page that nobody knows"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_credential_is_shown_as_token_password_or_cookie() {
     let house = tenants();
@@ -130,7 +194,7 @@ async fn a_credential_is_shown_as_token_password_or_cookie() {
 
 impl House {
     /// Asks with a token; the answer as JSON where it is good.
-    async fn asked(&self, method: &str, path: &str, token: &str) -> Result<Value, StatusCode> {
+    pub(super) async fn asked(&self, method: &str, path: &str, token: &str) -> Result<Value, StatusCode> {
         let asked = Request::builder().method(method).uri(path);
         let asked = asked.header(header::AUTHORIZATION, format!("Bearer {token}"));
         let response = self.send(asked.body(Body::empty()).expect("a request")).await;

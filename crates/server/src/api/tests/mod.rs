@@ -3,11 +3,13 @@
 
 mod door;
 mod ingest;
+mod limits;
 mod loggers;
 mod matrix;
 mod node;
 mod questions;
 mod tail;
+mod users;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -33,7 +35,8 @@ use tower::ServiceExt;
 use crate::api::{Method, all};
 
 use crate::{
-    Control, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Node, Settings, routers,
+    Control, DeadLetter, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Node,
+    Settings, routers,
 };
 
 /// Time of the first row of [`rows`].
@@ -48,7 +51,7 @@ pub(super) struct House {
     live: broadcast::Sender<LiveEvent>,
     pub(super) deliveries: Arc<Mutex<Vec<Delivery>>>,
     asked: Arc<Mutex<Vec<&'static str>>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// Tokens: `reader`, `sender`, `admin` for tenant 0; `other` reads tenant 1.
@@ -145,17 +148,48 @@ impl Control for Bell {
         async move { said() }.boxed()
     }
 
-    fn replay_dead(&self, which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+    fn dead(
+        &self,
+        of: Option<Tenant>,
+        which: DeadLetters,
+        most: usize,
+    ) -> BoxFuture<'static, Result<Vec<DeadLetter>, String>> {
+        let letters = (0..most.min(3) as u32).map(|number| DeadLetter {
+            number: u64::from(number),
+            tenant: Tenant(number),
+            output: format!("{which:?}"),
+            lines: vec![format!("of {number}")],
+            ..DeadLetter::default()
+        });
+        let letters = letters.filter(|letter| of.is_none_or(|of| of == letter.tenant)).collect();
+        async move { Ok(letters) }.boxed()
+    }
+
+    fn replay_dead(
+        &self,
+        of: Option<Tenant>,
+        which: DeadLetters,
+    ) -> BoxFuture<'static, Result<DeadOutcome, String>> {
         let (letters, records) = match which {
             DeadLetters::All => (9, 9),
             DeadLetters::Of(name) => (1, name.len() as u64),
             DeadLetters::Numbers(numbers) => (numbers.len() as u64, numbers.iter().sum()),
         };
-        async move { Ok(DeadOutcome { letters, records, left: vec!["one".to_owned()] }) }.boxed()
+        let left = vec![of.map_or("one".to_owned(), |of| format!("one of {of}"))];
+        async move { Ok(DeadOutcome { letters, records, left }) }.boxed()
     }
 
-    fn drop_dead(&self, _which: DeadLetters) -> BoxFuture<'static, Result<DeadOutcome, String>> {
+    fn drop_dead(
+        &self,
+        _of: Option<Tenant>,
+        _which: DeadLetters,
+    ) -> BoxFuture<'static, Result<DeadOutcome, String>> {
         async { Err("the disk is gone".to_owned()) }.boxed()
+    }
+
+    fn purge(&self) -> BoxFuture<'static, Result<(), String>> {
+        self.0.lock().expect("no panic").push("purge");
+        async { Ok(()) }.boxed()
     }
 }
 
@@ -186,7 +220,7 @@ pub(super) fn house_of(access: impl FnOnce(crate::Tenancy) -> Arc<dyn Access>, s
         mounts: Router::new().route("/mounted", axum::routing::get(async || "mounted")),
     };
     let (router, meniscus) = routers(node);
-    House { router, meniscus, tenancy, store, live, deliveries, asked, _dir: dir }
+    House { router, meniscus, tenancy, store, live, deliveries, asked, dir }
 }
 
 fn open_house() -> House {
@@ -222,6 +256,12 @@ fn rows(tenant: u32, lines: &[(&str, &str)]) -> Batch {
 }
 
 impl House {
+    /// What a file of its directory holds.
+    fn sys_file(&self, name: &str) -> String {
+        let bytes = Sys::real().fs.read(&self.dir.path().join(name)).expect("there is one");
+        String::from_utf8(bytes).expect("text")
+    }
+
     fn with(self, at: u64, batch: Batch) -> Self {
         let origin = Origin::Journal { at, next: at + 1, position: None };
         self.store.append(Arc::new(batch), origin).expect("the store takes rows");

@@ -85,6 +85,27 @@ async fn dead_letters_are_named_by_output_or_number() {
 }
 
 #[tokio::test]
+async fn dead_letters_are_the_tenants_own() {
+    use super::matrix::{tenants, token};
+    use crate::access::Role;
+    let house = tenants();
+    let (node, acme) = (token(&house, "default", Role::Admin), token(&house, "acme", Role::Read));
+    let all = house.asked("GET", "/api/v1/dead", &node).await.expect("letters");
+    assert_eq!(all["letters"].as_array().map(Vec::len), Some(3));
+    let own = house.asked("GET", "/api/v1/dead?output=out", &acme).await.expect("letters");
+    let letters = own["letters"].as_array().expect("a list");
+    assert_eq!(
+        (letters.len(), &letters[0]["tenant"], &letters[0]["lines"][0]),
+        (1, &"acme".into(), &"of 1".into())
+    );
+    let admin = token(&house, "acme", Role::Admin);
+    let left = house.asked("POST", "/api/v1/dead/replay", &admin).await.expect("replayed");
+    assert_eq!(left["left"][0], "one of 1");
+    let none = house.asked("GET", "/api/v1/dead?limit=0", &node).await.expect("letters");
+    assert_eq!(none["letters"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
 async fn the_agent_is_given_where_there_is_one() {
     let (status, _) = open_house().text("/bin/sawlog-agent").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
