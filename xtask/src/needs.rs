@@ -42,6 +42,36 @@ pub fn debian(programs: &[&str], packages: &[&str]) -> Result<()> {
     }
     println!("installing {} from Debian's packages", packages.join(" "));
     succeed(Command::new("apt-get").args(["-qq", "update"]))?;
+    install(packages)
+}
+
+/// The folder below `into` where a package of Debian is unpacked: one that cannot be installed beside another that is needed, too.
+/// What it needs itself is installed.
+pub fn unpacked(into: &Path, package: &str) -> Result<PathBuf> {
+    let folder = into.join(package);
+    let (tree, complete) = (folder.join("tree"), folder.join(".complete"));
+    if complete.is_file() {
+        return Ok(tree);
+    }
+    println!("unpacking {package} of Debian's packages");
+    succeed(Command::new("apt-get").args(["-qq", "update"]))?;
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    succeed(Command::new("apt-get").args(["-qq", "download", package]).current_dir(&folder))?;
+    let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
+    let file = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).find(is_package);
+    let file = file.with_context(|| format!("no package was fetched to {}", folder.display()))?;
+    let told = Command::new("dpkg-deb").arg("-f").arg(&file).arg("Depends").output()?;
+    let told = String::from_utf8(told.stdout)?;
+    // Of alternatives the first; versions are those of the same release.
+    let names = told.split(',').filter_map(|one| one.split(['|', '(']).next()).map(str::trim);
+    install(&names.filter(|name| !name.is_empty()).collect::<Vec<_>>())?;
+    succeed(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&tree))?;
+    std::fs::write(complete, "")?;
+    Ok(tree)
+}
+
+fn install(packages: &[&str]) -> Result<()> {
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive").args([
         "-qq",

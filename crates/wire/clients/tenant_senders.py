@@ -1,6 +1,6 @@
 """Real senders to the tenants of a real node: tenant_senders.py BINARY FOLDER
 
-util-linux logger and rsyslog show credentials in structured data; graypy and pygelf reach listeners that are one tenant's; curl's
+util-linux logger, rsyslog and syslog-ng show credentials in structured data; graypy and pygelf reach listeners that are one tenant's; curl's
 requests go to Meniscus's API. Each looks for its rows as its tenant, and sees that no other tenant has them."""
 
 import json
@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from checks import Skip, check, run
 from node import PATIENCE, Node
@@ -101,32 +102,69 @@ action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing=
 """
 
 
-@check("rsyslog: the template with a token, octets counted")
-def by_rsyslog(node):
-    program = shutil.which("rsyslogd")
-    if not program or not shutil.which("logger"):
-        raise Skip("there is no rsyslogd")
-    folder = node.folder.parent / "rsyslog-tenants"
+SYSLOG_NG = """
+@version: current
+options { keep-hostname(yes); use-dns(no); dns-cache(no); stats-freq(0); };
+source in { unix-dgram("{folder}/in.sock"); };
+rewrite plain { set("1022" value(".SDATA.meniscus.tenant")); set("{token}" value(".SDATA.meniscus.token")); };
+rewrite numbered { set("1022" value(".SDATA.meniscus@1.tenant")); set("{token}" value(".SDATA.meniscus@1.token")); };
+destination counted { syslog("127.0.0.1" port({port}) transport("tcp")); };
+destination datagrams { syslog("127.0.0.1" port({port}) transport("udp")); };
+destination lines { network("127.0.0.1" port({port}) transport("tcp") flags(syslog-protocol) persist-name("lines")); };
+log { source(in); rewrite(plain); destination(counted); };
+log { source(in); rewrite(numbered); destination(datagrams); destination(lines); };
+"""
+
+
+def daemon(node, name, config, command, word, count):
+    """What a daemon of syslog sends of 100 lines from its socket, found so often by the tenant alone that it shows the token of."""
+    if not shutil.which("logger"):
+        raise Skip("there is no logger (util-linux)")
+    folder = node.folder.parent / f"{name}-tenants"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    text = RSYSLOG
     for key, value in {"folder": folder, "token": message_token(node, "1022"), "port": node.port("syslog")}.items():
-        text = text.replace("{" + key + "}", str(value))
-    (folder / "rsyslog.conf").write_text(text)
-    process = subprocess.Popen([program, "-n", "-f", folder / "rsyslog.conf", "-i", folder / "rsyslog.pid"], stdin=subprocess.DEVNULL)
+        config = config.replace("{" + key + "}", str(value))
+    (folder / "conf").write_text(config)
+    process = subprocess.Popen(command(folder), stdin=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE
         while not (folder / "in.sock").exists():
-            assert time.monotonic() < until, "rsyslogd listens"
+            assert time.monotonic() < until, f"{name} listens"
             time.sleep(0.1)
-        lines = "".join(f"byRsyslog {number}\n" for number in range(100))
+        lines = "".join(f"{word} {number}\n" for number in range(100))
         feed = ["logger", "-u", str(folder / "in.sock"), "--socket-errors=on", "-t", "my-app"]
         subprocess.run(feed, check=True, input=lines, text=True)
-        found(node, "1022", "byRsyslog", 100)
-        found(node, "7", "byRsyslog", 0)
+        found(node, "1022", word, count)
+        found(node, "7", word, 0)
     finally:
         process.terminate()
         process.wait()
+
+
+@check("rsyslog: the template with a token, octets counted")
+def by_rsyslog(node):
+    program = shutil.which("rsyslogd")
+    if not program:
+        raise Skip("there is no rsyslogd")
+    daemon(node, "rsyslog", RSYSLOG, lambda folder: [program, "-n", "-f", folder / "conf", "-i", folder / "pid"], "byRsyslog", 100)
+
+
+@check("syslog-ng: credentials in structured data under both names; octets counted, lines, datagrams")
+def by_syslog_ng(node):
+    # The folder of its package, unpacked: installed it would take the place of rsyslog.
+    root = Path(os.environ.get("SYSLOG_NG", ""))
+    program, libraries = root / "usr/sbin/syslog-ng", root / "usr/lib/syslog-ng"
+    if not program.is_file():
+        raise Skip("there is no syslog-ng")
+    modules = next(path for path in libraries.iterdir() if path.is_dir())
+
+    def command(folder):
+        files = {"-f": "conf", "-p": "pid", "-c": "ctl", "-R": "persist"}
+        flags = [word for flag, name in files.items() for word in (flag, folder / name)]
+        return ["env", f"LD_LIBRARY_PATH={libraries}", program, "-F", "--no-caps", f"--module-path={modules}", *flags]
+
+    daemon(node, "syslog-ng", SYSLOG_NG, command, "bySyslogNg", 300)
 
 
 def gelf(node, handler, word):

@@ -55,6 +55,12 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
             return Ok(());
         }
     };
+    // Installed it would take the place of rsyslog.
+    let syslog_ng =
+        needs::unpacked(&root.join("target/unpacked"), "syslog-ng-core").unwrap_or_else(|error| {
+            println!("no syslog-ng: {error:#}");
+            PathBuf::new()
+        });
     let jars = ["opensearch", "mongo", "hdfs"].map(|name| {
         let jars = servers::jars(root, name).unwrap_or_else(|error| {
             println!("no {name}: {error:#}");
@@ -71,6 +77,7 @@ fn python(root: &Path, node: &Path, tally: &mut Tally) -> Result<()> {
         script.arg(folder.join(name)).arg(node).arg(root.join("target/test-nodes"));
         script.env("PYTHONDONTWRITEBYTECODE", "1");
         script.envs(jars.iter().map(|(name, jars)| (name, jars))).env("WEED", python.with_file_name("weed"));
+        script.env("SYSLOG_NG", &syslog_ng);
         script::run(&format!("clients in Python: {name}"), &mut script, tally)?;
     }
     Ok(())

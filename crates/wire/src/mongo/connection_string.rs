@@ -43,26 +43,7 @@ struct Given {
 /// # Errors
 /// In words, where they cannot be.
 pub(super) fn target(options: &Options, env: &Env) -> Result<Target, String> {
-    let text = |name: &str| options.text(name).to_owned();
-    let mut given = Given {
-        nodes: nodes(options.list("hosts").iter().map(String::as_str)),
-        user: text("user"),
-        password: text("password"),
-        database: text("database"),
-        auth_source: text("auth_source"),
-        replica_set: text("replica_set"),
-        write_concern: text("write_concern"),
-        journaled: options.flag("journaled"),
-        within: None,
-        connect_timeout: options.duration("connect_timeout"),
-        request_timeout: options.duration("request_timeout"),
-        options: options.clone(),
-    };
-    if let string @ [_, ..] = options.text("connection_string").as_bytes() {
-        given
-            .read(&String::from_utf8_lossy(string))
-            .map_err(|what| format!("`connection_string`: {what}"))?;
-    }
+    let given = Given::of(options)?;
     if given.nodes.is_empty() {
         return Err("`hosts` must name a server".to_owned());
     }
@@ -93,7 +74,35 @@ fn nodes<'a>(given: impl Iterator<Item = &'a str>) -> Vec<String> {
     given.filter(|node| !node.is_empty()).map(with_port).collect()
 }
 
+/// Whether it is spoken to over TLS, to servers whose certificates are looked at.
+pub(super) fn is_private(options: &Options) -> bool {
+    Given::of(options).is_ok_and(|given| given.options.flag("tls") && !given.options.flag("tls_insecure"))
+}
+
 impl Given {
+    fn of(options: &Options) -> Result<Given, String> {
+        let text = |name: &str| options.text(name).to_owned();
+        let mut given = Given {
+            nodes: nodes(options.list("hosts").iter().map(String::as_str)),
+            user: text("user"),
+            password: text("password"),
+            database: text("database"),
+            auth_source: text("auth_source"),
+            replica_set: text("replica_set"),
+            write_concern: text("write_concern"),
+            journaled: options.flag("journaled"),
+            within: None,
+            connect_timeout: options.duration("connect_timeout"),
+            request_timeout: options.duration("request_timeout"),
+            options: options.clone(),
+        };
+        match options.text("connection_string") {
+            "" => {}
+            string => given.read(string).map_err(|what| format!("`connection_string`: {what}"))?,
+        }
+        Ok(given)
+    }
+
     /// Reads `mongodb://[USER:PASSWORD@]HOST[:PORT][,…][/DATABASE][?OPTION=VALUE&…]`.
     fn read(&mut self, string: &str) -> Result<(), String> {
         if string.starts_with("mongodb+srv://") {

@@ -36,6 +36,7 @@ pub const PROTOCOL: Protocol = Protocol {
     summary: "Inserts rows into collections of MongoDB.",
     options: options::OPTIONS,
     output: Some(make),
+    private: connection_string::is_private,
     fluent: &[
         FluentForm { role: Role::Match, names: &["mongo"], read: options::from_fluent },
         FluentForm { role: Role::Match, names: &["mongo_replset"], read: options::of_replica_set },

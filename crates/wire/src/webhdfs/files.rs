@@ -107,6 +107,9 @@ impl Files {
             return Err(format!("{path}: the server does not say where to: {}", asked.status));
         };
         let place: Uri = place.parse().map_err(|_| format!("`{place}` is no address"))?;
+        if place.scheme_str() != Some("https") && self.nodes.iter().all(|node| node.starts_with("https")) {
+            return Err(format!("{path}: the name node is asked over TLS and leads to {place}, without"));
+        }
         let answer = self.go(1, method, place, body)?;
         fine(path, &answer).map(|_| ())
     }

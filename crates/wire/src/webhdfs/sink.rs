@@ -30,40 +30,45 @@ impl HdfsSink {
         Ok(HdfsSink { pack, path, append, files, sys: sys.clone() })
     }
 
-    /// Adds a chunk to the end of a file.
-    fn add(&self, chunk: &Whole<'_>, path: &str, body: Bytes) -> Result<(), String> {
-        let there = self.files.len(path)?;
+    /// Adds a chunk to the end of a file: of that which it was begun in, though another one may be configured meanwhile.
+    fn add(&self, chunk: &Whole<'_>, path: String, body: Bytes) -> Result<(), String> {
         let note = chunk.beside("at");
         let noted = self.read_note(&note)?;
+        let (noted, path) = noted.map_or((None, path), |(at, path)| (Some(at), path));
+        let there = self.files.len(&path)?;
         match (noted, there) {
             // It was begun before; the answer, or this process, was lost.
             (Some(at), Some(len)) if len == at + body.len() as u64 => return Ok(()),
             (Some(at), Some(len)) if len >= at => {
-                if !self.files.truncate(path, at)? {
+                if !self.files.truncate(&path, at)? {
                     return Err(format!("{path}: what was begun is being cut off"));
                 }
             }
-            (_, there) => self.write_note(&note, there.unwrap_or(0))?,
+            (_, there) => self.write_note(&note, there.unwrap_or(0), &path)?,
         }
         match there {
-            None => self.files.create(path, body),
-            Some(_) => self.files.append(path, body),
+            None => self.files.create(&path, body),
+            Some(_) => self.files.append(&path, body),
         }
     }
 
-    fn read_note(&self, note: &std::path::Path) -> Result<Option<u64>, String> {
+    /// How long a file was when a chunk was begun to be added to it, and the file.
+    fn read_note(&self, note: &std::path::Path) -> Result<Option<(u64, String)>, String> {
         match self.sys.fs.read(note) {
-            Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok())),
+            Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(|text| {
+                let (at, path) = text.strip_suffix('\n')?.split_once(' ')?;
+                Some((at.parse().ok()?, path.to_owned()))
+            })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("{}: {error}", note.display())),
         }
     }
 
-    fn write_note(&self, note: &std::path::Path, at: u64) -> Result<(), String> {
+    fn write_note(&self, note: &std::path::Path, at: u64, path: &str) -> Result<(), String> {
         let written = || -> std::io::Result<()> {
             let file = self.sys.fs.open(note, Open::Create)?;
             file.set_len(0)?;
-            file.write_at(format!("{at}\n").as_bytes(), 0)?;
+            file.write_at(format!("{at} {path}\n").as_bytes(), 0)?;
             file.sync()?;
             self.sys.fs.sync_dir(note.parent().unwrap_or(note))
         };
@@ -94,7 +99,7 @@ impl Sink for HdfsSink {
         let (body, _) = self.pack.packed(&self.sys, chunk).map_err(failed)?;
         let path = self.path.expand(keys, chunk.key, chunk.id, part);
         if self.append {
-            return self.add(chunk, &path, body);
+            return self.add(chunk, path, body);
         }
         self.files.create(&path, body)
     }

@@ -136,11 +136,12 @@ fn what_was_begun_is_cut_off_and_added_once() {
         hdfs.cluster.lock().unwrap().cut = Some(cut);
         take(&*output, 2, rows("t", &[r#"{"n":2}"#]));
         hdfs.until(|cluster| cluster.cut.is_none());
-        // Another process goes on.
+        // Another process goes on, where files are called otherwise: what was begun is ended in its own.
         drop(output);
-        let output = hdfs.output(&[]);
+        let output = hdfs.output(&[("path", &["/other/${tag}.log"])]);
         take(&*output, 3, rows("t", &[r#"{"n":3}"#]));
-        hdfs.has("/logs/t.20171128.log", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+        hdfs.has("/logs/t.20171128.log", "{\"n\":1}\n{\"n\":2}\n");
+        hdfs.has("/other/t.log", "{\"n\":3}\n");
     }
 }
 
