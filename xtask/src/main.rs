@@ -17,6 +17,7 @@ mod own_plugin;
 mod python;
 mod rust_tests;
 mod servers;
+mod soak;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ const USAGE: &str = "\
 cargo xtask fmt [--check]     format every tracked Rust file
 cargo xtask test [--fast]     install what the tests need, run all tests, close with the counts
                               (--fast: only the Rust tests)
+cargo xtask soak encodings [--executions N] [--seed N]
+                              write and read back so many columns of each encoding, in release
+cargo xtask fixtures          make the stores that the tests of old formats open; a frozen one stays as it is
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [PART…] [SET…]
                               measure against the peers that are installed; prints Markdown (parts: store, queries,
@@ -51,6 +55,8 @@ fn run() -> Result<bool> {
     match arguments.first().map(String::as_str) {
         Some("fmt") => fmt::run(&root, arguments.iter().any(|argument| argument == "--check")),
         Some("test") => test(&root, arguments.iter().any(|argument| argument == "--fast")),
+        Some("soak") => soak::encodings(&root, &arguments[1..]),
+        Some("fixtures") => soak::fixtures(&root),
         Some("dist") => dist::run(&root),
         Some("bench") => bench::run(&root, &arguments[1..]),
         _ => bail!("what to do?\n{USAGE}"),

@@ -30,8 +30,8 @@ pub(crate) const MAX_BODY: usize = 1 << 28;
 /// No journal gets so far: a file whose name says more is none of ours, and positions in a file never overflow.
 pub(crate) const MAX_POSITION: u64 = 1 << 62;
 
-/// The format that is written, and the only one that is read. Zero until the format is frozen.
-const VERSION: u32 = 0;
+/// The format that is written, and the only one that is read.
+pub(crate) const VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"sawlogJ\n";
 const LANE: usize = 32;
 const HAS_LANE: u8 = 1;

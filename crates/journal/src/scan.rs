@@ -47,7 +47,7 @@ impl Scan {
         if let Some(version) = format::foreign_version(&header) {
             let said = format!(
                 "{} has format {version}, which this version cannot read; use the one that wrote it to empty the \
-                 journal, or move the file away",
+                 journal, or move the file away and import the logs again",
                 path.display()
             );
             return Err(io::Error::new(io::ErrorKind::Unsupported, said));

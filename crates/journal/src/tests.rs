@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod fixtures;
 mod group;
 
 use std::path::Path;

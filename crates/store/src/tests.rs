@@ -4,6 +4,7 @@ mod behaviour;
 mod bounds;
 mod columns;
 mod crash;
+mod fixtures;
 mod model;
 mod reading;
 mod support;

@@ -13,7 +13,7 @@ use crate::StoreError;
 // | magic  |format | kind | number           | writer epoch| body len | body    | crc  |
 // +--------+-------+------+------------------+-------------+----------+---------+------+
 const MAGIC: &[u8; 8] = b"sawlogCT";
-const FORMAT: u32 = 0;
+pub(crate) const FORMAT: u32 = 1;
 const FORMAT_AT: usize = MAGIC.len();
 const KIND_AT: usize = FORMAT_AT + size_of::<u32>();
 const NUMBER_AT: usize = KIND_AT + 1;

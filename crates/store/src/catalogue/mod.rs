@@ -13,6 +13,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use manifest::FORMAT;
 pub(crate) use manifest::{Change, JournalMark, Manifest, SegmentEntry};
 pub(crate) use state::State;
 

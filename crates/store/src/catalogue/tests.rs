@@ -90,7 +90,7 @@ fn another_format_is_refused_with_a_remedy() {
     let crc = crc32c::crc32c(&bytes[..end]);
     bytes[end..].copy_from_slice(&crc.to_le_bytes());
     let error = Manifest::decode(&bytes, Path::new("m")).expect_err("format 9");
-    assert!(matches!(error, StoreError::Format { found: 9, known: 0, .. }), "{error}");
+    assert!(matches!(error, StoreError::Format { found: 9, known: 1, .. }), "{error}");
     assert!(error.to_string().contains("import the logs again"), "{error}");
 }
 

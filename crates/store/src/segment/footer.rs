@@ -10,7 +10,7 @@ use crate::FieldCount;
 /// First and last bytes of a segment.
 const MAGIC: [u8; 8] = *b"SAWLOGSG";
 /// The format that this code writes and reads.
-pub(super) const VERSION: u32 = 0;
+pub(super) const VERSION: u32 = 1;
 /// Bytes before the first chunk.
 pub(super) const HEAD: usize = 12;
 /// Bytes after the footer.

@@ -108,6 +108,16 @@ impl Heads {
         Some(&self.outline.bytes[self.place(column)?])
     }
 
+    /// The leader and the form of each column.
+    #[cfg(test)]
+    pub(super) fn forms(&self) -> Vec<(u64, u8)> {
+        let of = |range: &Range<usize>| {
+            let mut head = Cursor::new(&self.outline.bytes[range.clone()]);
+            (head.varint().expect("a leader"), head.byte().expect("a form"))
+        };
+        self.outline.columns.iter().map(|(_, range)| of(range)).collect()
+    }
+
     /// What the footer says of the group.
     pub(super) fn meta(&self) -> &GroupMeta {
         &self.body.meta.groups[self.number]

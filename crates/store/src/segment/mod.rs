@@ -35,7 +35,7 @@ mod shape;
 mod sift;
 mod skeleton;
 mod stream;
-mod tag;
+pub(crate) mod tag;
 mod tally;
 mod template;
 #[cfg(test)]
@@ -172,6 +172,13 @@ impl Segment {
     /// What the bytes of the file are spent on: columns by name and part, index, skeletons and the rest; largest first.
     pub fn sizes(&self) -> Vec<(String, f64)> {
         self.body.sizes()
+    }
+
+    /// The leader and the form of each column of each group.
+    #[cfg(test)]
+    pub(crate) fn forms(&self) -> Vec<(u64, u8)> {
+        let groups = 0..self.body.meta.groups.len();
+        groups.flat_map(|group| Heads::open(self.body.clone(), group).expect("heads").forms()).collect()
     }
 
     /// Whether rows of the group may be kept, as far as the index knows.
