@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::process::Used;
-use super::{Bench, Cost, cost, events, ingest, mb, size, victoria};
+use super::{Bench, Cost, cost, events, ingest, mb, peers, size, victoria};
 use crate::needs;
 
 /// A set's stores after the import.
@@ -30,6 +30,7 @@ struct Row {
     http: ingest::Measured,
     forward: ingest::Measured,
     victoria: Option<(Used, f64, u64)>,
+    peers: [peers::Taken; 3],
     /// Events, first and last time, as `store stats` says them.
     content: String,
 }
@@ -100,6 +101,7 @@ pub(super) fn run(bench: &Bench, tables: bool) -> Result<Vec<Stored>> {
                 http: ingest::http(bench, &raw)?,
                 forward: ingest::forward(bench, &raw)?,
                 victoria: peer.as_ref().map(|peer| (peer.flushed, peer.cpu, peer.bytes)),
+                peers: peers::measure(bench, &raw)?,
                 content: content(&sawlog, &data_word)?,
             });
         }
@@ -202,6 +204,7 @@ fn print(rows: &[Row]) {
     line("all", all);
     print_import(rows);
     print_ingest(rows);
+    print_peers(rows);
 }
 
 /// Seconds per gigabyte.
@@ -260,4 +263,25 @@ fn print_ingest(rows: &[Row]) {
         }
     }
     line("all", &all);
+}
+
+fn print_peers(rows: &[Row]) {
+    println!("\n### Other stores, the same JSON lines: MB, CPU s\n");
+    println!("| set | {} | sawlog, HTTP, flushed and compacted |", peers::NAMES.join(" | "));
+    println!("|---|---|---|---|---|");
+    let cell = |taken: peers::Taken| {
+        taken.map_or("–".to_owned(), |(bytes, cpu)| format!("{}, {cpu:.2}", mb(bytes)))
+    };
+    let mut all = [Some((0, 0.0)); 4];
+    for row in rows {
+        let [clp, clickhouse, parquet] = row.peers;
+        let own = Some((row.http.bytes, row.http.flushed.cpu + row.http.compact.cpu));
+        let line = [clp, clickhouse, parquet, own];
+        println!("| {} | {} |", row.name, line.map(cell).join(" | "));
+        for (sum, taken) in all.iter_mut().zip(line) {
+            // Of a peer that left a set out there is no sum.
+            *sum = sum.zip(taken).map(|((bytes, cpu), (more, spent))| (bytes + more, cpu + spent));
+        }
+    }
+    println!("| all | {} |", all.map(cell).join(" | "));
 }

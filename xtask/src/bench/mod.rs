@@ -8,6 +8,7 @@ mod import;
 mod ingest;
 mod messages;
 mod normalize;
+mod peers;
 mod process;
 mod queries;
 mod scale;
