@@ -100,7 +100,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
              \"text\":\",\"}}%%{\"type\":\"alternative\",\"parser\":[{\"type\":\"json\",\"name\":\"j\"},{\"type\":\"rest\",\"name\":\"r\"}]}%\n\0\
              1,2,3{\"a\":[1]}",
             "rule=a:%a:word% %b:recursive%\nrule=b:%a:char-sep: % %b:recursive:left%\nrule=:%a:word%%left:rest%\nannotate=a:+x=\"y\"\n\0a b c d e f",
-            "rule=:%t:tokenized:, :tokenized:\\x3a:number% %r:rest%\nrule=:%t:tokenized:;:descent:rules:r%!\n\01:2, 3:4 x",
+            "rule=:%t:tokenized:, :tokenized:\\x3a:number% %r:rest%\nrule=:%t:tokenized:;:descent:rules:r%!\n\x001:2, 3:4 x",
             "rule=:%a:interpret:base16int:char-to:;%;%b:named_suffixed:v:u:,:kb,mb:interpret:float:float%\nrule=:%c:suffixed:;:b;kb:number%%r:rest%\n\0ff;1.5mb",
             "rule=:%a:regex:(a+)+(b):1:2%%r:rest%\nrule=:%t:tokenized:,:regex:[^, ]+%\n\0aaaaaaaab,c",
             "version=2\nrule=:%{\"type\":\"string\",\"name\":\"a\",\"matching.mode\":\"lazy\",\"matching.permitted\":[{\"class\":\"alnum\"}]}%%b:string-to:--%\nrule=:a\nrule=:b\nrule=:%c:rest%\n\0ab--",
