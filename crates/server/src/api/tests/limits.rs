@@ -8,7 +8,8 @@ impl House {
     async fn with_token(&self, method: &str, path: &str, token: &str) -> Response<Body> {
         let asked = Request::builder().method(method).uri(path);
         let asked = asked.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        self.send(asked.body(Body::from("{}")).expect("a request")).await
+        let body = if method == "POST" { Body::from("{}") } else { Body::empty() };
+        self.send(asked.body(body).expect("a request")).await
     }
 }
 
