@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sawlog_model::{Context, Kind, RowRef, Tenant};
+use sawlog_model::{Context, Kind, RowRef, SourceId, Tenant};
 
 use super::chunk::{Chunks, StreamKey};
 use super::cursor::{put_bytes, put_varint};
@@ -32,6 +32,8 @@ pub struct SegmentWriter {
     context_rows: Vec<u64>,
     context_ids: HashMap<Arc<Context>, u32>,
     sources: Vec<SourceRange>,
+    /// Where each of them stands, by id and epoch.
+    source_places: HashMap<(SourceId, u32), u32>,
     groups: Vec<GroupMeta>,
     /// Tokens of each group: of what it shares, and of text.
     tokens: [Vec<Vec<u32>>; 2],
@@ -56,6 +58,7 @@ impl SegmentWriter {
             context_rows: Vec::new(),
             context_ids: HashMap::new(),
             sources: Vec::new(),
+            source_places: HashMap::new(),
             groups: Vec::new(),
             tokens: Default::default(),
             ranges: Vec::new(),
@@ -347,17 +350,15 @@ impl SegmentWriter {
 
     fn source_of(&mut self, run: &[RowRef<'_>], first: u64, last: u64) -> u32 {
         let batch = run[0].batch;
-        let known = self
-            .sources
-            .iter_mut()
-            .enumerate()
-            .find(|(_, range)| range.source == batch.source.id && range.epoch == batch.epoch);
-        if let Some((at, range)) = known {
+        let key = (batch.source.id, batch.epoch);
+        if let Some(at) = self.source_places.get(&key).copied() {
+            let range = &mut self.sources[at as usize];
             range.first = range.first.min(first);
             range.last = range.last.max(last);
             range.rows += run.len() as u64;
-            return at as u32;
+            return at;
         }
+        self.source_places.insert(key, self.sources.len() as u32);
         self.sources.push(SourceRange {
             source: batch.source.id,
             name: batch.source.facts.name.clone(),
