@@ -118,7 +118,7 @@ fn of_every_form() -> Batch {
     let words = ["info", "warn", "error", "debug", "trace", "fatal", "notice", "audit"];
     let mut state = 1;
     for n in 0..1_200u64 {
-        state = (state * 5 + 1 + u64::from(mixed(n + 11) % 8 == 0)) % 97;
+        state = (state * 5 + 1 + u64::from(mixed(n + 11).is_multiple_of(8))) % 97;
         let at = START + n as i64 * 1_000_000_000;
         let word = words[(mixed(n) % 8) as usize];
         let agent = format!("agent{}", mixed(n + 9) % 90);
