@@ -7,4 +7,5 @@ mod crash;
 mod fixtures;
 mod model;
 mod reading;
+mod removal;
 mod support;

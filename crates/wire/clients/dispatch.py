@@ -24,6 +24,18 @@ from checks import Skip, check, run
 from node import PATIENCE
 
 LINES = 4000
+# How rows go to files and objects of many.
+CHUNKS = """  <format>
+    @type json
+  </format>
+  <buffer tag,time>
+    timekey 1d
+    timekey_use_utc true
+    flush_mode interval
+    flush_interval 1s
+    chunk_limit_size 16k
+  </buffer>
+"""
 
 
 def free_port():
@@ -306,6 +318,20 @@ class Agent:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def troubles(agent, begin, stop, spoilt, arrived, pause=0):
+    """All lines, with one that is spoilt, while the server is stopped and begun again, and the agent killed."""
+    agent.write(LINES // 4, poison=77, spoilt=spoilt)
+    until(arrived, "the first rows")
+    stop()
+    agent.write(LINES // 4)
+    time.sleep(pause)
+    begin()
+    agent.write(LINES // 4)
+    agent.kill()
+    agent.write(LINES // 4)
+    agent.start()
+
+
 def stash(server, folder, binary):
     """BlueOx's oxstash, told what versions without mapping types need, brings events of a captured file."""
     end = 1700000000.25
@@ -339,15 +365,7 @@ def opensearch(folder, binary):
   template_name app
   template_file {template}
 """)
-        agent.write(LINES // 4, poison=77, spoilt={"n": "no number"})
-        until(lambda: server.count("app-*"), "the first rows")
-        server.kill()
-        agent.write(LINES // 4)
-        server.start()
-        agent.write(LINES // 4)
-        agent.kill()
-        agent.write(LINES // 4)
-        agent.start()
+        troubles(agent, server.start, server.kill, {"n": "no number"}, lambda: server.count("app-*"))
         server.kill()
         server.start()
         until(lambda: server.count("app-*") >= LINES - 1, "all rows")
@@ -395,15 +413,7 @@ def mongo(folder, binary):
         index = {"key": {"u": 1}, "name": "u_1", "unique": 1, "sparse": 1}
         server.command_of("logs", "createIndexes", "web", indexes=[index])
         server.command_of("logs", "insert", "web", documents=[{"_id": "theirs", "u": "taken"}])
-        agent.write(LINES // 4, poison=77, spoilt={"u": "taken"})
-        until(lambda: server.count("web") > 1, "the first rows")
-        server.end()
-        agent.write(LINES // 4)
-        server.start()
-        agent.write(LINES // 4)
-        agent.kill()
-        agent.write(LINES // 4)
-        agent.start()
+        troubles(agent, server.start, server.end, {"u": "taken"}, lambda: server.count("web") > 1)
         server.end()
         server.start()
         until(lambda: server.count("web") >= LINES, "all rows")
@@ -438,17 +448,7 @@ def hdfs(folder, binary):
   port {server.port}
   path {path}
   username me
-  <format>
-    @type json
-  </format>
-  <buffer tag,time>
-    timekey 1d
-    timekey_use_utc true
-    flush_mode interval
-    flush_interval 1s
-    chunk_limit_size 16k
-  </buffer>
-"""
+{CHUNKS}"""
 
     def numbers():
         try:
@@ -462,16 +462,7 @@ def hdfs(folder, binary):
 
     try:
         agent = Agent(binary, folder, "hdfs", output("/logs/${tag[1]}${missing}/%Y%m%d.log"))
-        agent.write(LINES // 4, poison=77, spoilt={"missing": "x" * 99 + "/../y:" + "z" * 99})
-        has(1, "the first rows")
-        server.kill()
-        agent.write(LINES // 4)
-        time.sleep(2)
-        server.start()
-        agent.write(LINES // 4)
-        agent.kill()
-        agent.write(LINES // 4)
-        agent.start()
+        troubles(agent, server.start, server.kill, {"missing": "x" * 99 + "/../y:" + "z" * 99}, numbers, pause=2)
         has(LINES, "all rows")
         found = numbers()
         assert sorted(found) == list(range(LINES)), (len(found), len(set(found)))
@@ -511,17 +502,7 @@ def s3(folder, binary):
   aws_key_id KEY
   aws_sec_key SECRET
   path {path}
-  <format>
-    @type json
-  </format>
-  <buffer tag,time>
-    timekey 1d
-    timekey_use_utc true
-    flush_mode interval
-    flush_interval 1s
-    chunk_limit_size 16k
-  </buffer>
-"""
+{CHUNKS}"""
 
     def rows():
         names = server.objects("archive")
@@ -531,16 +512,7 @@ def s3(folder, binary):
     try:
         # Only a row that says much has a name that is too long.
         agent = Agent(binary, folder, "s3", output("logs/${tag}/" + "${much}" * 11))
-        agent.write(LINES // 4, poison=77, spoilt={"much": "x" * 200})
-        until(lambda: rows()[1], "the first rows")
-        server.kill()
-        agent.write(LINES // 4)
-        time.sleep(2)
-        server.start()
-        agent.write(LINES // 4)
-        agent.kill()
-        agent.write(LINES // 4)
-        agent.start()
+        troubles(agent, server.start, server.kill, {"much": "x" * 200}, lambda: rows()[1], pause=2)
         until(lambda: len(rows()[1]) >= LINES - 1, "all rows")
         names, numbers = rows()
         assert sorted(numbers) == [n for n in range(LINES) if n != 77], (len(numbers), len(set(numbers)))

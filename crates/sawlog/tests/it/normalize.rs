@@ -40,7 +40,7 @@ fn standard_input_is_read_by_a_rule_base() {
     };
     let all = read(&[]);
     assert_eq!((&all[0]["user"], &all[0]["event.tags"][0]), (&"root".into(), &"fail".into()));
-    assert_eq!(all[3]["unparsed-data"], "cron[4]: something else");
+    assert_eq!(all[3]["unparsed-data"], " cron[4]: something else");
     assert_eq!((all.len(), read(&["-p"]).len(), read(&["-P"]).len()), (4, 3, 1));
     let wrong = output(sawlog().args(["normalize", "-r", "/none"]).stdin(Stdio::null()));
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("/none"));
