@@ -292,15 +292,21 @@ fn copy(sys: &Sys, version: u32) -> tempfile::TempDir {
     to
 }
 
+/// With `SAWLOG_FIXTURES`, as `cargo xtask fixtures` sets it, it becomes the fixture.
 #[test]
-#[ignore = "writes into the repository: cargo xtask fixtures"]
-fn make() {
+fn what_is_written_now_has_the_rows_of_the_fixture() {
     let (sys, dir) = (Sys::real(), tempfile::tempdir().unwrap());
     write(dir.path());
     let store = Store::open(&sys, dir.path(), Options::default()).unwrap();
     let text = all_rows(&store);
     drop(store);
     let to = of_version(FORMAT);
+    if std::env::var_os("SAWLOG_FIXTURES").is_none() {
+        let wanted = String::from_utf8(sys.fs.read(&to.join("rows.txt")).unwrap()).unwrap();
+        let differs = text.lines().zip(wanted.lines()).find(|(have, wanted)| have != wanted);
+        assert_eq!((differs, text.lines().count()), (None, wanted.lines().count()));
+        return;
+    }
     let mut old = Vec::new();
     if sys.fs.metadata(&to).is_ok() {
         files(&sys, &to, &mut old);

@@ -99,8 +99,13 @@ fn seeds_get_far() {
 /// Executions of each encoding in the test command.
 const EXECUTIONS: u64 = 2_000;
 
+/// With `SAWLOG_EXECUTIONS`, as `cargo xtask soak encodings` sets it, so many of each encoding, from `SAWLOG_SEED` on.
 #[test]
 fn every_encoding_gives_back_what_was_written() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
+    if let Some(executions) = number("SAWLOG_EXECUTIONS") {
+        return soak(executions, number("SAWLOG_SEED").unwrap_or(1));
+    }
     for (number, (name, execute)) in encodings::ENCODINGS.iter().enumerate() {
         let mut dice = Dice(number as u64);
         let tries = EXECUTIONS * if *name == "rows" { 1 } else { 5 };
@@ -110,12 +115,8 @@ fn every_encoding_gives_back_what_was_written() {
     }
 }
 
-/// As `cargo xtask soak encodings` runs it: `SAWLOG_EXECUTIONS` of each encoding from `SAWLOG_SEED` on, on two threads.
-#[test]
-#[ignore = "takes as long as it is told to: cargo xtask soak encodings"]
-fn soak() {
-    let number = |name: &str, else_: u64| std::env::var(name).map_or(else_, |text| text.parse().unwrap());
-    let (executions, seed) = (number("SAWLOG_EXECUTIONS", 100_000), number("SAWLOG_SEED", 1));
+/// On two threads; a line of Markdown for each encoding.
+fn soak(executions: u64, seed: u64) {
     for (name, execute) in encodings::ENCODINGS {
         let clock = sawlog_sys::Sys::real().clock;
         let began = clock.monotonic();
