@@ -1,6 +1,7 @@
 //! Chunks as the program sees them, programs that fail, and what Fluentd's form means.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sawlog_model::Limits;
 use sawlog_pipeline::{Lsn, Origin};
@@ -20,8 +21,19 @@ fn run_in(dir: &Path, command: &str, given: &[(&str, &[&str])], at: u64) -> Resu
         ("format.keys", &["a"]),
     ];
     let runtime = task::runtime("test", 1).unwrap();
-    let output = make(&options_of(&PROTOCOL, &[own, given].concat()), &env(&runtime, Limits::default()))
-        .unwrap_or_else(|error| panic!("{error}"));
+    let options = options_of(&PROTOCOL, &[own, given].concat());
+    let clock = Sys::real().clock;
+    let until = clock.monotonic() + Duration::from_secs(60);
+    // The thread of an output before may still be about to leave its directory.
+    let output = loop {
+        match make(&options, &env(&runtime, Limits::default())) {
+            Ok(output) => break output,
+            Err(error) if error.to_string().contains("in use") && clock.monotonic() < until => {
+                task::sleep(Duration::from_millis(20));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
     for (number, tag) in ["x", "y z"].into_iter().enumerate() {
         let at = at + number as u64;
         let origin = Origin::Journal { at: Lsn(at), next: Lsn(at + 1), position: None };
