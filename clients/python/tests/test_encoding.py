@@ -33,12 +33,11 @@ def test_times_are_event_times():
 
 def test_a_message_is_that_of_other_clients():
     # The vector of @fluent-org/logger for PackedForward with EventTime and ack, its map in our order.
-    entry = entry_time(1441588984.25) + bytes.fromhex("81a16101")
     expected = (
         "93a3702e6c" "c40f" "92d70055ece6f80ee6b28081a16101"
         "82a473697a6501a56368756e6bb8474d57696145506966574c77356a6f547a2b746645413d3d"
     )
-    assert message("p.l", [entry], "GMWiaEPifWLw5joTz+tfEA==", "").hex() == expected
+    assert message("p.l", [(1441588984.25, bytes.fromhex("81a16101"))], "GMWiaEPifWLw5joTz+tfEA==", "").hex() == expected
 
 
 @pytest.mark.parametrize(

@@ -36,17 +36,17 @@ class Recorder:
         self._encoder = Encoder(fallback)
         self.sender = Sender(transport, options, self._drop_report)
         self._put = self.sender.put
-        self._pack = self._encoder.entry
+        self._pack = self._encoder.pack
 
     def __call__(self, context: Context) -> None:
         """Never raises and never waits for the network."""
-        self._put(context.name, self._pack(context.end_time, context.to_dict()))
+        self._put(context.name, context.end_time, self._pack(context.to_dict()))
 
     def _drop_report(self, count: int) -> Entry:
         event = Context("sawlog.dropped")
         event.start_time = event.end_time = time.time()
         event.body["count"] = count
-        return event.name, self._pack(event.end_time, event.to_dict())
+        return event.name, event.end_time, self._pack(event.to_dict())
 
 
 def configure(

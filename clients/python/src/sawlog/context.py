@@ -143,15 +143,11 @@ class Context:
     def to_dict(self) -> Dict[str, Any]:
         """The record of it, as it is sent."""
         parent = self.parent
-        record: Dict[str, Any] = {"type": self.name, "id": self.id, "span": self.span}
-        if parent is not None:
-            record["parent"] = parent.span
-        record["host"] = HOST
-        record["pid"] = _pid
-        record["start"] = self.start_time
-        record["end"] = self.end_time
-        record["body"] = self.body
-        return record
+        if parent is None:
+            return {"type": self.name, "id": self.id, "span": self._span or self.span, "host": HOST, "pid": _pid,
+                    "start": self.start_time, "end": self.end_time, "body": self.body}
+        return {"type": self.name, "id": self.id, "span": self._span or self.span, "parent": parent._span or parent.span,
+                "host": HOST, "pid": _pid, "start": self.start_time, "end": self.end_time, "body": self.body}
 
     def __enter__(self) -> Context:
         # The usual case of start(), without its questions.

@@ -15,6 +15,8 @@ from typing import Any, Callable, List, Mapping, Optional
 
 import msgpack
 
+from .transport import Timed
+
 # `repr` of an unknown value is cut here, in characters.
 REPR_MOST = 1000
 # A value that lies deeper is sent as its text; msgpack itself refuses more than 511.
@@ -35,25 +37,22 @@ def as_text(value: Any) -> Any:
 
 
 class Encoder:
-    """Packs entries of the forward protocol. May be used from several threads."""
+    """Packs records. May be used from several threads."""
 
     def __init__(self, fallback: Fallback = as_text) -> None:
         self._fallback = fallback
         # A packer keeps its buffer between calls and is not to be shared between threads.
         self._packers = threading.local()
 
-    def entry(self, at: Optional[float], record: Mapping[str, Any]) -> bytes:
-        """`[EventTime, record]`; `at` in seconds since 1970; the receiver takes its own time where there is none."""
-        return entry_time(at or 0.0) + self.pack(record)
-
     def pack(self, value: Any) -> bytes:
         """MessagePack of `value`; what cannot be packed is replaced within it."""
         try:
-            pack = self._packers.pack
-        except AttributeError:
-            pack = self._packers.pack = msgpack.Packer(default=self._default).pack
+            return self._packers.pack(value)  # type: ignore[no-any-return]
+        except Exception:
+            # The thread has no packer yet, or it was left in the middle of what it could not pack.
+            self._packers.pack = msgpack.Packer(default=self._default).pack
         try:
-            return pack(value)  # type: ignore[no-any-return]
+            return self._packers.pack(value)  # type: ignore[no-any-return]
         except Exception:
             # Half a surrogate, numbers of more than 64 bits, maps within themselves or changed by another thread meanwhile.
             del self._packers.pack
@@ -105,13 +104,16 @@ class Encoder:
 def entry_time(at: float) -> bytes:
     """The head of an entry: an array of two, and the EventTime of `at`, to the microsecond."""
     seconds = int(at)
-    microseconds = min(int((at - seconds) * 1_000_000 + 0.5), 999_999)
+    microseconds = int((at - seconds) * 1_000_000 + 0.5)
+    if microseconds > 999_999:
+        microseconds = 999_999
     return _pack_head(b"\x92\xd7\x00", seconds & 0xFFFFFFFF, microseconds * 1000)
 
 
-def message(tag: str, entries: List[bytes], chunk: str, compress: str) -> bytes:
-    """A PackedForward message that asks for an acknowledgement of `chunk`."""
-    payload = b"".join(entries)
+def message(tag: str, entries: List[Timed], chunk: str, compress: str) -> bytes:
+    """A PackedForward message that asks for an acknowledgement of `chunk`. The receiver takes its own time where an entry has
+    none."""
+    payload = b"".join([entry_time(at or 0.0) + record for at, record in entries])
     option = {"size": len(entries), "chunk": chunk}
     if compress:
         payload = COMPRESSORS[compress]()(payload)

@@ -16,7 +16,7 @@ from typing import Any, List, Optional
 import msgpack
 
 from .encoding import message
-from .transport import LinkError
+from .transport import LinkError, Timed
 
 # What a receiver says is small: more than this without the end of one answer is not the forward protocol.
 _ANSWER_MOST = 64 * 1024
@@ -44,7 +44,7 @@ class Forward:
         self._compress = compress
         self.name = f"{receiver.host}:{receiver.port}"
 
-    def message(self, tag: str, entries: List[bytes], chunk: str) -> bytes:
+    def message(self, tag: str, entries: List[Timed], chunk: str) -> bytes:
         """A message that asks for an acknowledgement of `chunk`."""
         return message(tag, entries, chunk, self._compress)
 

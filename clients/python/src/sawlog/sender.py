@@ -18,7 +18,7 @@ import weakref
 from dataclasses import dataclass
 from typing import Callable, Deque, Dict, List, Optional, Tuple
 
-from .transport import Link, LinkError, Transport
+from .transport import Link, LinkError, Timed, Transport
 
 _log = logging.getLogger("sawlog.sender")
 
@@ -30,7 +30,8 @@ _EVENT_MOST = 16 * 1024 * 1024
 _WINDOW = 4 * 1024 * 1024
 _PAUSE_FIRST, _PAUSE_MOST = 0.1, 10.0
 
-Entry = Tuple[str, bytes]
+# A tag, when it was in seconds since 1970, and its bytes.
+Entry = Tuple[str, Optional[float], bytes]
 DropReport = Callable[[int], Entry]
 
 
@@ -60,7 +61,7 @@ class Stats:
 class _Chunk:
     __slots__ = ("id", "message", "events", "size")
 
-    def __init__(self, transport: Transport, tag: str, entries: List[bytes], size: int) -> None:
+    def __init__(self, transport: Transport, tag: str, entries: List[Timed], size: int) -> None:
         self.id = base64.b64encode(os.urandom(16)).decode()
         self.message = transport.message(tag, entries, self.id)
         self.events = len(entries)
@@ -96,19 +97,21 @@ class Sender:
         self._pause = 0.0
         self._complained = False
 
-    def put(self, tag: str, entry: bytes) -> bool:
+    def put(self, tag: str, at: Optional[float], body: bytes) -> bool:
         """Queues one entry; `False` where there was no room and it was dropped and counted. Never waits for the network."""
-        size = len(entry) + _OVERHEAD
+        size = len(body) + _OVERHEAD
         with self._lock:
-            if self._bytes + size > self._room or size > _EVENT_MOST or self._closing is not None:
+            held = self._bytes + size
+            if held > self._room or size > _EVENT_MOST or self._closing is not None:
                 self._dropped += 1
                 return False
-            self._bytes += size
+            self._bytes = held
             self._accepted += 1
-            self._entries.append((tag, entry))
-            asleep, self._asleep = self._asleep, False
-        if asleep:
-            self._rouse()
+            self._entries.append((tag, at, body))
+            if not self._asleep:
+                return True
+            self._asleep = False
+        self._rouse()
         return True
 
     def stats(self) -> Stats:
@@ -223,14 +226,14 @@ class Sender:
             with self._lock:
                 self._taken, self._entries = self._entries, self._taken
         self._report_drops()
-        by_tag: Dict[str, List[bytes]] = {}
+        by_tag: Dict[str, List[Timed]] = {}
         sizes: Dict[str, int] = {}
         window = 0
         while self._taken and window < _WINDOW:
-            tag, entry = self._taken.popleft()
-            size = len(entry) + _OVERHEAD
+            tag, at, body = self._taken.popleft()
+            size = len(body) + _OVERHEAD
             entries = by_tag.setdefault(tag, [])
-            entries.append(entry)
+            entries.append((at, body))
             sizes[tag] = sizes.get(tag, 0) + size
             window += size
             if sizes[tag] >= self._options.chunk_bytes:
@@ -245,7 +248,7 @@ class Sender:
                 return
             entry = self._drop_report(dropped)
             self._accepted += 1
-            self._bytes += len(entry[1]) + _OVERHEAD
+            self._bytes += len(entry[2]) + _OVERHEAD
         self._taken.append(entry)
 
     def _deliver(self) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Protocol
+from typing import Any, List, Optional, Protocol, Tuple
+
+# When an event was, in seconds since 1970, and its bytes. What a protocol makes of the time is made on the sender's thread.
+Timed = Tuple[Optional[float], bytes]
 
 
 class LinkError(Exception):
@@ -29,7 +32,7 @@ class Transport(Protocol):
     def name(self) -> str:
         """Whom, for people."""
 
-    def message(self, tag: str, entries: List[bytes], chunk: str) -> Any:
+    def message(self, tag: str, entries: List[Timed], chunk: str) -> Any:
         """What a link sends for a chunk, also when it is sent again."""
 
     def connect(self, patience: float) -> Link:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Deque, Dict, List, Tuple
 from urllib.parse import SplitResult, unquote
 
-from ..transport import LinkError
+from ..transport import LinkError, Timed
 
 # Routing key, bodies, id of the chunk.
 _Message = Tuple[str, List[bytes], str]
@@ -45,9 +45,9 @@ class Amqp:
             "ssl": ssl.create_default_context() if secure else False,
         }
 
-    def message(self, tag: str, entries: List[bytes], chunk: str) -> _Message:
+    def message(self, tag: str, entries: List[Timed], chunk: str) -> _Message:
         """One AMQP message per entry, the tag as routing key."""
-        return tag, entries, chunk
+        return tag, [body for _, body in entries], chunk
 
     def connect(self, patience: float) -> Channel:
         """A channel in confirm mode with the exchange declared."""

@@ -77,7 +77,7 @@ class AMQPHandler(logging.Handler):
 
     def _entry(self, record: logging.LogRecord) -> Entry:
         assert isinstance(self.formatter, AMQPLogstashFormatter)
-        return f"{self.routing_key}.{record.name}", self._encode(self.formatter, record)
+        return f"{self.routing_key}.{record.name}", record.created, self._encode(self.formatter, record)
 
     def _drop_report(self, count: int) -> Entry:
         text = "%d records were dropped: the queue was full"
@@ -96,9 +96,7 @@ def _transport(uri: str, exchange: Exchange) -> Tuple[Transport, Encode]:
         return Amqp(parts, exchange), lambda formatter, record: formatter.format(record).encode()
     if parts.scheme == "forward":
         encoder = Encoder()
-        return Forward(_receiver(parts)), lambda formatter, record: encoder.entry(
-            record.created, formatter.event(record)
-        )
+        return Forward(_receiver(parts)), lambda formatter, record: encoder.pack(formatter.event(record))
     raise ValueError(f"{uri!r}: events are sent to amqp://, amqps:// or forward://")
 
 
