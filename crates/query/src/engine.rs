@@ -229,13 +229,13 @@ impl Engine {
 
     /// Starts a plan with memory of its own.
     fn execute(&self, planned: Planned, records: bool) -> Result<Answer, QueryError> {
-        let (context, most) = self.session()?.running(planned.context, &self.memory);
-        let (spill, share) = (self.store.spill(), self.memory.clone());
+        let (context, pool) = self.session()?.running(planned.context, &self.memory);
+        let (spill, share, most) = (self.store.spill(), self.memory.clone(), pool.most());
         let explained = move |error| match is_exhausted(&error) {
             true => exhausted(most, &share, &spill),
             false => error.into(),
         };
-        let batches = execute_stream(planned.plan, Arc::new(context))?.map_err(explained);
+        let batches = pool.bound(execute_stream(planned.plan, Arc::new(context))?).map_err(explained);
         Ok(Answer { schema: planned.schema, records, batches: batches.boxed() })
     }
 

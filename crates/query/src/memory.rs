@@ -3,11 +3,16 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use futures::task::AtomicWaker;
 use sawlog_store::{Held, Memory, Spill};
 
 use crate::QueryError;
@@ -18,6 +23,11 @@ const OF_ONE: (u64, u64) = (3, 4);
 const MERGE_OF_SPILLED: &str = "ExternalSorterMerge";
 /// What it calls the one who merges what the threads have sorted.
 const LAST_MERGE: &str = "SortPreservingMergeExec";
+/// What it calls those who hand rows from one thread to the others.
+const BETWEEN_THREADS: &str = "RepartitionExec[";
+/// For each of its threads what a question may hold may wait so many times between them. Twice was seen where two have equal
+/// parts of the rows.
+const BETWEEN_OF_THREAD: u64 = 4;
 /// Of what a question may hold, this part is left to operators that cannot spill, and is the most that the merge of what a
 /// sort has spilled may hold.
 const OF_FIXED: u64 = 3;
@@ -26,7 +36,11 @@ const OF_FIXED: u64 = 3;
 #[derive(Debug)]
 pub(crate) struct Pool {
     share: Memory,
+    /// How many times what it may hold may wait between threads, as these are counted.
+    between_most: u64,
     now: Mutex<Now>,
+    /// Who hears that too much waits between threads.
+    stopped: AtomicWaker,
 }
 
 #[derive(Debug)]
@@ -36,14 +50,19 @@ struct Now {
     fixed: u64,
     /// Operators that can.
     spilling: u64,
+    /// Bytes that wait between threads.
+    between: u64,
+    /// Whether these were more than there is room for.
+    over: bool,
 }
 
 impl Pool {
-    /// That of a question among those that share `all`.
-    pub(crate) fn new(all: &Memory) -> Arc<Pool> {
+    /// That of a question with so many threads among those that share `all`.
+    pub(crate) fn new(all: &Memory, threads: usize) -> Arc<Pool> {
         let share = all.share("a question", all.most() / OF_ONE.1 * OF_ONE.0, 0);
-        let now = Now { held: share.hold(), fixed: 0, spilling: 0 };
-        Arc::new(Pool { share, now: Mutex::new(now) })
+        let now = Now { held: share.hold(), fixed: 0, spilling: 0, between: 0, over: false };
+        let between_most = BETWEEN_OF_THREAD * threads as u64;
+        Arc::new(Pool { share, between_most, now: Mutex::new(now), stopped: AtomicWaker::new() })
     }
 
     /// Bytes that it may hold.
@@ -53,6 +72,37 @@ impl Pool {
 
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The batches of the question that has this memory; an error, and nothing more, once too much waits between its threads.
+    pub(crate) fn bound(
+        self: Arc<Pool>,
+        batches: SendableRecordBatchStream,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let mut batches = Some(batches);
+        let next = move |context: &mut Context<'_>| {
+            let Some(running) = &mut batches else { return Poll::Ready(None) };
+            self.stopped.register(context.waker());
+            if self.now().over {
+                batches = None;
+                let words = "too much waits between the threads of a question".to_owned();
+                return Poll::Ready(Some(Err(DataFusionError::ResourcesExhausted(words))));
+            }
+            running.poll_next_unpin(context)
+        };
+        stream::poll_fn(next).boxed()
+    }
+
+    /// What waits between threads is never refused, as it would be spilled then: in the engine's release 55 threads that do
+    /// so at the same time may wait for each other for ever (apache/datafusion#24883). It is not counted as held either: a
+    /// thread that is ahead waits, and the few batches there are share their text with what others hold, while each is taken
+    /// for the whole of that. Where one thread gets nearly all rows they are many, and the question is stopped.
+    fn pass_on(&self, now: &mut Now, additional: u64) {
+        now.between += additional;
+        if now.between > self.share.most().saturating_mul(self.between_most) && !now.over {
+            now.over = true;
+            self.stopped.wake();
+        }
     }
 }
 
@@ -68,11 +118,11 @@ impl MemoryPool for Pool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        self.now().spilling += u64::from(consumer.can_spill());
+        self.now().spilling += u64::from(spills(consumer));
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.now().spilling -= u64::from(consumer.can_spill());
+        self.now().spilling -= u64::from(spills(consumer));
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
@@ -80,6 +130,9 @@ impl MemoryPool for Pool {
             return;
         }
         let mut now = self.now();
+        if is_between(reservation.consumer()) {
+            return self.pass_on(&mut now, additional as u64);
+        }
         let bytes = now.held.bytes() + additional as u64;
         now.held.resize(bytes);
         if !reservation.consumer().can_spill() {
@@ -92,6 +145,10 @@ impl MemoryPool for Pool {
             return;
         }
         let mut now = self.now();
+        if is_between(reservation.consumer()) {
+            now.between = now.between.saturating_sub(shrink as u64);
+            return;
+        }
         let bytes = now.held.bytes().saturating_sub(shrink as u64);
         now.held.resize(bytes);
         if !reservation.consumer().can_spill() {
@@ -105,6 +162,10 @@ impl MemoryPool for Pool {
         }
         let mut now = self.now();
         let additional = additional as u64;
+        if is_between(reservation.consumer()) {
+            self.pass_on(&mut now, additional);
+            return Ok(());
+        }
         let exhausted = |words: String| DataFusionError::ResourcesExhausted(words);
         if reservation.consumer().can_spill() {
             // Those that can spill get equal parts of what those that cannot leave, of which a part is always left to them:
@@ -138,6 +199,16 @@ impl MemoryPool for Pool {
     fn memory_limit(&self) -> MemoryLimit {
         MemoryLimit::Finite(self.share.most() as usize)
     }
+}
+
+/// Whether it hands rows from one thread to the others.
+fn is_between(consumer: &MemoryConsumer) -> bool {
+    consumer.can_spill() && consumer.name().starts_with(BETWEEN_THREADS)
+}
+
+/// Whether it spills where it is refused memory, as those between threads are not.
+fn spills(consumer: &MemoryConsumer) -> bool {
+    consumer.can_spill() && !is_between(consumer)
 }
 
 /// Whether what is reserved is held by others: the last merge has a few batches of each thread, which share their text with

@@ -69,16 +69,16 @@ impl Session {
         Ok(Session { state: builder.build(), runtime })
     }
 
-    /// What a plan runs in: with memory of its own, a part of `memory`. Returns the bytes that it may hold, too.
-    pub(crate) fn running(&self, context: TaskContext, memory: &Memory) -> (TaskContext, u64) {
-        let pool = Pool::new(memory);
+    /// What a plan runs in: with memory of its own, a part of `memory`, which is returned, too.
+    pub(crate) fn running(&self, context: TaskContext, memory: &Memory) -> (TaskContext, Arc<Pool>) {
+        let pool = Pool::new(memory, context.session_config().target_partitions());
         let most = pool.most();
         let merging = MERGING.0.min((most / MERGING.1) as usize);
         let rows = (most / BYTES_PER_ROW).clamp(FEW_ROWS, BATCH_ROWS as u64) as usize;
         let config =
             context.session_config().clone().with_sort_spill_reservation_bytes(merging).with_batch_size(rows);
-        let runtime = RuntimeEnv { memory_pool: pool, ..(*self.runtime).clone() };
-        (context.with_session_config(config).with_runtime(Arc::new(runtime)), most)
+        let runtime = RuntimeEnv { memory_pool: pool.clone(), ..(*self.runtime).clone() };
+        (context.with_session_config(config).with_runtime(Arc::new(runtime)), pool)
     }
 
     /// The settings for one question, asked at `now`.

@@ -90,7 +90,7 @@ impl Default for Options {
             most_tenant_bytes: 0,
             segment_bytes: 256 << 20,
             cache_bytes: (Options::MEMORY / 6) as usize,
-            spill_bytes: 0,
+            spill_bytes: 4 << 30,
             open_segments: 256,
             one_question: false,
         }

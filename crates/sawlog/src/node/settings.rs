@@ -59,7 +59,7 @@ const OWN_SETTINGS: &[Setting] = &[
     (
         "store.spill",
         OptKind::Bytes,
-        "disk for what questions cannot hold in memory; 0, and where nothing is said: they stop instead",
+        "disk for what questions cannot hold in memory; 0: they stop instead; 4 GiB where nothing is said",
     ),
     ("store.retention", OptKind::Duration, "rows older than this go; 0 keeps all"),
     ("store.retention.*.select", OptKind::Text, "a search: rows of which this rule is; `*` for all"),
