@@ -2,6 +2,7 @@
 started again: dispatch.py BINARY FOLDER; OPENSEARCH, MONGO and HDFS name the folders of their jars and launchers, WEED the program
 weed. One after the other, so that there is never more than one JVM."""
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -351,8 +352,8 @@ def stash(server, folder, binary):
 @check("OpenSearch, killed in the middle, has each row once; a poisoned one is a dead letter, and there after its replay; oxstash")
 def opensearch(folder, binary):
     server = OpenSearch(folder)
-    agent = None
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(server.kill)
         template = folder / "opensearch/template.json"
         template.write_text(json.dumps({"index_patterns": ["app-*"], "mappings": {"properties": {"n": {"type": "long"}}}}))
         agent = Agent(binary, folder, "opensearch", f"""
@@ -365,6 +366,7 @@ def opensearch(folder, binary):
   template_name app
   template_file {template}
 """)
+        ends.callback(agent.kill)
         troubles(agent, server.start, server.kill, {"n": "no number"}, lambda: server.count("app-*"))
         server.kill()
         server.start()
@@ -384,16 +386,11 @@ def opensearch(folder, binary):
         replayed = until(lambda: server.count("app-*") and server.documents("app-*", 10), "the letter")
         assert [source["n"] for _, source in replayed] == ["no number"], replayed
         stash(server, folder, binary)
-    finally:
-        server.kill()
-        if agent:
-            agent.kill()
 
 
 @check("MongoDB's protocol, stopped in the middle, has each row once; a poisoned one is a dead letter, and there after its replay")
 def mongo(folder, binary):
     server = Mongo(folder)
-    agent = None
 
     def output(index):
         return f"""
@@ -407,8 +404,10 @@ def mongo(folder, binary):
   include_tag_key true
 """
 
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(server.kill)
         agent = Agent(binary, folder, "mongo", output("web"))
+        ends.callback(agent.kill)
         # An index of the server's own users: no two documents may have one `u`.
         index = {"key": {"u": 1}, "name": "u_1", "unique": 1, "sparse": 1}
         server.command_of("logs", "createIndexes", "web", indexes=[index])
@@ -430,16 +429,11 @@ def mongo(folder, binary):
         agent.dead("replay", "--all")
         until(lambda: server.count("web") == LINES, "the letter")
         assert 77 in [document["n"] for document in server.documents("web", 2 * LINES)]
-    finally:
-        server.kill()
-        if agent:
-            agent.kill()
 
 
 @check("HDFS over WebHDFS, killed in the middle, has each row in one place; one that can have no file is a dead letter, and there after its replay")
 def hdfs(folder, binary):
     server = Hdfs(folder)
-    agent = None
 
     def output(path):
         return f"""
@@ -460,8 +454,10 @@ def hdfs(folder, binary):
         # Between two looks what was begun and cut off may be in a file; what counts is how it ends.
         until(lambda: len(numbers()) >= wanted, what)
 
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(server.kill)
         agent = Agent(binary, folder, "hdfs", output("/logs/${tag[1]}${missing}/%Y%m%d.log"))
+        ends.callback(agent.kill)
         troubles(agent, server.start, server.kill, {"missing": "x" * 99 + "/../y:" + "z" * 99}, numbers, pause=2)
         has(LINES, "all rows")
         found = numbers()
@@ -482,16 +478,11 @@ def hdfs(folder, binary):
         has(LINES + 10, "the letters")
         found = numbers()
         assert sorted(found) == list(range(LINES + 10)), (len(found), len(set(found)))
-    finally:
-        server.kill()
-        if agent:
-            agent.kill()
 
 
 @check("SeaweedFS's S3, killed in the middle, has each row in exactly one object; one whose object can have no name is a dead letter, and there after its replay")
 def s3(folder, binary):
     server = Weed(folder)
-    agent = None
 
     def output(path):
         return f"""
@@ -509,9 +500,11 @@ def s3(folder, binary):
         texts = [gzip.decompress(server.get(f"/archive/{urllib.parse.quote(name)}")).decode() for name in names]
         return names, [json.loads(line)["n"] for text in texts for line in text.splitlines()]
 
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(server.kill)
         # Only a row that says much has a name that is too long.
         agent = Agent(binary, folder, "s3", output("logs/${tag}/" + "${much}" * 11))
+        ends.callback(agent.kill)
         troubles(agent, server.start, server.kill, {"much": "x" * 200}, lambda: rows()[1], pause=2)
         until(lambda: len(rows()[1]) >= LINES - 1, "all rows")
         names, numbers = rows()
@@ -525,10 +518,6 @@ def s3(folder, binary):
         agent.start()
         until(lambda: len(rows()[1]) >= LINES, "the letter")
         assert sorted(rows()[1]) == list(range(LINES))
-    finally:
-        server.kill()
-        if agent:
-            agent.kill()
 
 
 if __name__ == "__main__":

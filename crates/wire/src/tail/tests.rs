@@ -95,6 +95,15 @@ impl Node {
         self.start_with(output, &[("paths", vec![self.log(pattern).display().to_string()])])
     }
 
+    /// Follows `pattern` with an `app.log` of `rows` lines, all of which have come.
+    fn followed(&self, pattern: &str, rows: usize) -> (Arc<Collect>, Life) {
+        self.append("app.log", &text(0, rows));
+        let output = Collect::new("store");
+        let life = self.start(&output, pattern);
+        assert_eq!(output.wait_for_rows(rows), lines(0, rows));
+        (output, life)
+    }
+
     fn start_with(&self, output: &Arc<Collect>, given: &[(&str, Vec<String>)]) -> Life {
         let pipeline = self.pipeline(output);
         let mut given = given.to_vec();

@@ -5,10 +5,7 @@ use super::*;
 #[test]
 fn a_growing_file_is_followed_and_an_unfinished_line_is_held_back() {
     let node = Node::new();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let _life = node.start(&output, "*.log");
-    assert_eq!(output.wait_for_rows(3), lines(0, 3));
+    let (output, _life) = node.followed("*.log", 3);
     node.append("app.log", "half");
     a_while();
     assert_eq!(output.lines(), lines(0, 3));
@@ -80,10 +77,7 @@ fn a_restart_goes_on_at_the_exact_byte_whatever_was_committed() {
 #[test]
 fn late_journaled_rows_are_not_read_again() {
     let mut node = Node::new();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("app.log", 3);
     wait_until("late journaling", || output.counts().1 > 0);
     let output = node.crash(life, &output);
     node.append("app.log", &text(3, 5));
@@ -99,10 +93,7 @@ fn late_journaled_rows_are_not_read_again() {
 #[test]
 fn a_renamed_file_is_read_to_its_end_and_its_rows_are_durable_at_once() {
     let mut node = Node::slow();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("app.log", 3);
     node.rename("app.log", "app.log.1");
     wait_until("settling", || output.counts().1 > 0);
     node.append("app.log.1", &text(3, 4));
@@ -126,10 +117,7 @@ fn a_renamed_file_is_read_to_its_end_and_its_rows_are_durable_at_once() {
 #[test]
 fn a_file_renamed_while_the_node_was_down_is_read_to_its_end() {
     let mut node = Node::new();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "*.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("*.log", 3);
     output.commit();
     let output = node.crash(life, &output);
     node.append("app.log", &text(3, 5));
@@ -160,10 +148,7 @@ fn a_file_rotated_before_it_was_seen_is_read() {
 fn files_that_came_and_went_while_the_node_was_down_are_read_and_older_ones_are_not() {
     let mut node = Node::new();
     node.append("app.log.9", "older\n");
-    node.append("app.log", &text(0, 1));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(1);
+    let (output, life) = node.followed("app.log", 1);
     output.commit();
     let output = node.crash(life, &output);
     for rotation in 1..4 {
@@ -183,10 +168,7 @@ fn files_that_came_and_went_while_the_node_was_down_are_read_and_older_ones_are_
 #[test]
 fn a_truncated_file_begins_a_new_epoch() {
     let node = Node::new();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let _life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, _life) = node.followed("app.log", 3);
     node.truncate("app.log");
     node.append("app.log", "again\n");
     assert_eq!(output.wait_for_rows(4)[3], "again\n");
@@ -198,10 +180,7 @@ fn a_truncated_file_begins_a_new_epoch() {
 #[test]
 fn rows_of_a_truncated_file_are_durable_before_its_next_epoch() {
     let mut node = Node::slow();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("app.log", 3);
     node.truncate("app.log");
     node.append("app.log", "again\n");
     output.wait_for_rows(4);
@@ -214,10 +193,7 @@ fn rows_of_a_truncated_file_are_durable_before_its_next_epoch() {
 #[test]
 fn a_file_rewritten_longer_while_the_node_was_down_begins_a_new_epoch() {
     let mut node = Node::new();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("app.log", 3);
     output.commit();
     let output = node.crash(life, &output);
     node.truncate("app.log");
@@ -258,10 +234,7 @@ fn copytruncate_loses_nothing_that_was_copied() {
 #[test]
 fn a_copy_that_is_followed_too_is_not_read_twice() {
     let node = Node::new();
-    node.append("app.log", &text(0, 100));
-    let output = Collect::new("store");
-    let _life = node.start(&output, "app.log*");
-    output.wait_for_rows(100);
+    let (output, _life) = node.followed("app.log*", 100);
     node.copy("app.log", "app.log.1");
     task::sleep(Duration::from_secs(4));
     node.truncate("app.log");
@@ -285,10 +258,7 @@ fn another_generation_under_a_rotated_name_is_read() {
 #[test]
 fn a_removed_file_is_read_to_its_end_and_one_of_the_same_name_is_new() {
     let mut node = Node::slow();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("app.log", 3);
     let held = node.sys.fs.open(&node.log("app.log"), Open::Write).unwrap();
     node.unlink("app.log");
     let len = held.metadata().unwrap().len;
@@ -314,10 +284,7 @@ fn a_removed_file_is_read_to_its_end_and_one_of_the_same_name_is_new() {
 #[test]
 fn a_reused_inode_is_a_new_source() {
     let mut node = Node::new();
-    node.append("app.log", &text(0, 3));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(3);
+    let (output, life) = node.followed("app.log", 3);
     output.commit();
     let output = node.crash(life, &output);
     node.unlink("app.log");
@@ -330,10 +297,7 @@ fn a_reused_inode_is_a_new_source() {
 #[test]
 fn a_file_compressed_while_half_read_is_read_to_its_end() {
     let mut node = Node::new();
-    node.append("app.log", &text(0, 300));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(300);
+    let (output, life) = node.followed("app.log", 300);
     output.commit();
     let output = node.crash(life, &output);
     node.append("app.log", &text(300, 500));

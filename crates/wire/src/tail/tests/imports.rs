@@ -81,10 +81,7 @@ fn every_packing_gives_the_same_rows_and_a_second_time_adds_nothing() {
 #[test]
 fn a_file_that_was_followed_and_then_compressed_adds_nothing_but_its_rest() {
     let mut node = Node::new();
-    node.append("app.log", &text(0, 300));
-    let output = Collect::new("store");
-    let life = node.start(&output, "app.log");
-    output.wait_for_rows(300);
+    let (output, life) = node.followed("app.log", 300);
     output.commit();
     let output = node.crash(life, &output);
     node.append("app.log", &text(300, 400));
