@@ -29,8 +29,8 @@ const USAGE: &str = "\
 cargo xtask fmt [--check]     format every tracked Rust file
 cargo xtask test [--fast]     install what the tests need, run all tests, close with the counts
                               (--fast: only the Rust tests)
-cargo xtask soak encodings [--executions N] [--seed N]
-                              write and read back so many columns of each encoding, in release
+cargo xtask soak encodings [--executions N] [--seed N] [--only NAME,NAME]
+                              write and read back so many columns of each encoding, in release; one that was stopped goes on
 cargo xtask fixtures          make the stores that the tests of old formats open; a frozen one stays as it is
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [PART…] [SET…]

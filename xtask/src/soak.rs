@@ -6,25 +6,30 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Writes and reads back as many columns of each encoding as `--executions` says, values from `--seed` on, on two threads; prints
-/// a line of Markdown for each: encoding, columns of it, columns in all, seconds.
+/// Writes and reads back as many columns of each encoding (or of those that `--only` names, with commas between) as
+/// `--executions` says, values from `--seed` on, on two threads; prints a line of Markdown for each: encoding, columns of it,
+/// columns in all, seconds. What is done is noted in `target/soak.SEED`: a run that was stopped goes on from there.
 pub fn encodings(root: &Path, arguments: &[String]) -> Result<bool> {
     let mut command =
         cargo(root, "sawlog-store", "segment::fuzz::tests::every_encoding_gives_back_what_was_written");
     command.env("SAWLOG_EXECUTIONS", "100000");
+    let mut seed = "1";
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let variable = match argument.as_str() {
             "encodings" => continue,
             "--executions" => "SAWLOG_EXECUTIONS",
             "--seed" => "SAWLOG_SEED",
-            other => {
-                bail!("there is no {other:?}; write: cargo xtask soak encodings [--executions N] [--seed N]")
-            }
+            "--only" => "SAWLOG_ONLY",
+            other => bail!("there is no {other:?}; see: cargo xtask"),
         };
-        let value = arguments.next().with_context(|| format!("{argument} is a number"))?;
+        let value = arguments.next().with_context(|| format!("{argument} wants a value"))?;
+        if argument == "--seed" {
+            seed = value;
+        }
         command.env(variable, value);
     }
+    command.env("SAWLOG_KEEP", root.join("target").join(format!("soak.{seed}")));
     succeeded(command.arg("--nocapture"))
 }
 

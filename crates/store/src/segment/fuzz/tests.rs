@@ -99,12 +99,20 @@ fn seeds_get_far() {
 /// Executions of each encoding in the test command.
 const EXECUTIONS: u64 = 2_000;
 
-/// With `SAWLOG_EXECUTIONS`, as `cargo xtask soak encodings` sets it, so many of each encoding, from `SAWLOG_SEED` on.
+/// With `SAWLOG_EXECUTIONS`, as `cargo xtask soak encodings` sets it, so many of each encoding that `SAWLOG_ONLY` names (all
+/// without it), from `SAWLOG_SEED` on; what is done is kept in the file `SAWLOG_KEEP`, from where the next run goes on.
 #[test]
 fn every_encoding_gives_back_what_was_written() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
     if let Some(executions) = number("SAWLOG_EXECUTIONS") {
-        return soak(executions, number("SAWLOG_SEED").unwrap_or(1));
+        let only = std::env::var("SAWLOG_ONLY").unwrap_or_default();
+        let mut kept = Kept::open();
+        for (name, execute) in encodings::ENCODINGS {
+            if only.is_empty() || only.split(',').any(|wanted| wanted == *name) {
+                soak(name, *execute, executions, number("SAWLOG_SEED").unwrap_or(1), &mut kept);
+            }
+        }
+        return;
     }
     for (number, (name, execute)) in encodings::ENCODINGS.iter().enumerate() {
         let mut dice = Dice(number as u64);
@@ -115,16 +123,77 @@ fn every_encoding_gives_back_what_was_written() {
     }
 }
 
-/// On two threads; a line of Markdown for each encoding.
-fn soak(executions: u64, seed: u64) {
-    for (name, execute) in encodings::ENCODINGS {
-        let clock = sawlog_sys::Sys::real().clock;
+/// Executions between two looks at the clock and two lines of what is kept.
+const SLICE: u64 = 100_000;
+
+/// What a soak has done so far of an encoding.
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
+struct Done {
+    slices: u64,
+    /// Of the encoding, and in all.
+    taken: u64,
+    tries: u64,
+    milliseconds: u64,
+}
+
+/// Lines of (encoding, slices, of it, in all, milliseconds), the last of an encoding counts; nowhere without `SAWLOG_KEEP`.
+struct Kept {
+    sys: sawlog_sys::Sys,
+    path: Option<std::path::PathBuf>,
+    text: String,
+}
+
+impl Kept {
+    fn open() -> Kept {
+        let sys = sawlog_sys::Sys::real();
+        let path = std::env::var_os("SAWLOG_KEEP").map(std::path::PathBuf::from);
+        let text = path.as_deref().and_then(|path| sys.fs.read(path).ok()).unwrap_or_default();
+        Kept { sys, path, text: String::from_utf8(text).unwrap() }
+    }
+
+    fn of(&self, name: &str) -> Done {
+        let numbers = self.text.lines().rev().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
+        let mut numbers =
+            numbers.into_iter().flat_map(|line| line.split('\t')).map(|text| text.parse().unwrap());
+        let mut next = || numbers.next().unwrap_or_default();
+        Done { slices: next(), taken: next(), tries: next(), milliseconds: next() }
+    }
+
+    fn note(&mut self, name: &str, done: Done) {
+        let Done { slices, taken, tries, milliseconds } = done;
+        self.text.push_str(&format!("{name}\t{slices}\t{taken}\t{tries}\t{milliseconds}\n"));
+        let Some(path) = &self.path else { return };
+        let file = self.sys.fs.open(path, Open::Create).unwrap();
+        file.write_at(self.text.as_bytes(), 0).unwrap();
+    }
+}
+
+#[test]
+fn a_soak_goes_on_where_it_was() {
+    let (name, execute) = encodings::ENCODINGS[0];
+    let mut kept = Kept { sys: sawlog_sys::Sys::real(), path: None, text: String::new() };
+    soak(name, execute, 10, 7, &mut kept);
+    let done = kept.of(name);
+    assert!((done.slices, done.taken) == (1, 10) && done.tries >= 10, "{done:?}");
+    soak(name, execute, 10, 7, &mut kept);
+    assert_eq!(kept.of(name), done);
+    soak(name, execute, 30, 7, &mut kept);
+    let more = kept.of(name);
+    assert_eq!((more.slices, more.taken), (2, 30));
+}
+
+/// On two threads, each slice from a seed of its own; a line of Markdown at the end.
+fn soak(name: &str, execute: encodings::Execute, executions: u64, seed: u64, kept: &mut Kept) {
+    let clock = sawlog_sys::Sys::real().clock;
+    let mut done = kept.of(name);
+    while done.taken < executions {
         let began = clock.monotonic();
+        let wanted = (executions - done.taken).min(SLICE).div_ceil(2);
         let threads: Vec<_> = (0..2u64)
             .map(|thread| {
-                let (execute, wanted) = (*execute, executions.div_ceil(2));
+                let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(done.slices * 2 + thread);
                 sawlog_sys::task::spawn("soak", move || {
-                    let (mut dice, mut taken, mut tries) = (Dice(seed.wrapping_mul(2) + thread), 0, 0u64);
+                    let (mut dice, mut taken, mut tries) = (Dice(seed), 0, 0u64);
                     while taken < wanted {
                         tries += 1;
                         taken += u64::from(execute(&mut dice));
@@ -134,13 +203,15 @@ fn soak(executions: u64, seed: u64) {
                 .unwrap()
             })
             .collect();
-        let (mut taken, mut tries) = (0, 0);
+        done.slices += 1;
         for thread in threads {
-            let (of_it, of_all) =
-                thread.join().unwrap_or_else(|| panic!("{name}: a difference, seed {seed}"));
-            (taken, tries) = (taken + of_it, tries + of_all);
+            let (taken, tries) = thread
+                .join()
+                .unwrap_or_else(|| panic!("{name}: a difference, seed {seed}, slice {}", done.slices));
+            (done.taken, done.tries) = (done.taken + taken, done.tries + tries);
         }
-        let seconds = (clock.monotonic() - began).as_secs_f64();
-        println!("| {name} | {taken} | {tries} | {seconds:.0} |");
+        done.milliseconds += (clock.monotonic() - began).as_millis() as u64;
+        kept.note(name, done);
     }
+    println!("| {name} | {} | {} | {:.0} |", done.taken, done.tries, done.milliseconds as f64 / 1e3);
 }
