@@ -11,7 +11,7 @@ use sawlog_model::{KnownSource, Nanos, SourceId, Tenant};
 use sawlog_sys::{Lock, Sys};
 
 use crate::catalogue::{Catalogue, Change, SegmentEntry};
-use crate::handle::{Handle, Shelf};
+use crate::handle::{Handle, SEGMENT_DIGITS, Shelf};
 use crate::memtable::Memtable;
 use crate::shares::{self, Shares, Spill};
 use crate::{Options, StoreError, Written};
@@ -128,6 +128,13 @@ impl Engine {
         install: impl FnOnce(&mut Memtable),
     ) -> Result<(), StoreError> {
         let mut catalogue = lock(&self.catalogue);
+        let entries = &catalogue.state().segments;
+        let removed_of: HashSet<Tenant> = change
+            .removed
+            .iter()
+            .filter_map(|number| entries.get(number))
+            .map(|entry| entry.tenant)
+            .collect();
         change.added = added.iter().map(|handle| handle.entry).collect();
         change.next_segment = self.next_segment.load(Ordering::SeqCst);
         if let Err(error) = catalogue.commit(&change) {
@@ -140,21 +147,22 @@ impl Engine {
         {
             let mut live = lock(&self.live);
             let removed: HashSet<u64> = change.removed.iter().copied().collect();
-            if !removed.is_empty() {
-                for list in live.segments.values_mut() {
-                    let (out, stay): (Vec<_>, Vec<_>) =
-                        list.iter().cloned().partition(|handle| removed.contains(&handle.entry.number));
-                    if !out.is_empty() {
-                        *list = Arc::new(stay);
-                        gone.extend(out);
-                    }
-                }
+            for tenant in &removed_of {
+                let Some(list) = live.segments.get_mut(tenant) else { continue };
+                let (out, stay): (Vec<_>, Vec<_>) =
+                    list.iter().cloned().partition(|handle| removed.contains(&handle.entry.number));
+                *list = Arc::new(stay);
+                gone.extend(out);
             }
             for handle in added {
                 let list = live.segments.entry(handle.entry.tenant).or_default();
                 Arc::make_mut(list).push(handle);
             }
-            live.segments.retain(|_, list| !list.is_empty());
+            for tenant in removed_of {
+                if live.segments.get(&tenant).is_some_and(|list| list.is_empty()) {
+                    live.segments.remove(&tenant);
+                }
+            }
             install(&mut live.memtable);
         }
         drop(catalogue);
@@ -277,14 +285,12 @@ fn tidy(shelf: &Shelf, catalogue: &Catalogue, damaged: bool) -> Result<(), Store
         let path = path.to_owned();
         move |error| StoreError::io(&path, error)
     };
-    let known: HashSet<_> =
-        catalogue.state().segments.values().map(|entry| shelf.path(entry.tenant, entry.number)).collect();
+    let segments = &catalogue.state().segments;
     for dir in fs.list(&shelf.dir).map_err(failed(&shelf.dir))? {
-        if !dir.is_dir || !is_tenant_dir(&dir.path) {
-            continue;
-        }
+        let Some(tenant) = tenant_of(&dir.path).filter(|_| dir.is_dir) else { continue };
         for file in fs.list(&dir.path).map_err(failed(&dir.path))? {
-            if file.path.extension().is_none_or(|extension| extension != "seg") || known.contains(&file.path)
+            let Some(number) = number_of(&file.path) else { continue };
+            if number.is_some_and(|number| segments.get(&number).is_some_and(|known| known.tenant == tenant))
             {
                 continue;
             }
@@ -302,7 +308,14 @@ fn tidy(shelf: &Shelf, catalogue: &Catalogue, damaged: bool) -> Result<(), Store
     Ok(())
 }
 
-fn is_tenant_dir(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.strip_prefix('t').is_some_and(|id| id.parse::<u32>().is_ok())
+/// The tenant whose directory it is.
+fn tenant_of(path: &Path) -> Option<Tenant> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_prefix('t')?.parse().ok().map(Tenant)
+}
+
+/// The number in the name of a segment's file: none in that of another file, and `Some(None)` where it has no number.
+fn number_of(path: &Path) -> Option<Option<u64>> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".seg")?;
+    Some((name.len() == SEGMENT_DIGITS).then(|| name.parse().ok()).flatten())
 }

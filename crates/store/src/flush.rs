@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sawlog_model::{Nanos, RowRef, Tenant};
-use sawlog_sys::Open;
+use sawlog_sys::{Open, task};
 
 use crate::StoreError;
 use crate::catalogue::SegmentEntry;
@@ -13,6 +13,12 @@ use crate::engine::{Engine, lock};
 use crate::handle::{Handle, open_segment};
 use crate::memtable::{Frozen, Memtable, change_of};
 use crate::segment::{Effort, Encoded, GROUP_BYTES, GROUP_ROWS, SegmentWriter};
+
+/// Memory of a tenant's rows that are written beside others', bytes.
+const SMALL: usize = 1 << 20;
+/// So many of these are worth threads, and so many of them.
+const MANY: usize = 32;
+const AT_ONCE: usize = 4;
 
 /// The order of rows in a row group.
 pub(crate) fn by_address(a: &RowRef<'_>, b: &RowRef<'_>) -> std::cmp::Ordering {
@@ -47,18 +53,35 @@ impl Engine {
         if frozen.is_empty() {
             return Ok(false);
         }
-        let mut added = Vec::new();
-        for Frozen { tenant, entries } in &frozen {
-            let rows: Vec<RowRef<'_>> = entries.iter().flat_map(|entry| entry.batch.iter()).collect();
-            if let Err(error) = self.write_rows(*tenant, rows, &mut added) {
-                self.discard(added);
-                return Err(error);
-            }
-        }
+        let added = self.write_frozen(&frozen)?;
         let mut change = change_of(&frozen);
         change.cursor = cursor;
         self.commit(change, added, |memtable| memtable.stored(&frozen))?;
         Ok(true)
+    }
+
+    /// Segments of the rows of each tenant, which no commit names yet. Very many small ones are written several at a time: each
+    /// takes two syncs, and those of one moment cost the disk hardly more than one.
+    fn write_frozen(&self, frozen: &[Frozen]) -> Result<Vec<Arc<Handle>>, StoreError> {
+        let (small, large): (Vec<&Frozen>, Vec<&Frozen>) =
+            frozen.iter().partition(|frozen| frozen.weight() <= SMALL);
+        let write = |frozen: &&Frozen| {
+            let rows: Vec<RowRef<'_>> = frozen.entries.iter().flat_map(|entry| entry.batch.iter()).collect();
+            let mut added = Vec::new();
+            let written = self.write_rows(frozen.tenant, rows, &mut added);
+            (added, written)
+        };
+        let mut done = task::each(&large, 1, write);
+        done.extend(task::each(&small, if small.len() < MANY { 1 } else { AT_ONCE }, write));
+        let (added, written): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        let added: Vec<Arc<Handle>> = added.into_iter().flatten().collect();
+        match written.into_iter().collect::<Result<(), StoreError>>() {
+            Ok(()) => Ok(added),
+            Err(error) => {
+                self.discard(added);
+                Err(error)
+            }
+        }
     }
 
     /// Flushes until a batch of `weight` bytes has room, or there is nothing left to flush.

@@ -24,6 +24,8 @@ pub(crate) struct Shelf {
     most_open: usize,
 }
 
+/// Digits of the number that names a segment's file.
+pub(crate) const SEGMENT_DIGITS: usize = 20;
 /// Most damaged things that are listed; the rest is counted by nobody, the list is for people.
 const DAMAGE_LISTED: usize = 1000;
 
@@ -90,7 +92,7 @@ impl Shelf {
 
     /// The file of a segment.
     pub fn path(&self, tenant: Tenant, number: u64) -> PathBuf {
-        self.tenant_dir(tenant).join(format!("{number:020}.seg"))
+        self.tenant_dir(tenant).join(format!("{number:0width$}.seg", width = SEGMENT_DIGITS))
     }
 }
 

@@ -84,8 +84,10 @@ impl Fs for RealFs {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(dir)? {
-            let path = entry?.path();
-            let is_dir = path.is_dir();
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            // The directory says what an entry is; only a link has to be followed.
+            let is_dir = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
             entries.push(Entry { path, is_dir });
         }
         entries.sort();

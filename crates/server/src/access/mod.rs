@@ -10,7 +10,7 @@ mod tests;
 mod token;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -273,7 +273,10 @@ impl Tenancy {
         let now = self.now();
         let (asks, missing) = {
             let table = self.read();
-            let missing: Vec<&String> = names.iter().filter(|name| table.tenant(name).is_none()).collect();
+            // All names at once: looking for each among ten thousand takes a tenth of a second.
+            let known: HashSet<&str> = table.tenants.values().map(|entry| &*entry.name).collect();
+            let is_new = |name: &&String| *name != OWNER && !known.contains(name.as_str());
+            let missing: Vec<&String> = names.iter().filter(is_new).collect();
             let keeps = |token: &Token| token.role.allows(Right::Node, Tenant(token.tenant));
             let kept = table.tokens.values().any(keeps);
             if missing.is_empty() && (kept || (names.is_empty() && !table.asks())) {

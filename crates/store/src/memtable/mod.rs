@@ -106,6 +106,13 @@ pub(crate) struct Memtable {
     end: u64,
 }
 
+impl Frozen {
+    /// Bytes of memory, roughly.
+    pub fn weight(&self) -> usize {
+        self.entries.iter().map(|entry| entry.batch.weight()).sum()
+    }
+}
+
 impl Memtable {
     /// An empty one over what the catalogue holds; what its rows weigh is `held`.
     pub fn new(state: &State, held: Held) -> Self {
@@ -200,12 +207,12 @@ impl Memtable {
         }
     }
 
-    /// Journal position below which nothing is here only; `without` counts as stored.
+    /// Journal position below which nothing is here only; `without`, by tenant, counts as stored.
     pub fn cursor(&self, without: &[Frozen]) -> u64 {
         let held = self.tables.iter().filter_map(|(tenant, table)| {
-            match without.iter().find(|frozen| frozen.tenant == *tenant) {
-                Some(frozen) => table.oldest_frame_after(frozen.entries.len()),
-                None => table.oldest_frame,
+            match without.binary_search_by_key(tenant, |frozen| frozen.tenant) {
+                Ok(at) => table.oldest_frame_after(without[at].entries.len()),
+                Err(_) => table.oldest_frame,
             }
         });
         held.min().unwrap_or(self.end).min(self.end)
@@ -239,7 +246,7 @@ impl Memtable {
         self.tables.keys().copied().collect()
     }
 
-    /// What of these tenants is to be written now. Tenants that share a source with one of them come along: a source's
+    /// What of these tenants is to be written now, in their order. Tenants that share a source with one of them come along: a source's
     /// position must not be stored before rows that lie below it.
     pub fn freeze(&self, tenants: &[Tenant]) -> Vec<Frozen> {
         let mut chosen: HashSet<Tenant> = tenants.iter().copied().collect();
