@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
-use sawlog_journal::Journal;
 use sawlog_model::{Access, AccessError, PartStatus, Right, Tenant};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
@@ -58,7 +57,7 @@ pub(crate) fn run(
     read: &dyn Fn() -> Result<Config>,
     background: Option<Background>,
 ) -> Result<()> {
-    let (journal, recovered) = Journal::open(&sys, &data.join("journal"), wiring::journal_options(&config))?;
+    let (journal, recovered) = wiring::journal(&sys, &data.join("journal"), &config)?;
     if let Some(reason) = &recovered.reason {
         eprintln!(
             "sawlog-agent: the journal ended in {} unfinished bytes, dropped ({reason})",

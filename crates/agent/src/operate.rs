@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use sawlog_journal::JournalError;
 use sawlog_model::time::rfc3339;
 use sawlog_model::{Batch, Limits};
-use sawlog_pipeline::{DeadLetters, Letter, Which, tag_of};
+use sawlog_pipeline::{DeadLetters, Letter, Which, tag_of, wiring};
 use sawlog_sys::Sys;
 use sawlog_wire::shared::record;
 
@@ -184,16 +184,19 @@ fn change(verb: &str, arg: ChangeArg) -> Result<()> {
     let data = arg.which.data.data.clone();
     let which = &arg.which()?;
     let request = format!("{verb} {}", control::write_which(which));
-    let answered = control::ask(&data, &request, |line| Ok(writeln!(io::stdout(), "{line}")?))?;
-    let dir = data.join("dead");
-    let sys = Sys::real();
-    if answered.is_some() {
-        return Ok(());
+    let (sys, dir) = (Sys::real(), data.join("dead"));
+    let mut answered = None;
+    // An agent that starts holds the directory before it can be asked.
+    let dead = wiring::patiently(&sys, || {
+        let print = |line: &str| Ok(writeln!(io::stdout(), "{line}")?);
+        answered = control::ask(&data, &request, print).transpose();
+        let is_here = answered.is_none() && sys.fs.metadata(&dir).is_ok();
+        is_here.then(|| DeadLetters::open(&sys, &dir, u64::MAX)).transpose()
+    })?;
+    if let Some(answered) = answered {
+        return answered;
     }
-    if sys.fs.metadata(&dir).is_err() {
-        bail!("there are no dead letters in {}", data.display());
-    }
-    let dead = DeadLetters::open(&sys, &dir, u64::MAX)?;
+    let dead = dead.with_context(|| format!("there are no dead letters in {}", data.display()))?;
     let ((letters, rows), done) = match verb {
         "replay" => (dead.ask_for_replay(which)?, "will be replayed when an agent starts here"),
         _ => (dead.drop_letters(which)?, "dropped"),

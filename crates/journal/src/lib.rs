@@ -111,6 +111,13 @@ pub enum JournalError {
     Full(u64),
 }
 
+impl JournalError {
+    /// Whether another process holds the directory; it may let go of it.
+    pub fn is_held(&self) -> bool {
+        matches!(self, JournalError::Io { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
 /// The journal of a node. Cheap to clone; all methods may be called from many threads.
 #[derive(Clone)]
 pub struct Journal {

@@ -26,8 +26,8 @@ use crate::{DeliveryError, Graph, Intake, TagPattern, Tap, lock, reload, writer}
 
 /// How often, and how long apart, is looked whether outputs need nothing of the journal any more when a tenant is forgotten. Where one
 /// is behind for longer, what it has yet to get goes when it has it.
-const FORGET_TRIES: u32 = 50;
-const FORGET_AGAIN: Duration = Duration::from_millis(20);
+const RELEASE_TRIES: u32 = 50;
+const RELEASE_AGAIN: Duration = Duration::from_millis(20);
 
 /// Sizes and times of a pipeline.
 #[derive(Clone)]
@@ -280,16 +280,31 @@ impl Pipeline {
             dead.forget(tenant)?;
         }
         lock(&self.core.known).forget_tenant(tenant);
+        self.release(|| true)
+    }
+
+    /// Saves what outputs hold and lets go of all files of the journal that none needs, the last one with them; to be called where
+    /// outputs were made to hold all. Does what it can where one is behind.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn empty(&self) -> Result<(), JournalError> {
         let end = self.core.journal.end();
-        for _ in 0..FORGET_TRIES {
+        self.release(|| self.waiting(end.0) == 0)
+    }
+
+    /// Lets go of all that stands in the journal now, as soon as no output needs it; tries again for as long as `worth` says.
+    fn release(&self, worth: impl Fn() -> bool) -> Result<(), JournalError> {
+        let end = self.core.journal.end();
+        for _ in 0..RELEASE_TRIES {
             self.core.save()?;
             self.core.journal.leave_file();
             self.core.trim_now()?;
-            if self.core.journal.start() >= end {
+            if self.core.journal.start() >= end || !worth() {
                 break;
             }
             // An output has yet to say that it holds what it was given.
-            task::sleep(FORGET_AGAIN);
+            task::sleep(RELEASE_AGAIN);
         }
         Ok(())
     }

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sawlog_journal::JournalError;
+use sawlog_journal::{Journal, JournalError, Recovered};
 use sawlog_model::Limits;
-use sawlog_sys::Sys;
+use sawlog_sys::{Sys, task};
 
 use crate::config::{self, Config, Section, Setting};
 use crate::{DeadLetters, Env, Filter, Graph, OptKind, Output, Parts, Protocol};
@@ -109,7 +110,7 @@ pub fn section(protocol: &Protocol, given: &[(&str, Vec<String>)]) -> Result<Sec
 }
 
 /// The journal's sizes, as configured.
-pub fn journal_options(config: &Config) -> sawlog_journal::Options {
+fn journal_options(config: &Config) -> sawlog_journal::Options {
     let mut options = sawlog_journal::Options::default();
     if let Some(bytes) = config.bytes("journal.limit") {
         options.total_bytes = bytes;
@@ -120,6 +121,32 @@ pub fn journal_options(config: &Config) -> sawlog_journal::Options {
 /// Bytes of dead letters, where nothing is configured.
 const DEAD_LIMIT: u64 = 256 << 20;
 
+/// So long, and so far apart, a directory that another process holds is asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_STEP: Duration = Duration::from_millis(20);
+
+/// Opens what a process that was killed holds until the system has taken its memory back, and a command for as long as it takes.
+///
+/// # Errors
+/// As `open`, at last.
+pub fn patiently<T>(sys: &Sys, mut open: impl FnMut() -> Result<T, JournalError>) -> Result<T, JournalError> {
+    let until = sys.clock.monotonic() + PATIENCE;
+    loop {
+        match open() {
+            Err(error) if error.is_held() && sys.clock.monotonic() < until => task::sleep(PATIENCE_STEP),
+            opened => return opened,
+        }
+    }
+}
+
+/// The node's journal in `dir`, as configured.
+///
+/// # Errors
+/// As [`Journal::open`].
+pub fn journal(sys: &Sys, dir: &Path, config: &Config) -> Result<(Journal, Recovered), JournalError> {
+    patiently(sys, || Journal::open(sys, dir, journal_options(config)))
+}
+
 /// The dead letters in `dir`, as configured; `None` where none are kept.
 ///
 /// # Errors
@@ -127,7 +154,7 @@ const DEAD_LIMIT: u64 = 256 << 20;
 pub fn dead_letters(sys: &Sys, dir: &Path, config: &Config) -> Result<Option<DeadLetters>, JournalError> {
     match config.bytes("dead.limit").unwrap_or(DEAD_LIMIT) {
         0 => Ok(None),
-        limit => DeadLetters::open(sys, dir, limit).map(Some),
+        limit => patiently(sys, || DeadLetters::open(sys, dir, limit)).map(Some),
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use sawlog_model::{RowRef, time::rfc3339};
-use sawlog_pipeline::{DeadLetters, Letter, Which};
+use sawlog_pipeline::{DeadLetters, Letter, Which, wiring};
 use sawlog_sys::Sys;
 use serde_json::{Value, json};
 
@@ -186,8 +186,16 @@ fn fields(row: RowRef<'_>) -> Value {
 
 /// Replays or drops: by the node that runs on the directory; else letters are dropped here, and replayed at the next start.
 fn change(sys: &Sys, data: &DataArg, which: Which, replay: bool, out: &mut impl Write) -> Result<()> {
-    let Some(node) = reach::running(sys, data)? else {
-        return change_here(sys, data, &which, replay, out);
+    let (dir, mut node) = (data.data.join("dead"), None);
+    // A node that starts holds the directory before it can be asked.
+    let dead = wiring::patiently(sys, || {
+        node = reach::running(sys, data).transpose();
+        let is_here = node.is_none() && sys.fs.metadata(&dir).is_ok();
+        is_here.then(|| DeadLetters::open(sys, &dir, u64::MAX)).transpose()
+    })?;
+    let Some(node) = node.transpose()? else {
+        let dead = dead.with_context(|| format!("there are no dead letters in {}", data.data.display()))?;
+        return change_here(&dead, &of_tenant(sys, data, which)?, replay, out);
     };
     let query = match which {
         // The node knows the tenant from the request.
@@ -210,13 +218,7 @@ fn change(sys: &Sys, data: &DataArg, which: Which, replay: bool, out: &mut impl 
     Ok(())
 }
 
-fn change_here(sys: &Sys, data: &DataArg, which: &Which, replay: bool, out: &mut impl Write) -> Result<()> {
-    let dir = data.data.join("dead");
-    if sys.fs.metadata(&dir).is_err() {
-        bail!("there are no dead letters in {}", data.data.display());
-    }
-    let which = &of_tenant(sys, data, which.clone())?;
-    let dead = DeadLetters::open(sys, &dir, u64::MAX)?;
+fn change_here(dead: &DeadLetters, which: &Which, replay: bool, out: &mut impl Write) -> Result<()> {
     if replay {
         let (letters, records) = dead.ask_for_replay(which)?;
         writeln!(out, "{letters} letters with {records} records will be replayed when a node starts here")?;

@@ -156,7 +156,7 @@ impl Control for NodeControl {
         let (store, pipeline) = (self.store.clone(), self.pipeline.clone());
         self.blocking(move || {
             store.flush().map_err(|error| error.to_string())?;
-            pipeline.maintain().map_err(|error| error.to_string())
+            pipeline.empty().map_err(|error| error.to_string())
         })
     }
 

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
-use sawlog_journal::Journal;
 use sawlog_model::{Access, Meter, Tenant, TimeRange};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
@@ -101,8 +100,7 @@ impl Node {
         let secure = Arc::new(tls::Listeners::new(tls::read(&sys, &config)?));
         sys.fs.create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
         let store = open(&sys, &data, &config)?;
-        let (journal, recovered) =
-            Journal::open(&sys, &data.join("journal"), wiring::journal_options(&config))?;
+        let (journal, recovered) = wiring::journal(&sys, &data.join("journal"), &config)?;
         if let Some(reason) = &recovered.reason {
             eprintln!(
                 "sawlog: the journal ended in {} unfinished bytes, dropped ({reason})",

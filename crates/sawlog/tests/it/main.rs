@@ -9,6 +9,7 @@
 //! - `examples`: the scripts of docs/examples
 //! - `loggers`: loggers by command, and what they keep no longer
 //! - `maps`: values and types, everywhere
+//! - `disk`: who holds the directory, and what is left in it
 //! - `hostile`: bad input beside good
 //! - `operate`: dead letters, reload, status, tap
 //! - `reload`: a changed configuration while the node runs
@@ -24,6 +25,7 @@
 mod agent;
 mod commands;
 mod crash;
+mod disk;
 mod events;
 mod examples;
 mod fleet;

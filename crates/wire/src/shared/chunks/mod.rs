@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sawlog_model::{Batch, KnownSource, Limits, Nanos, RowRef, SECOND, SourceId};
-use sawlog_pipeline::{Lsn, Origin, OutputError};
+use sawlog_pipeline::{Failing, Lsn, Origin, OutputError};
 use sawlog_sys::task::{self, Thread};
 use sawlog_sys::{File, Lock, Open, Sys};
 
@@ -127,9 +127,18 @@ struct State {
     uses: u64,
     /// Why nothing can be taken any more.
     broken: Option<String>,
-    /// Why the sink takes nothing now, and when it is asked again.
-    failing: Option<(String, Duration, Duration)>,
+    /// How the sink takes nothing now.
+    failing: Option<Refusing>,
     stopping: bool,
+}
+
+/// A sink that takes nothing.
+struct Refusing {
+    /// Since when, on the monotonic clock; how often in a row, and why at last.
+    failing: Failing,
+    /// When it is asked again, and how long after the time before that is.
+    again: Duration,
+    wait: Duration,
 }
 
 /// What must be on stable storage before a record of it.
@@ -273,6 +282,14 @@ impl Chunks {
         lock(&self.shared.state).recorded.clone()
     }
 
+    /// How the sink fails now, or what keeps chunks from being written.
+    pub fn failing(&self) -> Option<Failing> {
+        let state = lock(&self.shared.state);
+        let broken = |why: &String| Failing { tries: 0, since: state.recorded_at, reason: why.clone() };
+        let refusing = || state.failing.as_ref().map(|refusing| refusing.failing.clone());
+        state.broken.as_ref().map(broken).or_else(refusing)
+    }
+
     /// Records what was taken.
     ///
     /// # Errors
@@ -316,7 +333,9 @@ impl State {
             return Err(OutputError::Later(why.clone()));
         }
         match &self.failing {
-            Some((why, ..)) if self.closed.len() >= CLOSED_MOST => Err(OutputError::Later(why.clone())),
+            Some(Refusing { failing, .. }) if self.closed.len() >= CLOSED_MOST => {
+                Err(OutputError::Later(failing.reason.clone()))
+            }
             _ => Ok(()),
         }
     }

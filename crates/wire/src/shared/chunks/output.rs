@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use sawlog_model::{Batch, KnownSource, Nanos, SourceId, Tenant};
-use sawlog_pipeline::{ConfigError, Env, Lsn, Opt, OptKind, Options, Origin, Output, OutputError, opt};
+use sawlog_pipeline::{
+    ConfigError, Env, Failing, Lsn, Opt, OptKind, Options, Origin, Output, OutputError, opt,
+};
 
 use super::{Chunks, Settings, Sink};
 use crate::shared::formatter::Formatter;
@@ -190,6 +192,10 @@ impl Output for ChunkedOutput {
 
     fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
         self.chunks.known().get(&source).map(|known| known.position.mark())
+    }
+
+    fn failing(&self) -> Option<Failing> {
+        self.chunks.failing()
     }
 
     fn flush(&self) -> Result<(), OutputError> {

@@ -160,9 +160,16 @@ fn what_the_sink_does_not_take_is_given_again_and_at_last_nothing_more_is_taken(
         let _ = rig.chunks.record();
     }
     assert_eq!(rig.put(&lines("a", &["2"]), 99, 100).unwrap_err().to_string(), "not now");
+    let failing = rig.chunks.failing().expect("it fails");
+    assert_eq!((failing.tries, &*failing.reason), (1, "not now"), "it waits before it tries again");
+    rig.world.advance(Duration::from_secs(20));
+    let _ = rig.chunks.record();
+    let again = rig.chunks.failing().expect("it still fails");
+    assert_eq!((again.tries, again.since), (2, failing.since));
     rig.refuses.store(false, Ordering::Relaxed);
     rig.pass(30);
     assert_eq!(rig.texts().len(), CLOSED_MOST);
+    assert_eq!(rig.chunks.failing(), None);
     rig.put(&lines("a", &["2"]), 99, 100).unwrap();
 }
 
@@ -190,6 +197,7 @@ fn after_a_failed_fsync_only_a_new_start_goes_on() {
     rig.world.fail(next..=next, Fault::Io);
     assert!(rig.chunks.record().unwrap_err().contains("fsync"));
     assert!(matches!(rig.put(&lines("a", &["2"]), 10, 20), Err(OutputError::Later(_))));
+    assert!(rig.chunks.failing().is_some_and(|failing| failing.reason.contains("fsync")));
     assert_eq!(rig.chunks.recorded(), Lsn(0));
     rig.world.mend();
     let rig = rig_on(rig.world.kill(), settings(None, Some(Duration::from_secs(60))));

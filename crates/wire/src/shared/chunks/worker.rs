@@ -38,7 +38,7 @@ impl Shared {
         // A clock that was set meanwhile is noticed after a minute.
         let closes = closes.map(|at| at.min(now + Duration::from_secs(60)));
         let closes = closes.filter(|_| state.broken.is_none());
-        let retry = state.failing.as_ref().map(|(_, at, _)| *at);
+        let retry = state.failing.as_ref().map(|refusing| refusing.again);
         let soon = if state.in_frame { now + Duration::from_millis(50) } else { now };
         let deliver = (!state.closed.is_empty() && state.broken.is_none()).then_some(retry.unwrap_or(soon));
         record.into_iter().chain(closes).chain(deliver).min()
@@ -158,7 +158,7 @@ impl Shared {
     /// Gives whole chunks that are recorded as such to the sink, and records that it has them.
     fn hand_on(&self, durable: &mut Durable) -> Result<(), String> {
         let now = self.sys.clock.monotonic();
-        if lock(&self.state).failing.as_ref().is_some_and(|(_, at, _)| *at > now) {
+        if lock(&self.state).failing.as_ref().is_some_and(|refusing| refusing.again > now) {
             return Ok(());
         }
         let mut delivered = Vec::new();
@@ -176,9 +176,12 @@ impl Shared {
         }
         let result = self.forget(durable, &delivered).and(failed.clone().map_or(Ok(()), Err));
         let mut state = lock(&self.state);
-        state.failing = failed.map(|why| {
-            let wait = state.failing.as_ref().map_or(RETRY.0, |(_, _, wait)| (*wait * 2).min(RETRY.1));
-            (why, now + wait, wait)
+        let before = state.failing.take();
+        state.failing = failed.map(|reason| {
+            let wait = before.as_ref().map_or(RETRY.0, |before| (before.wait * 2).min(RETRY.1));
+            let (tries, since) =
+                before.map_or((0, now), |before| (before.failing.tries, before.failing.since));
+            Refusing { failing: Failing { tries: tries + 1, since, reason }, again: now + wait, wait }
         });
         result
     }
