@@ -12,7 +12,7 @@ use crate::catalogue::Change;
 use crate::engine::{Engine, lock};
 use crate::flush::{Output, age_from, by_address};
 use crate::handle::Handle;
-use crate::segment::{Effort, GROUP_BYTES, GROUP_ROWS, Segment};
+use crate::segment::{Effort, GROUP_BYTES, GROUP_ROWS, GroupMeta, Segment};
 use crate::{Full, Held, StoreError};
 
 /// So many segments of a kind are worth a merge.
@@ -21,6 +21,8 @@ const ENOUGH: usize = 8;
 const OPEN_BYTES: u64 = 64 << 20;
 /// Memory for a raw byte of a decoded group: itself, and its rows, slots and the group that is made of it.
 const DECODED: u64 = 2;
+/// What a source has in a decoded group beside its lines, bytes: a batch of its own.
+const OF_SOURCE: u64 = 512;
 /// After a merge that failed (a full disk, say) none is tried for so long: it would fail again after as much work.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -300,12 +302,13 @@ fn fitting(list: &[Arc<Handle>], open_bytes: u64) -> Result<usize, StoreError> {
     Ok(list.len())
 }
 
-/// First and last time and bytes of the groups of these segments.
+/// First and last time of the groups of these segments, and their bytes once they are decoded (of which there are [`DECODED`] copies).
 fn spans(list: &[Arc<Handle>]) -> Result<Vec<(Nanos, Nanos, u64)>, StoreError> {
     let mut spans = Vec::new();
     for handle in list {
         let Some(segment) = handle.segment()? else { continue };
-        spans.extend(segment.meta().groups.iter().map(|g| (g.first_time, g.last_time, g.raw_bytes)));
+        let bytes = |group: &GroupMeta| group.raw_bytes + group.runs.len() as u64 * OF_SOURCE;
+        spans.extend(segment.meta().groups.iter().map(|g| (g.first_time, g.last_time, bytes(g))));
     }
     Ok(spans)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sawlog_model::{KnownSource, Nanos, SourceId, Tenant};
 use sawlog_sys::{Lock, Sys};
 
-use crate::catalogue::{Catalogue, Change, SegmentEntry};
+use crate::catalogue::{Catalogue, Change, SegmentEntry, StoredSource};
 use crate::handle::{Handle, SEGMENT_DIGITS, Shelf};
 use crate::memtable::Memtable;
 use crate::shares::{self, Shares, Spill};
@@ -204,12 +204,12 @@ impl Engine {
     }
 
     pub fn sources(&self) -> Vec<KnownSource> {
-        lock(&self.catalogue).state().sources.values().cloned().collect()
+        lock(&self.catalogue).state().sources.values().map(StoredSource::known).collect()
     }
 
     /// The committed mark of one source.
     pub fn committed(&self, source: SourceId) -> Option<(u32, u64)> {
-        lock(&self.catalogue).state().sources.get(&source).map(|known| known.position.mark())
+        lock(&self.catalogue).state().sources.get(&source).map(|stored| stored.mark)
     }
 
     /// Where questions put what they cannot hold in memory.

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use sawlog_model::frame::{FrameError, Reader, put_bytes, put_signed, put_source, put_varint, read_source};
-use sawlog_model::{KnownSource, Nanos, Position, Tenant};
+use sawlog_model::frame::{FrameError, Reader, put_signed, put_varint};
+use sawlog_model::{Nanos, Tenant};
 
+use super::stored::StoredSource;
 use crate::StoreError;
 
 // 0        8       12     13                 21            29         37        n      n+4
@@ -65,7 +66,7 @@ pub(crate) struct Change {
     /// Numbers of segments that no longer count.
     pub removed: Vec<u64>,
     /// How far sources are stored.
-    pub positions: Vec<KnownSource>,
+    pub positions: Vec<StoredSource>,
     /// What is stored of the journal, by tenant.
     pub marks: Vec<(Tenant, JournalMark)>,
     /// Journal position below which everything is stored; one lower than before changes nothing.
@@ -110,7 +111,7 @@ impl Manifest {
     /// # Errors
     /// [`StoreError::Damaged`] where they are not a whole manifest, [`StoreError::Format`] where they are one of
     /// another format.
-    pub fn decode(bytes: &[u8], path: &Path) -> Result<Manifest, StoreError> {
+    pub fn decode(bytes: &Bytes, path: &Path) -> Result<Manifest, StoreError> {
         let wrong = |reason: &str| StoreError::damaged(path, reason);
         if bytes.len() < BODY_AT + CRC_LEN || &bytes[..FORMAT_AT] != MAGIC {
             return Err(wrong("it is not a manifest"));
@@ -131,9 +132,9 @@ impl Manifest {
         if u64_at(BODY_LEN_AT) != (signed.len() - BODY_AT) as u64 {
             return Err(wrong("its length does not match"));
         }
-        let mut reader = Reader::new(Bytes::copy_from_slice(&signed[BODY_AT..]));
-        let change = read_change(&mut reader).map_err(|error| wrong(&error.to_string()))?;
-        if reader.remaining() > 0 {
+        let body = bytes.slice(BODY_AT..signed.len());
+        let (change, rest) = read_change(body).map_err(|error| wrong(&error.to_string()))?;
+        if rest > 0 {
             return Err(wrong("something follows its body"));
         }
         let checkpoint = match bytes[KIND_AT] {
@@ -165,12 +166,8 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
         }
     }
     put_varint(out, change.positions.len() as u64);
-    for known in &change.positions {
-        put_source(out, &known.source);
-        put_varint(out, u64::from(known.position.epoch));
-        put_varint(out, known.position.offset);
-        put_bytes(out, &known.position.resume);
-    }
+    out.reserve(change.positions.iter().map(|source| source.bytes().len()).sum());
+    change.positions.iter().for_each(|source| out.extend_from_slice(source.bytes()));
     put_varint(out, change.marks.len() as u64);
     for (tenant, mark) in &change.marks {
         put_varint(out, u64::from(tenant.0));
@@ -179,7 +176,8 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
     }
 }
 
-fn read_change(reader: &mut Reader) -> Result<Change, FrameError> {
+fn read_change(body: Bytes) -> Result<(Change, usize), FrameError> {
+    let reader = &mut Reader::new(body.clone());
     let mut change = Change {
         cursor: reader.varint("cursor")?,
         next_segment: reader.varint("segment number")?,
@@ -202,11 +200,7 @@ fn read_change(reader: &mut Reader) -> Result<Change, FrameError> {
         });
     }
     for _ in 0..reader.count("sources")? {
-        let source = read_source(reader)?;
-        let (epoch, offset) = (reader.u32("epoch")?, reader.varint("offset")?);
-        // The state is copied, so that a few bytes do not hold the whole manifest in memory.
-        let resume = Bytes::copy_from_slice(&reader.bytes("resume")?);
-        change.positions.push(KnownSource { source, position: Position { epoch, offset, resume } });
+        change.positions.push(StoredSource::read(&body, reader)?);
     }
     for _ in 0..reader.count("marks")? {
         let tenant = Tenant(reader.u32("tenant")?);
@@ -214,5 +208,5 @@ fn read_change(reader: &mut Reader) -> Result<Change, FrameError> {
             .marks
             .push((tenant, JournalMark { at: reader.varint("frame")?, batches: reader.varint("batches")? }));
     }
-    Ok(change)
+    Ok((change, reader.remaining()))
 }

@@ -10,6 +10,7 @@ use sawlog_sys::{Open, Sys};
 
 mod manifest;
 mod state;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ mod tests;
 pub(crate) use manifest::FORMAT;
 pub(crate) use manifest::{Change, JournalMark, Manifest, SegmentEntry};
 pub(crate) use state::State;
+pub(crate) use stored::StoredSource;
 
 use crate::StoreError;
 
@@ -76,7 +78,7 @@ impl Catalogue {
         for number in files.iter().rev() {
             let path = dir.join(name(*number));
             let bytes = sys.fs.read(&path).map_err(|error| StoreError::io(&path, error))?;
-            match Manifest::decode(&bytes, &path) {
+            match Manifest::decode(&bytes.into(), &path) {
                 Ok(manifest) if manifest.number != *number => {
                     damage.push(StoreError::damaged(&path, format!("it is manifest {}", manifest.number)));
                 }
@@ -158,7 +160,7 @@ impl Catalogue {
 
     /// Forgets sources; the next commit is a checkpoint that does not name them.
     pub fn forget(&mut self, gone: impl Fn(&KnownSource) -> bool) {
-        self.state.sources.retain(|_, known| !gone(known));
+        self.state.sources.retain(|_, source| !gone(&source.known()));
         self.must_checkpoint = true;
     }
 
@@ -172,11 +174,9 @@ impl Catalogue {
         let checkpoint = self.must_checkpoint || self.since_checkpoint >= CHECKPOINT_EVERY;
         let number = self.number + 1;
         if checkpoint {
-            let mut state = self.state.clone();
-            state.apply(change);
-            let whole = state.as_change();
+            let whole = self.state.with(change);
             self.publish(&Manifest { number, epoch: self.epoch, checkpoint, change: whole })?;
-            self.state = state;
+            self.state.apply(change);
             self.since_checkpoint = 1;
             self.must_checkpoint = false;
             let keep_from = std::mem::replace(&mut self.last_checkpoint, number);

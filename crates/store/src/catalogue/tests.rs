@@ -35,7 +35,7 @@ fn change(step: u64) -> Change {
     Change {
         added: vec![entry(step * 2), entry(step * 2 + 1)],
         removed: if step.is_multiple_of(3) { vec![step.saturating_sub(2) * 2] } else { Vec::new() },
-        positions: vec![known(u128::from(step % 5), 0, step * 10)],
+        positions: vec![StoredSource::new(&known(u128::from(step % 5), 0, step * 10))],
         marks: vec![(Tenant(step as u32 % 4), JournalMark { at: step * 100, batches: step % 3 })],
         cursor: step * 100 / 2,
         next_segment: step * 2 + 2,
@@ -71,14 +71,14 @@ impl Place {
 fn bytes_give_the_manifest_back_and_any_flipped_bit_is_noticed() {
     let manifest = Manifest { number: 7, epoch: 3, checkpoint: true, change: change(9) };
     let bytes = manifest.encode();
-    assert_eq!(Manifest::decode(&bytes, Path::new("m")).expect("it is one"), manifest);
+    assert_eq!(Manifest::decode(&bytes.clone().into(), Path::new("m")).expect("it is one"), manifest);
     for at in 0..bytes.len() * 8 {
         let mut wrong = bytes.clone();
         wrong[at / 8] ^= 1 << (at % 8);
-        assert!(Manifest::decode(&wrong, Path::new("m")).is_err(), "bit {at}");
+        assert!(Manifest::decode(&wrong.into(), Path::new("m")).is_err(), "bit {at}");
     }
     for len in 0..bytes.len() {
-        assert!(Manifest::decode(&bytes[..len], Path::new("m")).is_err(), "cut at {len}");
+        assert!(Manifest::decode(&bytes[..len].to_vec().into(), Path::new("m")).is_err(), "cut at {len}");
     }
 }
 
@@ -89,7 +89,7 @@ fn another_format_is_refused_with_a_remedy() {
     let end = bytes.len() - 4;
     let crc = crc32c::crc32c(&bytes[..end]);
     bytes[end..].copy_from_slice(&crc.to_le_bytes());
-    let error = Manifest::decode(&bytes, Path::new("m")).expect_err("format 9");
+    let error = Manifest::decode(&bytes.clone().into(), Path::new("m")).expect_err("format 9");
     assert!(matches!(error, StoreError::Format { found: 9, known: 1, .. }), "{error}");
     assert!(error.to_string().contains("import the logs again"), "{error}");
 }
@@ -164,7 +164,7 @@ proptest! {
             let crc = crc32c::crc32c(&bytes[..end]);
             bytes[end..].copy_from_slice(&crc.to_le_bytes());
         }
-        let _ = Manifest::decode(&bytes, Path::new("m"));
+        let _ = Manifest::decode(&bytes.clone().into(), Path::new("m"));
     }
 }
 

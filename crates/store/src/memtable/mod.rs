@@ -1,13 +1,13 @@
 //! Rows that are not in a segment yet, by tenant, with what must be committed together with them: positions of their
 //! sources and of the journal. Knows nothing of segments or of the disk; its owner locks it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use sawlog_model::{Batch, KnownSource, Nanos, Position, SourceId, Tenant};
 
 use crate::Origin;
-use crate::catalogue::{Change, JournalMark, State};
+use crate::catalogue::{Change, JournalMark, State, StoredSource};
 use crate::memory::Held;
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ impl Memtable {
         Memtable {
             tables: HashMap::new(),
             held,
-            sources: state.sources.iter().map(|(id, known)| (*id, known.position.mark())).collect(),
+            sources: state.sources.iter().map(|(id, source)| (*id, source.mark)).collect(),
             stored: state.marks.clone(),
             stored_cursor: state.cursor,
             seen: HashMap::new(),
@@ -311,16 +311,16 @@ impl Memtable {
 
 /// What is to be committed together with the rows of `frozen`: positions and marks.
 pub(crate) fn change_of(frozen: &[Frozen]) -> Change {
-    let mut positions: HashMap<SourceId, KnownSource> = HashMap::new();
+    let mut positions: BTreeMap<SourceId, (&Entry, &Position)> = BTreeMap::new();
     let mut change = Change::default();
     for Frozen { tenant, entries } in frozen {
         for entry in entries {
             let Some(position) = &entry.position else { continue };
-            let known = KnownSource { source: (*entry.batch.source).clone(), position: position.clone() };
-            match positions.get(&known.source.id) {
-                Some(have) if have.position.mark() > known.position.mark() => {}
+            let id = entry.batch.source.id;
+            match positions.get(&id) {
+                Some((_, have)) if have.mark() > position.mark() => {}
                 _ => {
-                    positions.insert(known.source.id, known);
+                    positions.insert(id, (entry, position));
                 }
             }
         }
@@ -328,7 +328,9 @@ pub(crate) fn change_of(frozen: &[Frozen]) -> Change {
             change.marks.push((*tenant, mark));
         }
     }
-    change.positions = positions.into_values().collect();
-    change.positions.sort_by_key(|known| known.source.id);
+    let known = |(entry, position): (&Entry, &Position)| {
+        StoredSource::new(&KnownSource { source: (*entry.batch.source).clone(), position: position.clone() })
+    };
+    change.positions = positions.into_values().map(known).collect();
     change
 }

@@ -61,7 +61,7 @@ fn what_is_offered_again_is_taken_once() {
     memtable.append(lines(0, 1, 0, 0, &["a\n", "b\n", "c\n"]), Origin::Replayable(at(0, 6)));
     memtable.append(lines(0, 1, 0, 2, &["b\n"]), Origin::Replayable(at(0, 4)));
     assert_eq!(text(&memtable, 0), "a\nb\nc\n");
-    assert_eq!(change_of(&memtable.freeze(&[Tenant(0)])).positions[0].position, at(0, 6));
+    assert_eq!(change_of(&memtable.freeze(&[Tenant(0)])).positions[0].known().position, at(0, 6));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn batches_without_rows_count_and_hold_nothing() {
     assert_eq!(text(&memtable, 0), "");
     // A file's position moves without rows.
     memtable.append(lines(0, 5, 0, 0, &[]), Origin::Journal { at: 30, next: 40, position: Some(at(0, 7)) });
-    assert_eq!(change_of(&memtable.freeze(&[Tenant(0)])).positions[0].position, at(0, 7));
+    assert_eq!(change_of(&memtable.freeze(&[Tenant(0)])).positions[0].known().position, at(0, 7));
 }
 
 #[test]

@@ -188,7 +188,8 @@ fn very_many_sources() {
     let bound = Bound::new("sources");
     let line = |source: usize| vec![("file".to_owned(), format!("s{source}"))];
     for source in 0..count {
-        let batch = pairs(T, source as u128 + 1, 0, &[line(source)]);
+        let mut batch = pairs(T, source as u128 + 1, 0, &[line(source)]);
+        batch.rows[0].time = source as i64 * 1_000_000;
         let position = Position { epoch: 0, offset: 100, ..Position::default() };
         bound.store.append(Arc::new(batch), Origin::Replayable(position)).unwrap();
     }
