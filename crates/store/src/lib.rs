@@ -9,7 +9,7 @@ use std::time::Duration;
 use sawlog_model::{Batch, KnownSource, Nanos, Position, Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::Sys;
 
-mod catalogue;
+pub mod catalogue;
 mod columns;
 mod compact;
 mod engine;

@@ -20,8 +20,8 @@ const KIND_AT: usize = FORMAT_AT + size_of::<u32>();
 const NUMBER_AT: usize = KIND_AT + 1;
 const EPOCH_AT: usize = NUMBER_AT + size_of::<u64>();
 const BODY_LEN_AT: usize = EPOCH_AT + size_of::<u64>();
-const BODY_AT: usize = BODY_LEN_AT + size_of::<u64>();
-const CRC_LEN: usize = size_of::<u32>();
+pub(super) const BODY_AT: usize = BODY_LEN_AT + size_of::<u64>();
+pub(super) const CRC_LEN: usize = size_of::<u32>();
 
 const KIND_CHANGE: u8 = 0;
 const KIND_CHECKPOINT: u8 = 1;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sawlog_model::KnownSource;
 use sawlog_sys::{Open, Sys};
 
+pub mod fuzz;
 mod manifest;
 mod state;
 mod stored;

@@ -168,5 +168,18 @@ proptest! {
     }
 }
 
+#[test]
+fn seeded_damage_of_a_manifest_breaks_nothing() {
+    let bytes = Manifest { number: 7, epoch: 3, checkpoint: true, change: change(9) }.encode();
+    let seed = bytes[manifest::BODY_AT..bytes.len() - manifest::CRC_LEN].to_vec();
+    sawlog_sys::sim::withstand(
+        "manifest",
+        &fuzz::manifest,
+        &[seed],
+        &mut sawlog_sys::sim::Dice(1),
+        std::time::Duration::from_millis(300),
+    );
+}
+
 /// Bytes of a manifest without body.
 const BODY_MIN: usize = 41;
