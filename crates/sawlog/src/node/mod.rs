@@ -29,10 +29,9 @@ use self::retention::Retention;
 use crate::reach;
 use crate::store_output;
 
-/// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention and dead files.
+/// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention, dead files, and for what was
+/// counted of tenants, of which a crash loses no more than of so long.
 const TEND_EVERY: Duration = Duration::from_secs(10);
-/// What was counted of tenants is written each time after so many of them.
-const SAVE_AFTER: u32 = 6;
 
 /// So long a directory that another node holds is waited for.
 const GOING: Duration = Duration::from_secs(2);
@@ -310,9 +309,8 @@ fn tend(
 ) -> Result<Thread<()>> {
     let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
     let work = move || {
-        let (mut said, mut rounds) = (String::new(), 0u32);
+        let mut said = String::new();
         while !stop.wait(TEND_EVERY) {
-            rounds = (rounds + 1) % SAVE_AFTER;
             store.set_tenant_sizes(tenancy.sizes());
             let kept =
                 retention.apply(&store, |name| tenancy.tenant(name)).map_err(|error| error.to_string());
@@ -321,7 +319,7 @@ fn tend(
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
             tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);
             tenancy.name(|tenant| named(&store, tenant));
-            let counted = if rounds == 0 { tenancy.save() } else { Ok(()) };
+            let counted = tenancy.save();
             match kept.and(purged).and(tended).and(trimmed).and(counted) {
                 Ok(()) => said.clear(),
                 // A full disk stays full for a while: its error is told once, not every ten seconds.

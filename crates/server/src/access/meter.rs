@@ -436,7 +436,7 @@ impl Meters {
         })
     }
 
-    /// Puts the counts on disk; those of a day that is over for the last time. To be called once a minute or so.
+    /// Puts the counts on disk; those of a day that is over for the last time. To be called every few seconds.
     ///
     /// # Errors
     /// In words; the counts are then kept in memory.

@@ -236,7 +236,7 @@ impl Tenancy {
         }
     }
 
-    /// Puts the counts of the day on disk; to be called once a minute or so.
+    /// Puts the counts of the day on disk; to be called every few seconds.
     ///
     /// # Errors
     /// In words; the counts are then kept in memory.
