@@ -50,6 +50,19 @@ pub fn keep_memory() {
 #[cfg(not(target_env = "gnu"))]
 pub fn keep_memory() {}
 
+/// Gives the system the memory that is free: after work that took much and is done. The C library otherwise keeps what lies below
+/// something that is still in use.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "nothing safe does this")]
+pub fn give_memory_back() {
+    // SAFETY: it looks at what is free, under the allocator's own locks.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other C libraries give it back by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub fn give_memory_back() {}
+
 /// Starts a named thread.
 ///
 /// # Errors

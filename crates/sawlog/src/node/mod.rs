@@ -317,6 +317,9 @@ fn tend(
             let purged = purge(&store, &pipeline, &tenancy);
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
+            if tended.as_ref().is_ok_and(|worked| *worked) {
+                task::give_memory_back();
+            }
             tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);
             tenancy.name(|tenant| named(&store, tenant));
             let counted = tenancy.save();
