@@ -106,6 +106,9 @@ impl Node {
                 recovered.dropped_bytes
             );
         }
+        // A page asked for anew costs more than what is written to it; whoever tends the store gives back what lies idle.
+        task::share_one_heap();
+        task::keep_memory();
         let (io, query) = (task::runtime("io", 2)?, task::runtime("query", 2)?);
         let limits = wiring::limits(&config);
         let rules = retention::rules(&config)?;
@@ -317,9 +320,8 @@ fn tend(
             let purged = purge(&store, &pipeline, &tenancy);
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
-            if tended.as_ref().is_ok_and(|worked| *worked) {
-                task::give_memory_back();
-            }
+            // Whatever took it: this, a question or rows that came in.
+            task::give_memory_back();
             tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);
             tenancy.name(|tenant| named(&store, tenant));
             let counted = tenancy.save();

@@ -523,6 +523,9 @@ async fn enter(
     })
 }
 
+/// So many times the bytes that have come of a body there may be room for.
+const AHEAD: usize = 8;
+
 /// Reads a body up to the limit, and no longer than the sender is sending.
 async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let limit = shared.node.settings.body_bytes;
@@ -557,7 +560,12 @@ async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<B
                 ));
             }
             Some(Ok(piece)) if whole.len() + piece.len() > limit => return Err(too_large()),
-            Some(Ok(piece)) => whole.extend_from_slice(&piece),
+            Some(Ok(piece)) => {
+                // Room for what was said to come, but not for much more than has come.
+                let left = claimed.map_or(0, |length| (length as usize).saturating_sub(whole.len()));
+                whole.reserve(left.min(AHEAD * (whole.len() + piece.len())).max(piece.len()));
+                whole.extend_from_slice(&piece);
+            }
         }
     }
 }
