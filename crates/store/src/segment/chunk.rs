@@ -101,7 +101,7 @@ impl Chunks {
 
     fn write(&mut self, key: u32, pool: Pool) {
         let level = match self.effort {
-            Effort::Cheap => 3,
+            Effort::Cheap => 1,
             // A search for the best parse is worth its time where bytes are few of each hundred: in numbers. In text it
             // takes ten times as long for a twentieth of the bytes.
             Effort::Strong if key % super::stream::PARTS == super::stream::NUMBERS => 16,

@@ -20,6 +20,9 @@ const LONGEST_GAP: usize = 40;
 /// keys are paths) do not come again, and would use up the columns.
 const FEW_NAMES: usize = 500;
 const NEW_NAMES: usize = 40;
+/// Rows that are fetched at once, and of each so many bytes.
+const AHEAD: usize = 32;
+const LONGEST_AHEAD: usize = 1024;
 /// Most names that are counted for rows kept whole.
 const LOOSE_NAMES: usize = 20_000;
 
@@ -85,6 +88,80 @@ impl NameCache {
     }
 }
 
+/// The row before, where all that another row needs to be taken apart alike is that it has the same slots and the same
+/// bytes between them.
+#[derive(Default)]
+struct Last {
+    /// The address of its names; 0 where nothing is known.
+    names: usize,
+    marks: Marks,
+    shape: u32,
+    /// Slots, with the end of the bytes before each.
+    slots: Vec<(Slot, usize)>,
+    columns: Vec<u32>,
+    /// The bytes before, between and behind slots.
+    gaps: Vec<u8>,
+}
+
+impl Last {
+    fn forget(&mut self) {
+        self.names = 0;
+    }
+
+    /// Remembers a row of which all slots are printed and all that is between them is literal, if no token can run over
+    /// an edge of a slot, whatever the slot holds.
+    fn remember(&mut self, row: RowRef<'_>, shape: u32, columns: &[u32]) {
+        self.forget();
+        self.slots.clear();
+        self.gaps.clear();
+        let (raw, start) = (row.raw(), row.row().start);
+        let closed =
+            |byte: Option<&u8>| byte.is_none_or(|byte| !token::is_token_byte(*byte) && *byte != b'.');
+        let mut at = 0usize;
+        for slot in row.slots() {
+            let (from, to) = ((slot.start - start) as usize, (slot.start - start + slot.len) as usize);
+            let gap = &raw[at..from];
+            if !closed(gap.last()) || !self.slots.is_empty() && (gap.is_empty() || !closed(gap.first())) {
+                return;
+            }
+            self.gaps.extend_from_slice(gap);
+            self.slots.push((*slot, self.gaps.len()));
+            at = to;
+        }
+        if !closed(raw.get(at)) {
+            return;
+        }
+        self.gaps.extend_from_slice(&raw[at..]);
+        self.columns.clear();
+        self.columns.extend_from_slice(columns);
+        (self.names, self.marks, self.shape) =
+            (Arc::as_ptr(&row.batch.names) as usize, row.row().marks, shape);
+    }
+
+    /// Whether the row is taken apart as this one was.
+    fn is_like(&self, row: RowRef<'_>) -> bool {
+        let (slots, whole) = (row.slots(), row.row());
+        let same_head = self.names == Arc::as_ptr(&row.batch.names) as usize
+            && self.marks == whole.marks
+            && self.slots.len() == slots.len();
+        if !same_head {
+            return false;
+        }
+        let raw = row.raw();
+        let (mut at, mut gap) = (0usize, 0usize);
+        for (slot, (have, gap_end)) in slots.iter().zip(&self.slots) {
+            let from = slot.start.wrapping_sub(whole.start) as usize;
+            let same = (slot.name, slot.kind, layout_of(slot)) == (have.name, have.kind, layout_of(have))
+                && raw.get(at..from) == Some(&self.gaps[gap..*gap_end]);
+            if !same || raw.len() - from < slot.len as usize {
+                return false;
+            }
+            (at, gap) = (from + slot.len as usize, *gap_end);
+        }
+        raw[at..] == self.gaps[gap..]
+    }
+}
+
 /// Only times have a layout.
 fn layout_of(slot: &Slot) -> u8 {
     if slot.kind == Kind::Time { slot.layout } else { 0 }
@@ -130,7 +207,20 @@ impl Dissector {
         let mut names = NameCache::default();
         let mut columns = Vec::new();
         let mut shapes = Vec::with_capacity(rows.len());
+        let mut last = Last::default();
         for (index, row) in rows.iter().enumerate() {
+            if index.is_multiple_of(AHEAD) {
+                fetch(&rows[index..rows.len().min(index + AHEAD)]);
+            }
+            if last.is_like(*row) {
+                for (slot, column) in row.slots().iter().zip(&last.columns) {
+                    values.push(*column, index, row.slot(slot));
+                }
+                self.count_shape(last.shape);
+                note_words(*row, false, values);
+                shapes.push(i64::from(last.shape));
+                continue;
+            }
             found.clear();
             let fits = self.outline(*row, &mut names, &mut columns, &mut outline, &mut found);
             let known = if !fits {
@@ -140,6 +230,13 @@ impl Dissector {
             } else {
                 Some(self.skeletons.intern(&outline.bytes).0)
             };
+            match known {
+                // Neither text of a gap nor a slot that is not printed.
+                Some(shape) if outline.printed == found.len() && found.len() == columns.len() => {
+                    last.remember(*row, shape, &columns);
+                }
+                _ => last.forget(),
+            }
             let shape = known.unwrap_or_else(|| self.keep_whole(*row, &mut outline, &mut found, values));
             self.count_shape(shape);
             note_words(*row, outline.is_glued(), values);
@@ -303,6 +400,13 @@ impl Dissector {
         values.rest.push(slots);
         self.skeletons.intern(&outline.bytes).0
     }
+}
+
+/// Has the bytes of rows brought into the cache of the processor, many at once: rows that wait in memory are mostly in none, and
+/// one after the other each would be waited for.
+fn fetch(rows: &[RowRef<'_>]) {
+    let lines = rows.iter().flat_map(|row| row.raw().iter().take(LONGEST_AHEAD).step_by(64));
+    std::hint::black_box(lines.fold(0u8, |all, byte| all ^ byte));
 }
 
 /// Has words of a text line indexed that those of its values do not give: of values that are escaped, as they are

@@ -57,6 +57,7 @@ pub(super) struct Shared {
     pub(super) templates: Interner,
     vocabulary: Vocabulary,
     leader: Memory,
+    cut: AllCut,
 }
 
 /// A column of a row group that is to be written.
@@ -385,43 +386,106 @@ fn encode_templates<'a>(
     if !is_templated(kind, values, &shared.vocabulary, &mut cut) {
         return false;
     }
-    let (ids, starts, variables) = cut_all(kind, values, shared, &mut cut);
-    // A variable is a part of a word, and an address is four of them.
-    values.iter().for_each(|value| tokens.add_addresses(value));
-    let led = leaders.lead(input, &ids, &mut shared.leader);
+    let mut all = std::mem::take(&mut shared.cut);
+    cut_all(kind, values, shared, &mut cut, &mut all, tokens);
+    let led = leaders.lead(input, &all.ids, &mut shared.leader);
     led.put_leader(&mut out.head);
     out.head.push(tag::TEMPLATES);
-    led.put(&ids, &mut out.head, &mut out.templates);
-    leaders.add(input, &ids, led.depth());
-    out.count(&ids, counts::ROWS_PER_TEMPLATE, input);
-    let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.sort_by_key(|index| ids[*index as usize]);
-    let mut column: Vec<&[u8]> = Vec::new();
-    for run in order.chunk_by(|a, b| ids[*a as usize] == ids[*b as usize]) {
-        let template = shared.templates.get(ids[run[0] as usize] as u32);
-        tokens.add_template(template);
-        for position in 0..template::variables(template) {
-            column.clear();
-            column.extend(run.iter().map(|index| {
-                let (start, end) = variables[starts[*index as usize] + position];
-                &values[*index as usize][start as usize..end as usize]
-            }));
-            encode_flat(&column, out, tokens);
+    led.put(&all.ids, &mut out.head, &mut out.templates);
+    leaders.add(input, &all.ids, led.depth());
+    out.count(&all.ids, counts::ROWS_PER_TEMPLATE, input);
+    tokens.of_parts(|tokens| {
+        for (id, first) in all.first_columns.iter().enumerate().filter(|(_, first)| **first != NONE) {
+            let template = shared.templates.get(id as u32);
+            tokens.add_template(template);
+            let columns = &all.columns[*first as usize..][..template::variables(template)];
+            columns.iter().for_each(|column| encode_flat(&column.values(), out, tokens));
         }
-    }
+    });
+    shared.cut = all;
     true
 }
 
-/// The template of each value, where its variables begin in the list of all, and those.
-type AllCut = (Vec<i64>, Vec<usize>, Vec<(u32, u32)>);
+/// No column.
+const NONE: u32 = u32::MAX;
 
-fn cut_all(kind: Kind, values: &[&[u8]], shared: &mut Shared, cut: &mut Cut) -> AllCut {
-    let mut ids = Vec::with_capacity(values.len());
-    let mut starts = Vec::with_capacity(values.len());
-    let mut variables: Vec<(u32, u32)> = Vec::new();
+/// Values one after the other: a column is gone through several times, which takes long where its values are far apart.
+#[derive(Default)]
+struct Copied {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Copied {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    fn values(&self) -> Vec<&[u8]> {
+        let mut start = 0;
+        self.ends
+            .iter()
+            .map(|end| &self.bytes[std::mem::replace(&mut start, *end as usize)..*end as usize])
+            .collect()
+    }
+}
+
+/// Texts, all cut. Kept and cleared between groups.
+#[derive(Default)]
+struct AllCut {
+    /// The template of each.
+    ids: Vec<i64>,
+    /// For each template the column of its first variable, or [`NONE`] where no text has it.
+    first_columns: Vec<u32>,
+    /// A column for each variable of a template.
+    columns: Vec<Copied>,
+    /// How many of them are in use.
+    used: usize,
+}
+
+impl AllCut {
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.first_columns.clear();
+        self.columns[..self.used].iter_mut().for_each(Copied::clear);
+        self.used = 0;
+    }
+
+    fn push<'a>(&mut self, id: u32, variables: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.ids.push(i64::from(id));
+        if self.first_columns.len() <= id as usize {
+            self.first_columns.resize(id as usize + 1, NONE);
+        }
+        let first = &mut self.first_columns[id as usize];
+        if *first == NONE {
+            *first = self.used as u32;
+            self.used += variables.len();
+            self.columns.resize_with(self.columns.len().max(self.used), Copied::default);
+        }
+        let columns = &mut self.columns[*first as usize..];
+        columns.iter_mut().zip(variables).for_each(|(column, variable)| column.push(variable));
+    }
+}
+
+fn cut_all(
+    kind: Kind,
+    values: &[&[u8]],
+    shared: &mut Shared,
+    cut: &mut Cut,
+    all: &mut AllCut,
+    tokens: &mut index::Tokens,
+) {
+    all.clear();
     let whole = shared.templates.intern(template::WHOLE).0;
     for value in values {
-        starts.push(variables.len());
+        // A variable is a part of a word, and an address is four of them.
+        tokens.add_addresses(value);
         shared.vocabulary.cut(value, kind, cut);
         let full = shared.templates.len() >= MOST_TEMPLATES || shared.templates.weight() > TEMPLATE_BYTES;
         let known = if full {
@@ -431,16 +495,11 @@ fn cut_all(kind: Kind, values: &[&[u8]], shared: &mut Shared, cut: &mut Cut) -> 
         };
         match known {
             Some(id) => {
-                ids.push(i64::from(id));
-                variables.extend_from_slice(&cut.variables);
+                all.push(id, cut.variables.iter().map(|(start, end)| &value[*start as usize..*end as usize]))
             }
-            None => {
-                ids.push(i64::from(whole));
-                variables.push((0, value.len() as u32));
-            }
+            None => all.push(whole, std::iter::once(*value)),
         }
     }
-    (ids, starts, variables)
 }
 
 /// Whether few templates and their literals make up much of a sample.

@@ -84,19 +84,9 @@ pub(super) fn addresses(text: &[u8], mut visit: impl FnMut(u32, Range<usize>)) {
     }
 }
 
-/// For each byte that of the shape of a token: digits are all alike, letters without case.
-const SHAPES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = if (byte as u8).is_ascii_digit() { b'0' } else { (byte as u8).to_ascii_lowercase() };
-        byte += 1;
-    }
-    table
-};
-
+/// The byte of the shape of a token: digits are all alike, letters without case.
 fn shape_byte(byte: u8) -> u8 {
-    SHAPES[usize::from(byte)]
+    if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() }
 }
 
 /// How a token of a time looks.
@@ -132,6 +122,8 @@ pub(super) struct Tokens {
     in_text: bool,
     decode: Decode,
     ignore: bool,
+    /// Addresses of what comes next were added before.
+    has_addresses: bool,
     /// The values that come next are numbers of JSON.
     measures: bool,
     range: Option<(u64, u64)>,
@@ -182,6 +174,13 @@ impl Tokens {
             });
             dots = [0; 3];
         }
+    }
+
+    /// Adds tokens of parts of texts of which all addresses were added.
+    pub(super) fn of_parts(&mut self, add: impl FnOnce(&mut Self)) {
+        self.has_addresses = true;
+        add(self);
+        self.has_addresses = false;
     }
 
     /// Says of which kind the values are that come next.
@@ -251,7 +250,8 @@ impl Tokens {
     pub(super) fn add_times(&mut self, texts: &[&[u8]]) {
         for text in texts {
             let same = text.len() == self.last_shape.len()
-                && text.iter().zip(&self.last_shape).all(|(byte, have)| shape_byte(*byte) == *have);
+                // Without an early end it is done several bytes at a time.
+                && text.iter().zip(&self.last_shape).fold(0, |all, (byte, have)| all | (shape_byte(*byte) ^ have)) == 0;
             if same {
                 continue;
             }
@@ -288,23 +288,26 @@ impl Tokens {
     }
 
     fn add_plain(&mut self, text: &[u8]) {
-        self.add_addresses(text);
+        if !self.has_addresses {
+            self.add_addresses(text);
+        }
         if self.measures {
             self.add_measures(text);
             return;
         }
-        let (mut hash, mut len, mut digits) = (SEED, 0usize, 0usize);
-        for byte in text.iter().map(|byte| FOLD[usize::from(*byte)]).chain(std::iter::once(0)) {
-            if byte != 0 {
+        let mut at = 0;
+        while at < text.len() {
+            let (start, mut hash) = (at, SEED);
+            while let Some(byte) = text.get(at).map(|byte| FOLD[usize::from(*byte)]).filter(|byte| *byte != 0)
+            {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-                len += 1;
-                digits += usize::from(byte.is_ascii_digit());
-            } else if len > 0 {
-                if len >= SHORT_NUMBER || digits < len {
-                    self.insert(finish(hash));
-                }
-                (hash, len, digits) = (SEED, 0, 0);
+                at += 1;
             }
+            let token = &text[start..at];
+            if token.len() >= SHORT_NUMBER || !token.iter().all(u8::is_ascii_digit) {
+                self.insert(finish(hash));
+            }
+            at += 1;
         }
     }
 

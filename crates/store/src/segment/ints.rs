@@ -2,6 +2,8 @@
 //! have in common, in planes of one byte each (all lowest bytes, then all second bytes, ...), which is what a general
 //! compressor behind it likes best. Knows nothing of what the integers mean.
 
+use std::sync::LazyLock;
+
 use super::cursor::{Cursor, Damage, put_signed, put_varint};
 
 const CONSTANT: u8 = 0;
@@ -27,14 +29,39 @@ pub(super) fn encode(values: &[i64], head: &mut Vec<u8>, body: &mut Vec<u8>) {
         put_signed(head, first);
         return;
     }
-    let offsets: Vec<u64> = values.iter().map(|value| value.wrapping_sub(least) as u64).collect();
-    let divisor = common_divisor(&offsets);
-    let offsets: Vec<u64> =
-        if divisor == 1 { offsets } else { offsets.iter().map(|value| value / divisor).collect() };
-    let (least_delta, deltas) = deltas(&offsets);
-    let choose_deltas = cost(&deltas) < cost(&offsets);
-    let chosen = if choose_deltas { &deltas } else { &offsets };
-    let width = width(chosen);
+    let divisor = common_divisor(values.iter().map(|value| value.wrapping_sub(least) as u64));
+    // Dividing takes longer than all else, and there is mostly nothing to divide by.
+    match divisor {
+        1 => put(values, |value| value.wrapping_sub(least) as u64, (least, divisor), head, body),
+        _ => put(values, |value| value.wrapping_sub(least) as u64 / divisor, (least, divisor), head, body),
+    }
+}
+
+/// Writes the integers, each as its offset from the least one, or as the difference of that to the one before.
+fn put(
+    values: &[i64],
+    offset: impl Fn(i64) -> u64,
+    (least, divisor): (i64, u64),
+    head: &mut Vec<u8>,
+    body: &mut Vec<u8>,
+) {
+    let (mut all, mut before) = (0, 0u64);
+    let (mut least_delta, mut most_delta) = (i64::MAX, i64::MIN);
+    for &value in values {
+        let offset = offset(value);
+        let delta = offset.wrapping_sub(before) as i64;
+        (all, before) = (all | offset, offset);
+        (least_delta, most_delta) = (least_delta.min(delta), most_delta.max(delta));
+    }
+    let width_of = |all: u64| (64 - all.leading_zeros()).div_ceil(8) as u8;
+    let widths = (width_of(all), width_of(most_delta.wrapping_sub(least_delta) as u64));
+    let difference = |at: usize| {
+        let before = if at == 0 { 0 } else { offset(values[at - 1]) };
+        offset(values[at]).wrapping_sub(before).wrapping_sub(least_delta as u64)
+    };
+    let by_offset = cost(values.len(), widths.0, |at| offset(values[at]));
+    let choose_deltas = cost(values.len(), widths.1, difference) < by_offset;
+    let width = if choose_deltas { widths.1 } else { widths.0 };
     head.push((if choose_deltas { DELTAS } else { OFFSETS }) | width << 2 | u8::from(divisor != 1) << 6);
     put_signed(head, least);
     if divisor != 1 {
@@ -42,37 +69,23 @@ pub(super) fn encode(values: &[i64], head: &mut Vec<u8>, body: &mut Vec<u8>) {
     }
     if choose_deltas {
         put_signed(head, least_delta);
+        planes(width, (0..values.len()).map(difference), body);
+    } else {
+        planes(width, values.iter().map(|value| offset(*value)), body);
     }
+}
+
+/// Appends planes of one byte of each value, the lowest first.
+fn planes(width: u8, values: impl Iterator<Item = u64> + Clone, body: &mut Vec<u8>) {
     for plane in 0..width {
-        body.extend(chosen.iter().map(|value| (value >> (8 * plane)) as u8));
+        body.extend(values.clone().map(|value| (value >> (8 * plane)) as u8));
     }
-}
-
-/// Differences to the value before (the first's to 0), less the least of them.
-fn deltas(offsets: &[u64]) -> (i64, Vec<u64>) {
-    let mut before = 0u64;
-    let differences: Vec<i64> = offsets
-        .iter()
-        .map(|&value| {
-            let difference = value.wrapping_sub(before) as i64;
-            before = value;
-            difference
-        })
-        .collect();
-    let least = differences.iter().copied().min().unwrap_or(0);
-    (least, differences.iter().map(|value| value.wrapping_sub(least) as u64).collect())
-}
-
-/// Bytes that the largest needs, 0 where all are 0.
-fn width(values: &[u64]) -> u8 {
-    let all = values.iter().fold(0, |all, value| all | value);
-    (64 - all.leading_zeros()).div_ceil(8) as u8
 }
 
 /// The greatest number that divides all, 1 where all are 0.
-fn common_divisor(values: &[u64]) -> u64 {
+fn common_divisor(values: impl Iterator<Item = u64>) -> u64 {
     let mut common = 0u64;
-    for &value in values {
+    for value in values {
         if common == 0 {
             common = value;
         } else if value % common != 0 {
@@ -89,25 +102,29 @@ fn common_divisor(values: &[u64]) -> u64 {
     common.max(1)
 }
 
-/// Roughly the bits that an entropy coder needs for a sample of the values, by planes.
-fn cost(values: &[u64]) -> f64 {
-    let width = width(values);
-    let step = values.len().div_ceil(SAMPLE).max(1);
+/// Each count times its binary logarithm.
+static LOGS: LazyLock<[f64; SAMPLE + 1]> = LazyLock::new(|| {
+    std::array::from_fn(|count| if count == 0 { 0.0 } else { count as f64 * (count as f64).log2() })
+});
+
+/// Roughly the bits that an entropy coder needs for a sample of so many values, by planes.
+fn cost(len: usize, width: u8, value: impl Fn(usize) -> u64) -> f64 {
+    let step = len.div_ceil(SAMPLE).max(1);
+    let total = len.div_ceil(step);
     let mut bits = 0.0;
     for plane in 0..width {
-        let mut counts = [0u32; 256];
-        let mut total = 0u32;
-        for value in values.iter().step_by(step) {
-            counts[(value >> (8 * plane)) as usize & 0xff] += 1;
-            total += 1;
+        let mut counts = [0u16; 256];
+        let mut different = 0u32;
+        for at in (0..len).step_by(step) {
+            let count = &mut counts[(value(at) >> (8 * plane)) as usize & 0xff];
+            different += u32::from(*count == 0);
+            *count += 1;
         }
-        let total = f64::from(total);
-        let different = counts.iter().filter(|count| **count > 0).count() as f64;
-        bits += different * 4.0;
-        for count in counts.iter().filter(|count| **count > 0) {
-            let count = f64::from(*count);
-            bits += count * (total / count).log2();
-        }
+        let spread: f64 = match different {
+            0 | 1 => 0.0,
+            _ => LOGS[total] - counts.iter().map(|count| LOGS[usize::from(*count)]).sum::<f64>(),
+        };
+        bits += f64::from(different) * 4.0 + spread;
     }
     bits
 }

@@ -35,12 +35,15 @@ pub(super) struct Outline {
     pub(super) bytes: Vec<u8>,
     /// A dot between digits stands at the edge of a slot.
     pub(super) dotted: bool,
+    /// Slots that are printed.
+    pub(super) printed: usize,
 }
 
 impl Outline {
     pub(super) fn begin(&mut self, marks: Marks) {
         self.bytes.clear();
         self.dotted = false;
+        self.printed = 0;
         self.bytes.extend_from_slice(&[0, marks.0]);
     }
 
@@ -52,6 +55,7 @@ impl Outline {
     }
 
     pub(super) fn slot(&mut self, column: u32, printed: bool) {
+        self.printed += usize::from(printed);
         put_varint(&mut self.bytes, u64::from(column) << 2 | u64::from(printed) << 1 | 1);
     }
 

@@ -102,8 +102,18 @@ impl Cut {
     }
 
     fn variable(&mut self, start: usize, end: usize) {
-        self.template.push(VARIABLE);
         self.variables.push((start as u32, end as u32));
+    }
+
+    /// Makes the template: the text without its variables.
+    fn literals(&mut self, text: &[u8]) {
+        let mut at = 0;
+        for (start, end) in &self.variables {
+            self.template.extend_from_slice(&text[at..*start as usize]);
+            self.template.push(VARIABLE);
+            at = *end as usize;
+        }
+        self.template.extend_from_slice(&text[at..]);
     }
 }
 
@@ -151,8 +161,12 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
 /// The word that starts `text`, and what it is made of.
 fn word(text: &[u8]) -> (&[u8], Class) {
     let (mut end, mut digits) = (0, 0);
-    while end < text.len() && is(text[end], WORD) {
-        digits += usize::from(is(text[end], DIGIT));
+    for byte in text {
+        let of = BYTES[usize::from(*byte)];
+        if of & WORD == 0 {
+            break;
+        }
+        digits += usize::from(of & DIGIT != 0);
         end += 1;
     }
     let class = match digits {
@@ -230,11 +244,8 @@ impl Vocabulary {
         while at < text.len() {
             if json && text[at] == b'\\' {
                 let Some(len) = escape_len(&text[at..]) else { return false };
-                let end = (at + len).min(text.len());
-                into.template.extend_from_slice(&text[at..end]);
-                at = end;
+                at = (at + len).min(text.len());
             } else if is(text[at], DELIMITER) {
-                into.template.push(text[at]);
                 at += 1;
             } else {
                 let (end, unusual) = self.cut_chunk(text, at, into);
@@ -243,23 +254,26 @@ impl Vocabulary {
                     odd_bytes += unusual;
                 }
                 at = end;
-            }
-            if into.variables.len() > MOST_VARIABLES {
-                return false;
+                if into.variables.len() > MOST_VARIABLES {
+                    return false;
+                }
             }
         }
-        odd < 3 || odd_bytes * 2 < text.len()
+        let usual = odd < 3 || odd_bytes * 2 < text.len();
+        if usual {
+            into.literals(text);
+        }
+        usual
     }
 
     /// Cuts the chunk that starts at `start`; returns its end, and the bytes of its variables that are not all digits.
     fn cut_chunk(&self, text: &[u8], start: usize, into: &mut Cut) -> (usize, usize) {
-        let (template, variables) = (into.template.len(), into.variables.len());
+        let variables = into.variables.len();
         let (mut first, mut last) = (None, start);
         let (mut words, mut odd) = (0, 0);
         let mut at = start;
         while at < text.len() && !is(text[at], DELIMITER) {
             if !is(text[at], WORD) {
-                into.template.push(text[at]);
                 at += 1;
                 continue;
             }
@@ -268,20 +282,15 @@ impl Vocabulary {
             first.get_or_insert(at);
             last = end;
             words += 1;
-            if class != Class::Digits && self.words.has(hash(word)) {
-                into.template.extend_from_slice(word);
-            } else {
+            if class == Class::Digits || !self.words.has(hash(word)) {
                 into.variable(at, end);
                 odd += if class == Class::Digits { 0 } else { end - at };
             }
             at = end;
         }
         let (Some(first), true) = (first, odd > 0 && words > 1) else { return (at, odd) };
-        into.template.truncate(template);
         into.variables.truncate(variables);
-        into.template.extend_from_slice(&text[start..first]);
         into.variable(first, last);
-        into.template.extend_from_slice(&text[last..at]);
         (at, last - first)
     }
 }

@@ -44,10 +44,11 @@ const NAMES: [&str; 6] = ["a", "b.c", "message", "_line", "_tag", "level"];
 fn batches(drafts: &[Draft]) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut offset = 0;
+    let mut names = Names::default();
+    let ids: Vec<_> = NAMES.iter().rev().map(|name| names.intern(name)).collect();
+    let names = Arc::new(names);
     for (index, draft) in drafts.iter().enumerate() {
         let context = if draft.context { vec![("_tag", "error.17"), ("_host", "web1")] } else { vec![] };
-        let mut names = Names::default();
-        let ids: Vec<_> = NAMES.iter().rev().map(|name| names.intern(name)).collect();
         let mut batch = Batch {
             tenant: Tenant(3),
             source: Arc::new(Source {
@@ -56,7 +57,7 @@ fn batches(drafts: &[Draft]) -> Vec<Batch> {
             }),
             epoch: 1,
             context: Arc::new(Context::new(context)),
-            names: Arc::new(names),
+            names: names.clone(),
             ..Batch::default()
         };
         let mut buffer = draft.raw.clone();
@@ -479,6 +480,60 @@ fn an_absent_word_is_known_to_be_absent() {
     assert!(absent < 100, "{absent} of 1600");
     assert_eq!(may("request"), 8);
     assert!(may(&format!("{:08x}", 3_333u32.wrapping_mul(2_654_435_761))) < 4);
+}
+
+#[test]
+fn words_over_the_edges_of_slots_are_found_in_rows_that_look_alike() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut names = Names::default();
+    let columns = ["a", "b.c"].map(|name| names.intern(name));
+    let mut batch = lines(&[]);
+    let mut buffer: Vec<u8> = Vec::new();
+    let values = ["", "x", "10", "3.4", "-", "y\r"];
+    for around in [
+        ["", " ", "\n"],
+        ["k=", "\",\"", "}\n"],
+        ["", "b ", "\n"],
+        ["k", ".", "z\n"],
+        ["", "", "\r\n"],
+        ["7 ", " .", ""],
+    ] {
+        for pair in values.iter().flat_map(|first| values.map(|second| [*first, second])) {
+            let start = buffer.len();
+            for (place, gap) in around.iter().enumerate() {
+                buffer.extend_from_slice(gap.as_bytes());
+                let (Some(value), Some(name)) = (pair.get(place), columns.get(place)) else { break };
+                let (start, len) = (buffer.len() as u32, value.len() as u32);
+                batch.slots.push(Slot { start, len, name: *name, kind: Kind::Text, layout: 0 });
+                buffer.extend_from_slice(value.as_bytes());
+            }
+            let (start, len, slots_end) =
+                (start as u32, (buffer.len() - start) as u32, batch.slots.len() as u32);
+            let offset = u64::from(start);
+            batch.rows.push(Row {
+                start,
+                len,
+                offset,
+                slots_end,
+                time: 0,
+                received: 0,
+                marks: Marks::default(),
+            });
+        }
+    }
+    batch.buffer = buffer.into();
+    batch.names = Arc::new(names);
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    for effort in [Effort::Cheap, Effort::Strong] {
+        let segment = check_round_trip(&rows, 36, effort, dir.path());
+        for word in [
+            "x", "xb", "b", "10b", "kx", "k", "10.3.4", "3.4.10", "10.3.4z", "1010", "xx", "yb", "z",
+            "3.4.3.4", "7",
+        ] {
+            let test = Test::Phrase { text: word.to_owned(), fold: true };
+            check_select(&segment, &rows, &Predicate::Any(test), TimeRange::ALL);
+        }
+    }
 }
 
 /// Rows of a made-up service: agents follow from clients, sizes from paths, one address repeats another, a second time is
