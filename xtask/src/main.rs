@@ -36,7 +36,7 @@ cargo xtask dist              the agent as a static executable and as a Debian p
 cargo xtask bench [PART…] [SET…]
                               measure against the peers that are installed; prints Markdown (parts: store, queries,
                               weight, forward, normalize, and two that are only run when they are named: amqp: ten minutes
-                              of events from RabbitMQ; scale [--gb N]: questions over gigabytes, by itself)";
+                              of events from RabbitMQ; scale [--gb N] [--ask NAMES]: questions over gigabytes, by itself)";
 
 fn main() -> ExitCode {
     match run() {

@@ -63,6 +63,11 @@ pub(crate) async fn last(
 pub(crate) fn batch(counting: &Counting, tally: Tally) -> Result<RecordBatch, ArrowError> {
     let mut rows: Vec<(Vec<CountKey>, u64)> = tally.rows.into_iter().collect();
     match counting.result {
+        Counted::Distinct => {
+            rows.retain(|(keys, _)| !keys.contains(&CountKey::Text(None)));
+            let different = Int64Array::from_value(rows.len() as i64, 1);
+            return RecordBatch::try_new(schema(counting), vec![Arc::new(different)]);
+        }
         // Rows without a value come last, as in a plan.
         Counted::ByKey => rows.sort_by(|a, b| sortable(&a.0).cmp(&sortable(&b.0))),
         Counted::Top(limit) => {
@@ -96,7 +101,9 @@ fn schema(counting: &Counting) -> SchemaRef {
         };
         Field::new(name, sort, true)
     };
-    let mut fields: Vec<Field> = counting.by.iter().map(key).collect();
+    // How many different ones there are is said of all.
+    let keys = if counting.result == Counted::Distinct { &[][..] } else { &counting.by };
+    let mut fields: Vec<Field> = keys.iter().map(key).collect();
     fields.push(Field::new(&counting.name, DataType::Int64, false));
     Arc::new(Schema::new(fields))
 }

@@ -53,16 +53,21 @@ struct Bench {
 /// What can be measured by itself.
 const PARTS: [&str; 7] = ["store", "queries", "weight", "forward", "normalize", "amqp", "scale"];
 
+/// Takes an option and its value out of the names.
+fn option(names: &mut Vec<String>, option: &str) -> Result<Option<String>> {
+    let Some(at) = names.iter().position(|name| name == option) else { return Ok(None) };
+    let value = names.get(at + 1).with_context(|| format!("{option} takes a value"))?.clone();
+    names.drain(at..at + 2);
+    Ok(Some(value))
+}
+
 /// Builds for release (or takes what lies in the folder `SAWLOG_BINARIES`) and measures: of the named sets (all without names
 /// of sets) the named parts (all without).
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
-    let (gigabytes, names) = match names.iter().position(|name| name == "--gb") {
-        None => (None, names.to_owned()),
-        Some(at) => {
-            let number = names.get(at + 1).context("--gb takes a number")?;
-            (Some(number.parse::<f64>()? * 1e9), [&names[..at], &names[at + 2..]].concat())
-        }
-    };
+    let mut names = names.to_owned();
+    let gigabytes = option(&mut names, "--gb")?.map(|number| number.parse::<f64>()).transpose()?;
+    let bytes = gigabytes.map(|gigabytes| gigabytes * 1e9);
+    let ask = option(&mut names, "--ask")?;
     let (parts, sets): (Vec<&str>, Vec<&str>) =
         names.iter().map(String::as_str).partition(|name| PARTS.contains(name));
     let sets: Vec<_> =
@@ -83,7 +88,7 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     // What it makes takes long and stays.
     if parts == ["scale"] {
         let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
-        scale::run(&sawlog, &logs, target.join("bench-scale"), &root.join("docs"), gigabytes)?;
+        scale::run(&sawlog, &logs, target.join("bench-scale"), &root.join("docs"), bytes, ask.as_deref())?;
         return Ok(true);
     }
     let scratch = target.join("bench");

@@ -52,8 +52,14 @@ pub(super) fn is_there() -> bool {
 /// Stores all files of the folders of logs, as the events that `event` makes of their lines.
 pub(super) fn ingest(folder: &Path, logs: &[PathBuf], event: &mut Event<'_>) -> Result<Stored> {
     let peer = Peer::start(folder)?;
-    logs.iter().try_for_each(|logs| peer.feed(logs, event))?;
+    let mut lines = 0;
+    let mut counting = |out: &mut Vec<u8>, file: &Path, line: &[u8]| {
+        lines += 1;
+        event(out, file, line);
+    };
+    logs.iter().try_for_each(|logs| peer.feed(logs, &mut counting))?;
     peer.get("/internal/force_flush")?;
+    peer.must_have(lines)?;
     let flushed = process::used(peer.child.id())?;
     peer.get("/internal/force_merge")?;
     // A merge goes on in the background; it is over when the bytes no longer change.
@@ -109,6 +115,17 @@ impl Peer {
         super::get(&format!("127.0.0.1:{}", self.port), path)
     }
 
+    /// Says loudly where it has not as many rows as it was given lines: its figures are too small then.
+    fn must_have(&self, lines: u64) -> Result<()> {
+        let answer = self.get("/select/logsql/query?query=*%20%7C%20stats%20count()%20n")?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+        let rows = answer["n"].as_str().and_then(|rows| rows.parse::<u64>().ok());
+        if rows != Some(lines) {
+            eprintln!("ROWS DIFFER: {PROGRAM} was given {lines} lines and has {rows:?} rows");
+        }
+        Ok(())
+    }
+
     /// One request for each file, the lines as chunks of it.
     fn feed(&self, logs: &Path, event: &mut Event<'_>) -> Result<()> {
         let mut request: Option<(PathBuf, TcpStream)> = None;
@@ -117,6 +134,9 @@ impl Peer {
             stream.write_all(b"0\r\n\r\n")?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer)?;
+            if !answer.starts_with(b"HTTP/1.1 20") {
+                bail!("{PROGRAM} refuses lines: {}", String::from_utf8_lossy(&answer));
+            }
             Ok(())
         };
         events::each_body(logs, event, |file, body| {

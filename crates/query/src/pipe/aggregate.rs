@@ -155,7 +155,17 @@ impl Key {
 
 /// How rows are counted where that is all that is asked.
 pub(super) fn counting(keys: &[Key], all: &[Aggregate]) -> Option<Counting> {
-    let [Aggregate { function: Function::Count, of: None, name }] = all else { return None };
+    let (name, distinct) = match all {
+        [Aggregate { function: Function::Count, of: None, name }] => (name, None),
+        [Aggregate { function: Function::CountDistinct, of: Some(of), name }] if keys.is_empty() => {
+            (name, Some(of))
+        }
+        _ => return None,
+    };
+    if let Some(of) = distinct {
+        let by = vec![(of.clone(), text_key(of)?)];
+        return Some(Counting { by, name: name.clone(), result: Counted::Distinct });
+    }
     let by = |key: &Key| {
         let by = match key {
             Key::Column(name) => text_key(name)?,

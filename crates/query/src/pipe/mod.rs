@@ -118,6 +118,8 @@ pub(crate) enum Counted {
     ByKey,
     /// So many rows: those with a value that come most often, then by value.
     Top(usize),
+    /// One row: how many different values there are.
+    Distinct,
 }
 
 /// The column as a key to count by, where it is the text of a field.

@@ -36,6 +36,9 @@ async fn stats_counts_and_computes() {
         ("nowhere | stats count()", &[r#"{"count":0}"#]),
         ("nowhere | stats count(), max(latency) as m", &[r#"{"count":0}"#]),
         ("* | stats count(status) as n, count_distinct(status)", &[r#"{"n":4,"count_distinct(status)":3}"#]),
+        ("* | stats count_distinct(status) as n", &[r#"{"n":3}"#]),
+        ("* | stats count_distinct(nothing)", &[r#"{"count_distinct(nothing)":0}"#]),
+        ("nowhere | stats count_distinct(status)", &[r#"{"count_distinct(status)":0}"#]),
         ("* | stats sum(latency), avg(latency) as mean", &[r#"{"sum(latency)":126.5,"mean":31.625}"#]),
         ("* | stats min(latency), max(latency)", &[r#"{"min(latency)":7,"max(latency)":100.5}"#]),
         (

@@ -11,6 +11,7 @@ use sawlog_model::{Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::task::Stop;
 
 use crate::engine::{Engine, lock};
+use crate::segment::TextCounts;
 use crate::{Column, Order, ScanRequest, StoreError, columns};
 
 mod gather;
@@ -110,14 +111,20 @@ impl Scan {
         let unlimited = self.left.load(Ordering::SeqCst) == usize::MAX;
         let Source::Any(any) = &self.source else { return Ok(None) };
         let (wanted, counters) = (&self.wanted, &mut self.counters);
-        let mut all = Tally::default();
+        let (mut all, mut texts) = (Tally::default(), TextCounts::default());
         while unlimited && !wanted.stop.requested() {
-            let (tally, more) = any.with_next(wanted, |piece| piece.tally(by, wanted, counters).map(Some))?;
+            let (tally, more) = any.with_next(wanted, |piece| {
+                if piece.tally_texts(by, wanted, &mut texts)? {
+                    return Ok(None);
+                }
+                piece.tally(by, wanted, counters).map(Some)
+            })?;
             if !more {
-                return Ok(Some(all));
+                all.merge_texts(texts);
+                return Ok(Some(all).filter(|all| all.rows.len() <= most));
             }
             all.merge(tally.unwrap_or_default());
-            if all.rows.len() > most {
+            if all.rows.len().max(texts.len()) > most {
                 break;
             }
         }

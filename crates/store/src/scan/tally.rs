@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use sawlog_model::Nanos;
 
 use super::piece::{Counters, Opened, Piece, Rows, Wanted};
-use crate::segment::Segment;
+use crate::segment::{Segment, TextCounts};
 use crate::{Column, StoreError, columns};
 
 /// What rows are counted by.
@@ -39,6 +39,13 @@ impl Tally {
     pub fn merge(&mut self, other: Tally) {
         for (keys, rows) in other.rows {
             self.add(keys, rows);
+        }
+    }
+
+    /// Adds what was counted by the texts of one field.
+    pub(super) fn merge_texts(&mut self, texts: TextCounts) {
+        for (text, rows) in texts.into_rows().filter(|(_, rows)| *rows > 0) {
+            self.add(vec![CountKey::Text(text)], rows);
         }
     }
 
@@ -186,11 +193,16 @@ fn told(
             }
         }
     }
-    let counted = match field {
-        Some(name) => segment.tally(group, name, predicate, range)?,
-        None => Some(vec![(None, segment.count(group, predicate, range)?)]),
+    let counted: Vec<(Option<String>, u64)> = match field {
+        Some(name) => {
+            let mut texts = TextCounts::default();
+            if !segment.tally(group, name, predicate, range, &mut texts)? {
+                return Ok(None);
+            }
+            texts.into_rows().collect()
+        }
+        None => vec![(None, segment.count(group, predicate, range)?)],
     };
-    let Some(counted) = counted else { return Ok(None) };
     let mut tally = Tally::default();
     for (text, rows) in counted.into_iter().filter(|(_, rows)| *rows > 0) {
         let text = CountKey::Text(text);
@@ -206,6 +218,25 @@ fn rounded(time: Nanos, step: Nanos) -> Nanos {
 }
 
 impl Piece {
+    /// Counts the rows of a group by their texts in one field, the first of `by`, where that is told without looking at rows; gives
+    /// whether it did.
+    ///
+    /// # Errors
+    /// As [`Piece::open`].
+    pub fn tally_texts(
+        &self,
+        by: &[CountBy],
+        wanted: &Wanted,
+        texts: &mut TextCounts,
+    ) -> Result<bool, StoreError> {
+        let (Piece::Group { segment, group, rows: None, .. }, [CountBy::First(names)]) = (self, by) else {
+            return Ok(false);
+        };
+        let mut names = names.iter().filter(|name| segment.may_have(name));
+        let (Some(name), None) = (names.next(), names.next()) else { return Ok(false) };
+        segment.tally(*group, name, &wanted.predicate, wanted.range, texts)
+    }
+
     /// Counts the rows of a group or batch that are wanted.
     ///
     /// # Errors

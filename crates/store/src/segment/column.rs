@@ -2,9 +2,8 @@
 //! which row a value belongs to is not its business, nor how it was written.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sawlog_model::Nanos;
@@ -14,6 +13,7 @@ use super::bits::Bits;
 use super::cursor::Damage;
 use super::decode::{Place, Reading, Stream};
 use super::follow;
+use super::lately::Lately;
 use super::template::{self, VARIABLE};
 
 /// A list of byte strings on one buffer.
@@ -26,30 +26,7 @@ pub(super) struct Strings {
 }
 
 /// The strings that passed the last tests: a dictionary is asked the same for one row group after the other.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Found {
-    last: Arc<Mutex<VecDeque<Answer>>>,
-}
-
-/// What was asked, and the strings that passed.
-type Answer = (String, Arc<Bits>);
-
-impl Found {
-    const REMEMBERED: usize = 32;
-
-    /// What `find` gives, or gave before for this key.
-    pub(super) fn get(&self, key: &str, find: impl FnOnce() -> Bits) -> Arc<Bits> {
-        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, found)) = lock().iter().find(|(have, _)| have == key) {
-            return found.clone();
-        }
-        let found = Arc::new(find());
-        let mut last = lock();
-        last.push_front((key.to_owned(), found.clone()));
-        last.truncate(Found::REMEMBERED);
-        found
-    }
-}
+pub(super) type Found = Lately<String, Bits>;
 
 impl Strings {
     pub(super) fn len(&self) -> usize {

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use sawlog_model::{Kind, Predicate, Test};
 
+use super::bits::Bits;
 use super::column::Column;
 use super::counts::{self, Counts};
 use super::cursor::Cursor;
@@ -25,6 +26,8 @@ mod tests;
 
 /// A skeleton of the group, and how many rows have it.
 struct Counted {
+    /// Its number.
+    code: u32,
     shape: Shape,
     rows: u64,
 }
@@ -33,6 +36,25 @@ struct Counted {
 pub(super) struct Told {
     counts: Counts,
     shapes: Vec<Counted>,
+}
+
+impl Told {
+    /// How many values a column has; `None` where a row has two.
+    pub(super) fn values(&self, column: u32) -> Option<u64> {
+        self.shapes.iter().try_fold(0, |values, counted| match counted.shape.count(column) {
+            0 => Some(values),
+            1 => Some(values + counted.rows),
+            _ => None,
+        })
+    }
+
+    /// The skeletons whose rows have a value in the column, by their numbers below `count`.
+    pub(super) fn having(&self, column: u32, count: usize) -> Bits {
+        let mut having = Bits::none(count);
+        let has = |counted: &&Counted| counted.shape.count(column) > 0;
+        self.shapes.iter().filter(has).for_each(|counted| having.set(counted.code as usize));
+        having
+    }
 }
 
 impl Heads {
@@ -56,7 +78,7 @@ impl Heads {
     }
 
     /// The counts of the group and its skeletons; `None` where there are too many, or rows that are kept whole.
-    fn told(&self) -> Result<Option<&Told>, StoreError> {
+    pub(super) fn told(&self) -> Result<Option<&Told>, StoreError> {
         let told = once(&self.outline.told, || {
             let counts =
                 Counts::read(&self.stream(stream::COUNTS)?).map_err(|damage| self.body.damaged(damage))?;
@@ -66,7 +88,8 @@ impl Heads {
             for (code, rows) in list {
                 match skeletons.get(*code as usize) {
                     Some(skeleton) if !skeleton.whole => {
-                        shapes.push(Counted { shape: Shape::new(skeleton), rows: u64::from(*rows) });
+                        let shape = Shape::new(skeleton);
+                        shapes.push(Counted { code: *code, shape, rows: u64::from(*rows) });
                     }
                     _ => return Ok(None),
                 }
@@ -89,7 +112,7 @@ impl Heads {
             matches!(field.role, Role::Field(_)) && &*field.name == name
         };
         let mut columns: Vec<(u32, u64)> = Vec::new();
-        for Counted { shape, rows } in &told.shapes {
+        for Counted { shape, rows, .. } in &told.shapes {
             let mut named = shape.slots.iter().filter(|slot| is_named(slot.column));
             let Some(slot) = named.next() else { continue };
             if named.next().is_some() {
@@ -153,7 +176,7 @@ impl Heads {
             return Ok(None);
         }
         // Texts come last: where another column has hits, they need not be looked at for nothing.
-        columns.sort_by_key(|(column, _)| self.tag(*column) == Some(tag::TEMPLATES));
+        columns.sort_by_key(|(column, _)| self.is_of_templates(*column));
         for (column, reading) in columns {
             if self.cannot_hold(column, &needle, reading)? {
                 continue;
@@ -190,15 +213,13 @@ impl Heads {
         Ok(Some(total))
     }
 
-    /// The form of a column.
-    fn tag(&self, column: u32) -> Option<u8> {
-        let mut head = Cursor::new(self.of_column(column)?);
-        head.varint().and_then(|_leader| head.byte()).ok()
+    fn is_of_templates(&self, column: u32) -> bool {
+        matches!(self.form(column), Ok(Some((_, tag::TEMPLATES))))
     }
 
     /// Whether a template that texts of the column have is known to hold the needle.
     fn is_in_templates(&self, column: u32, needle: &Needle<'_>, counts: &Counts) -> Result<bool, StoreError> {
-        if self.tag(column) != Some(tag::TEMPLATES) {
+        if !self.is_of_templates(column) {
             return Ok(false);
         }
         let table = self.body.strings(stream::of_column(column, stream::TABLE))?;
@@ -259,11 +280,18 @@ impl Heads {
             (tag::TEMPLATES, Some(list)) => {
                 let head = self.bytes().slice_ref(&head[head.len() - cursor.remaining() - 1..]);
                 let texts = self.by_template(column, head, leader > 0, list)?;
-                let not_in_text = self.text_lacks(column, needle, reading)?;
-                let found = needle.find_knowing(&texts, kind, not_in_text).map_err(damaged)?;
+                let absent = self.text_lacks(column, needle, reading)?;
+                let found = needle.find_knowing(&texts, kind, &absent).map_err(damaged)?;
                 Ok(Some(found.count() as u64))
             }
-            _ => Ok(None),
+            // Rows are narrowed by the words of an expression before it is asked.
+            _ if matches!(needle.test, Test::Regex(_)) => Ok(None),
+            _ => {
+                let Some(values) = self.column_alone(column, rows)? else { return Ok(None) };
+                let absent = self.text_lacks(column, needle, reading)?;
+                let found = needle.find_knowing(&values, kind, &absent).map_err(damaged)?;
+                Ok(Some(found.count() as u64))
+            }
         }
     }
 

@@ -74,9 +74,21 @@ pub(super) enum LedBy {
     Base(Arc<Column>),
 }
 
+/// What leads has no codes.
+pub(super) const NO_CODES: Damage = Damage::Bytes("a column is led by one without codes");
+
 const NOT_LED: Damage = Damage::Bytes("codes do not follow from their leader");
 
 impl LedBy {
+    /// By the values of a column that stand beside those of the column of this form.
+    pub(super) fn column(values: &Arc<Column>, tag: u8) -> Result<LedBy, Damage> {
+        if tag == tag::EQUAL {
+            return Ok(LedBy::Base(values.clone()));
+        }
+        let (numbers, different) = values.numbers().ok_or(NO_CODES)?;
+        Ok(LedBy::Codes(numbers.into_owned(), different))
+    }
+
     /// What leads codes, if anything.
     fn of_codes(&self) -> Result<Option<Leader<'_>>, Damage> {
         match self {

@@ -16,7 +16,7 @@ use super::column::{Column, Strings};
 use super::decode::{LedBy, Sources, Stream};
 use super::needle::Needle;
 use super::reader::Body;
-use super::{Effort, Segment, SegmentWriter, footer};
+use super::{Effort, Segment, SegmentWriter, TextCounts, footer};
 
 pub mod encodings;
 #[cfg(test)]
@@ -80,7 +80,8 @@ pub fn segment_file(bytes: &[u8]) {
             let _may = segment.may_keep(number, &question);
             let _counted = segment.count(number, &question, TimeRange::ALL);
         }
-        let _tallied = segment.tally(number, "a", &Predicate::All, TimeRange::ALL);
+        let mut texts = TextCounts::default();
+        let _tallied = segment.tally(number, "a", &Predicate::All, TimeRange::ALL, &mut texts);
         let Ok(group) = segment.group(number) else { continue };
         let _times = group.times();
         let _offsets = [0, 4_000].map(|row| group.offset(row));

@@ -6,15 +6,14 @@ use std::sync::{Arc, OnceLock};
 use sawlog_model::{Context, Nanos};
 
 use super::bits::Bits;
-use super::cache::{Part, PartKey, add};
 use super::column::Column;
-use super::cursor::{Cursor, Damage};
-use super::decode::{LedBy, Sources, Stream};
+use super::cursor::Damage;
+use super::decode::LedBy;
 use super::heads::Heads;
 use super::offsets::Offsets;
-use super::reader::{self, Body};
+use super::reader::Body;
 use super::shape::{Shape, local_shapes};
-use super::{GroupMeta, fields, stream, tag};
+use super::{GroupMeta, stream};
 use crate::StoreError;
 
 /// An open row group.
@@ -199,49 +198,14 @@ impl Group {
     }
 
     fn load(&self, column: u32, starts: &[u32], count: usize) -> Result<Arc<Column>, StoreError> {
-        let body = &self.body;
-        let group = self.number as u32 + 1;
-        let key = PartKey { segment: body.id, sort: reader::COLUMN, first: group, second: column };
-        if let Some(Part::Column(column)) = body.cache.get(key) {
-            return Ok(column);
-        }
-        let damaged = |damage| body.damaged(damage);
-        let head = self.heads.place(column).ok_or_else(|| damaged(Damage::Bytes("a column is missing")))?;
-        let mut cursor = Cursor::new(&self.heads.bytes()[head.clone()]);
-        let leader = cursor.u32().map_err(damaged)?;
-        let tag = cursor.clone().byte().map_err(damaged)?;
-        let times = match tag {
-            tag::PRINTED | tag::STAMPS => {
-                let times = self.times()?;
-                let mut beside = Vec::with_capacity(count);
-                beside.extend(self.rows_of_values(column, starts, count).map(|row| times[row]));
-                beside
-            }
-            _ => Vec::new(),
+        let times = || {
+            let times = self.times()?;
+            let mut beside = Vec::with_capacity(count);
+            beside.extend(self.rows_of_values(column, starts, count).map(|row| times[row]));
+            Ok(beside)
         };
-        let stream = |part| Stream::new(Body::fetch(body, stream::of_column(column, part), group));
-        let shared = |wanted, column, part| {
-            // Elements of lists have a form of their own behind that of the lists.
-            let used = tag == wanted || tag == tag::LISTS;
-            if used { body.strings(stream::of_column(column, part)) } else { Ok(None) }
-        };
-        let sources = Sources {
-            head: self.heads.bytes().slice(head.end - cursor.remaining()..head.end),
-            numbers: stream(stream::NUMBERS),
-            text: stream(stream::TEXT),
-            templates: stream(stream::TEMPLATES),
-            dictionary: shared(tag::SHARED, fields::dictionary(&body.fields, column), stream::DICTIONARY)?,
-            table: shared(tag::TEMPLATES, column, stream::TABLE)?,
-            times,
-            leader: self.led_by(leader, column, tag == tag::EQUAL, starts, count)?,
-        };
-        let read = Arc::new(Column::read(count, sources).map_err(damaged)?);
-        add(&body.cache.counts.columns, 1);
-        if matches!(tag, tag::PLAIN | tag::TEMPLATES) {
-            add(&body.cache.counts.texts, 1);
-        }
-        body.cache.put_column(key, read.clone());
-        Ok(read)
+        let lead = |leader, tag| self.led_by(leader, column, tag, starts, count);
+        self.heads.read_column(column, count, times, lead)
     }
 
     /// Who leads a column, by the number in its head.
@@ -249,7 +213,7 @@ impl Group {
         &self,
         leader: u32,
         column: u32,
-        equal: bool,
+        tag: u8,
         starts: &[u32],
         count: usize,
     ) -> Result<LedBy, StoreError> {
@@ -262,13 +226,12 @@ impl Group {
             _ => {}
         }
         let values = self.values(leader - 2)?;
-        if equal {
-            return Ok(LedBy::Base(values.column.clone()));
-        }
-        let numbers = values.column.numbers();
-        let (numbers, different) = numbers.ok_or_else(|| damaged("a column is led by one without codes"))?;
-        if values.is_one_each() && starts.is_empty() {
-            return Ok(LedBy::Codes(numbers.into_owned(), different));
+        let led = LedBy::column(&values.column, tag).map_err(|damage| self.body.damaged(damage))?;
+        // Where both have one value in the same rows, one stands beside the other.
+        let single = starts.is_empty() || self.shapes.iter().all(|shape| shape.count(column) <= 1);
+        let LedBy::Codes(numbers, different) = led else { return Ok(led) };
+        if single && values.starts == starts && numbers.len() == count {
+            return Ok(LedBy::Codes(numbers, different));
         }
         let end = |row: usize| match row + 1 {
             next if next < self.rows() => values.start(next),

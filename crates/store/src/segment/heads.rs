@@ -108,14 +108,19 @@ impl Heads {
         Some(&self.outline.bytes[self.place(column)?])
     }
 
+    /// The leader and the form of a column, where any row has a value in it.
+    pub(super) fn form(&self, column: u32) -> Result<Option<(u64, u8)>, StoreError> {
+        let Some(head) = self.of_column(column) else { return Ok(None) };
+        let mut head = Cursor::new(head);
+        let form = head.varint().and_then(|leader| Ok((leader, head.byte()?)));
+        form.map(Some).map_err(|damage| self.body.damaged(damage))
+    }
+
     /// The leader and the form of each column.
     #[cfg(test)]
     pub(super) fn forms(&self) -> Vec<(u64, u8)> {
-        let of = |range: &Range<usize>| {
-            let mut head = Cursor::new(&self.outline.bytes[range.clone()]);
-            (head.varint().expect("a leader"), head.byte().expect("a form"))
-        };
-        self.outline.columns.iter().map(|(_, range)| of(range)).collect()
+        let form = |column: u32| self.form(column).expect("a head").expect("a column");
+        self.outline.columns.iter().map(|(column, _)| form(*column)).collect()
     }
 
     /// What the footer says of the group.

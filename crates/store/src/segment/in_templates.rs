@@ -10,7 +10,7 @@ use sawlog_model::{Kind, Test, value};
 use super::bits::Bits;
 use super::column::{Strings, TemplateRun, Templates, Variable};
 use super::cursor::Damage;
-use super::needle::{LARGE_DICTIONARY, Needle, Probe, Text};
+use super::needle::{Absent, LARGE_DICTIONARY, Needle, Probe, Text};
 use super::template::{VARIABLE, WHOLE, is_delimiter};
 
 #[cfg(test)]
@@ -24,12 +24,12 @@ enum Found {
 }
 
 impl Needle<'_> {
-    /// Which texts pass. With `not_in_text` the index says that its probe is no token of the variables.
+    /// Which texts pass. The index says that the tokens that are `absent` are none of the variables.
     pub(super) fn find_in_templates(
         &self,
         templates: &Templates,
         kind: Kind,
-        not_in_text: bool,
+        absent: &Absent,
     ) -> Result<Bits, Damage> {
         let count = templates.codes.len();
         let runs = &templates.runs;
@@ -47,7 +47,7 @@ impl Needle<'_> {
                 runs.iter().map(all).collect()
             }
             Some(text) => {
-                let look = Look::new(self, text, templates, kind, not_in_text)?;
+                let look = Look::new(self, text, templates, kind, absent)?;
                 let found = (0..runs.len()).map(|run| self.find_in_run(run, &look));
                 found.collect::<Result<Vec<Found>, Damage>>()?
             }
@@ -111,9 +111,12 @@ impl Needle<'_> {
         if look.is_in_no_variable() && !across {
             return Ok(Found::None);
         }
+        if !look.in_one && !across {
+            return Ok(Found::None);
+        }
         let variables = templates.variables(number)?;
         let mut sure = Bits::none(run.values);
-        for variable in variables.iter().filter(|variable| look.may_hold(variable)) {
+        for variable in variables.iter().filter(|variable| look.in_one && look.may_hold(variable)) {
             sure.or(&self.find(templates.variable(number, variable)?, kind)?);
         }
         let mut maybe = None;
@@ -162,14 +165,14 @@ impl Needle<'_> {
 /// What `find` gives, kept for the next row group where there are many templates.
 fn remembered(
     table: &Strings,
-    what: &str,
+    what: impl std::fmt::Display,
     test: &Test,
     kind: Kind,
     find: impl FnOnce() -> Bits,
 ) -> Arc<Bits> {
     match table.len() < LARGE_DICTIONARY {
         true => Arc::new(find()),
-        false => table.found.get(&format!("{what} {kind:?} {test:?}"), find),
+        false => table.found.get(format!("{what} {kind:?} {test:?}"), find),
     }
 }
 
@@ -179,6 +182,8 @@ struct Look<'a> {
     kind: Kind,
     /// Where the variables hold what is needed; `None` where that is not known.
     hits: Option<Vec<usize>>,
+    /// One variable may hold all of it.
+    in_one: bool,
     /// Templates with a literal that holds the text.
     in_literals: Arc<Bits>,
     /// Templates of texts in which it may stand over several parts.
@@ -201,43 +206,54 @@ impl<'a> Look<'a> {
         text: &Text<'_>,
         templates: &'a Templates,
         kind: Kind,
-        not_in_text: bool,
+        absent: &Absent,
     ) -> Result<Self, Damage> {
         let table = &templates.table;
-        let hits = if not_in_text { Some(Vec::new()) } else { hits(needle, text, templates, kind)? };
         let in_literals = needle.in_literals(table, kind);
+        let (in_one, across) = (absent.is_empty(), Bits::none(table.len()));
         let mut look =
-            Look { templates, kind, hits, in_literals, across: Bits::none(table.len()), words: Vec::new() };
+            Look { templates, kind, hits: Some(Vec::new()), in_one, in_literals, across, words: Vec::new() };
+        if in_one {
+            look.hits = hits(needle, text, templates, kind)?;
+        }
         if text.single {
             return Ok(look);
         }
-        for test in needle.words() {
+        look.across = Bits::all(table.len());
+        for (test, span) in needle.words().into_iter().zip(&text.spans) {
             let word = Needle::new(&test);
             let is_probe = word.probe().is_some_and(|probe| needle.has_probe(&probe));
             let in_literals = word.in_literals(table, kind);
+            // A word that no variable holds must be in a literal.
+            if absent.contains(span) || is_probe && in_one && look.is_in_no_variable() {
+                look.across.and(&in_literals);
+            }
             look.words.push(Word { in_literals, is_probe, test });
         }
         // The word that is looked for in few variables goes first: mostly it leaves nothing to look for.
         look.words.sort_by_key(|word| !word.is_probe);
-        look.across = Bits::all(table.len());
-        if look.is_in_no_variable() {
-            // A word that no variable holds must be in a literal.
-            let probes = look.words.iter().filter(|word| word.is_probe);
-            let across = probes.fold(look.across.clone(), |mut across, word| {
-                across.and(&word.in_literals);
-                across
-            });
-            look.across = across;
-        }
         if text.bytes.is_ascii()
-            && !look.across.is_empty()
+            && look.may_go_across()
             && (has_only_delimiters(text) || !holds_joints(text, templates)?)
         {
-            look.across.and(&remembered(table, "across", needle.test, kind, || {
-                Bits::of(table.len(), |template| goes_across(table.get(template), text, kind))
+            look.across.and(&remembered(table, format_args!("across {absent:?}"), needle.test, kind, || {
+                Bits::of(table.len(), |template| goes_across(table.get(template), text, absent, kind))
             }));
         }
+        // Only now the text is needed, and mostly it is not.
+        if !in_one && look.may_go_across() {
+            look.hits = hits(needle, text, templates, kind)?;
+        }
         Ok(look)
+    }
+
+    /// Whether it may stand over several parts in a text of the group.
+    fn may_go_across(&self) -> bool {
+        let is_open = |run: &TemplateRun| {
+            let template = run.template as usize;
+            self.across.has(template) && !self.in_literals.has(template)
+        };
+        self.templates.runs.iter().any(is_open)
     }
 
     /// Whether no variable holds what is needed.
@@ -314,8 +330,8 @@ enum Part<'a> {
 }
 
 /// Whether the text can stand over several parts of texts with this template, of which no variable holds a sign of it
-/// beside a word.
-fn goes_across(template: &[u8], text: &Text<'_>, kind: Kind) -> bool {
+/// beside a word, and none the words that are `absent`.
+fn goes_across(template: &[u8], text: &Text<'_>, absent: &Absent, kind: Kind) -> bool {
     if template == WHOLE {
         return false;
     }
@@ -341,25 +357,29 @@ fn goes_across(template: &[u8], text: &Text<'_>, kind: Kind) -> bool {
             let (before, after) = bytes.split_at(*cut);
             let begins = match parts[at] {
                 Part::Literal(literal) => ends(literal, before, text.fold),
-                Part::Variable => before.iter().copied().all(is_token_byte),
+                Part::Variable => before.iter().copied().all(is_token_byte) && !absent.contains(&(0, *cut)),
             };
-            begins && goes_on(&parts[at + 1..], after, text.fold)
+            let absent: Vec<usize> = absent.iter().map(|(start, _)| bytes.len() - start).collect();
+            begins && goes_on(&parts[at + 1..], after, &absent, text.fold)
         })
     })
 }
 
-/// Whether a text can go on with `rest` where these parts begin.
-fn goes_on(parts: &[Part<'_>], rest: &[u8], fold: bool) -> bool {
+/// Whether a text can go on with `rest` where these parts begin. No variable holds a word that is `absent`: so many bytes before
+/// the end.
+fn goes_on(parts: &[Part<'_>], rest: &[u8], absent: &[usize], fold: bool) -> bool {
     match parts.split_first() {
         None => rest.is_empty(),
         Some((Part::Literal(literal), further)) => {
             let len = literal.len().min(rest.len());
             same(&literal[..len], &rest[..len], fold)
-                && (len == rest.len() || goes_on(further, &rest[len..], fold))
+                && (len == rest.len() || goes_on(further, &rest[len..], absent, fold))
         }
         Some((Part::Variable, further)) => {
             let len = rest.iter().take_while(|byte| is_token_byte(**byte)).count();
-            len > 0 && (len == rest.len() || goes_on(further, &rest[len..], fold))
+            len > 0
+                && !absent.contains(&rest.len())
+                && (len == rest.len() || goes_on(further, &rest[len..], absent, fold))
         }
     }
 }

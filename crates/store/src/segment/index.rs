@@ -505,18 +505,8 @@ impl Index {
         Ok(Index { bits, page_bits, rice, ends })
     }
 
-    /// Whether one of `groups` may hold the token of this hash. `pages` is the stream.
-    pub(super) fn may_hold(
-        &self,
-        pages: &[u8],
-        hash: u32,
-        group: usize,
-        groups: usize,
-    ) -> Result<bool, Damage> {
-        Ok(self.groups(pages, hash, groups)?.get(group).copied().unwrap_or(true))
-    }
-
-    fn groups(&self, pages: &[u8], hash: u32, groups: usize) -> Result<Vec<bool>, Damage> {
+    /// For each of `groups` whether it may hold the token of this hash. `pages` is the stream.
+    pub(super) fn groups(&self, pages: &[u8], hash: u32, groups: usize) -> Result<Vec<bool>, Damage> {
         let short = u64::from(hash) >> (32 - self.bits);
         let page = (short >> (self.bits - self.page_bits)) as usize;
         let wanted = short & ((1u64 << (self.bits - self.page_bits)) - 1);

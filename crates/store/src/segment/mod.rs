@@ -24,11 +24,14 @@ mod in_templates;
 mod index;
 mod interner;
 mod ints;
+mod lately;
 mod leaders;
 mod literal;
+mod load;
 mod needle;
 mod offsets;
 mod reader;
+mod remembered;
 mod row;
 mod select;
 mod shape;
@@ -53,7 +56,7 @@ use self::fields::Role;
 pub use self::group::Group;
 use self::heads::Heads;
 use self::reader::Body;
-use self::tally::Tallied;
+pub(crate) use self::tally::TextCounts;
 pub use self::writer::SegmentWriter;
 
 use crate::{FieldCount, StoreError};
@@ -201,16 +204,19 @@ impl Segment {
         if !self.may_keep(index, predicate)? {
             return Ok(0);
         }
-        let heads = Heads::open(self.body.clone(), index)?;
-        if range.covers(meta.first_time, meta.last_time)
-            && let Some(counted) = heads.count(predicate)?
-        {
-            return Ok(counted);
+        if !range.covers(meta.first_time, meta.last_time) {
+            return self.group(index)?.count(predicate, range);
         }
-        Group::open(heads)?.count(predicate, range)
+        self.body.counted.get_or(predicate, index, || {
+            let heads = Heads::open(self.body.clone(), index)?;
+            match heads.count(predicate)? {
+                Some(counted) => Ok(counted),
+                None => Group::open(heads)?.count(predicate, range),
+            }
+        })
     }
 
-    /// How many rows of the group have which text in a field, where that is known without looking at rows.
+    /// Counts the rows of the group by their texts in a field where that needs no look at rows; gives whether it did.
     ///
     /// # Errors
     /// As the disk says.
@@ -220,12 +226,13 @@ impl Segment {
         field: &str,
         predicate: &Predicate,
         range: TimeRange,
-    ) -> Result<Option<Tallied>, StoreError> {
+        into: &mut TextCounts,
+    ) -> Result<bool, StoreError> {
         let covered = |meta: &GroupMeta| range.covers(meta.first_time, meta.last_time);
         if !self.body.meta.groups.get(index).is_some_and(covered) {
-            return Ok(None);
+            return Ok(false);
         }
-        Heads::open(self.body.clone(), index)?.tally(field, predicate)
+        Heads::open(self.body.clone(), index)?.tally(field, predicate, into)
     }
 
     /// Whether a row may have a field, as far as the footer tells.

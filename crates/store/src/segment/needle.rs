@@ -27,6 +27,9 @@ pub(super) enum Reading {
     Written,
 }
 
+/// Tokens of what is looked for that stand in no variable of a template, by where they begin and end in it.
+pub(super) type Absent = Vec<(usize, usize)>;
+
 /// What is looked for.
 pub(super) struct Needle<'a> {
     pub(super) test: &'a Test,
@@ -130,16 +133,11 @@ impl<'a> Needle<'a> {
 
     /// Which values of the column pass.
     pub(super) fn find(&self, column: &Column, kind: Kind) -> Result<Bits, Damage> {
-        self.find_knowing(column, kind, false)
+        self.find_knowing(column, kind, &Absent::new())
     }
 
-    /// The same; with `not_in_text` the index says that its probe is no token of the variables of templates.
-    pub(super) fn find_knowing(
-        &self,
-        column: &Column,
-        kind: Kind,
-        not_in_text: bool,
-    ) -> Result<Bits, Damage> {
+    /// The same; the index says that the tokens that are `absent` are none of the variables of templates.
+    pub(super) fn find_knowing(&self, column: &Column, kind: Kind, absent: &Absent) -> Result<Bits, Damage> {
         let count = column.len();
         if let (Some(keeps), Column::Integers(values) | Column::Padded { values, .. }) =
             (self.integers(), column)
@@ -180,7 +178,7 @@ impl<'a> Needle<'a> {
                 bits
             }
             Column::Templates(templates) if kind != Kind::Json => {
-                self.find_in_templates(templates, kind, not_in_text)?
+                self.find_in_templates(templates, kind, absent)?
             }
             Column::Lists(lists) if kind == Kind::Json => self.find_in_lists(lists)?,
             Column::Equal { base, places, other } => {
@@ -283,7 +281,7 @@ impl<'a> Needle<'a> {
             return Arc::new(self.find_in_strings(entries, kind));
         }
         let key = format!("{kind:?} {:?}", self.test);
-        entries.found.get(&key, || self.find_in_strings(entries, kind))
+        entries.found.get(key, || self.find_in_strings(entries, kind))
     }
 
     /// The test as one of integers, where it is one.
@@ -371,7 +369,7 @@ impl<'a> Probe<'a> {
         }
         let key = format!("{kind:?} {} {:?}", matches!(self.search, Search::Exact(_)), self.bytes);
         let look = || if self.may_be_in(kind, &strings.bytes) { Bits::all(1) } else { Bits::none(1) };
-        !strings.found.get(&key, look).is_empty()
+        !strings.found.get(key, look).is_empty()
     }
 
     /// Whether values on this buffer may hold it.

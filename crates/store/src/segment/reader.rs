@@ -18,6 +18,8 @@ use super::decode::Fetch;
 use super::fields::{self, Field};
 use super::footer::{self, Tail};
 use super::index::Index;
+use super::lately::Lately;
+use super::remembered::Remembered;
 use super::skeleton::Skeleton;
 use super::{SegmentMeta, stream};
 use crate::StoreError;
@@ -50,6 +52,10 @@ pub(super) struct Body {
     pub(super) index: Index,
     /// That of what stands in no dictionary and no template.
     pub(super) text_index: Index,
+    /// Which groups have a hash, by the stream of the pages: each group asks for the same ones.
+    pub(super) lookups: Lately<(u32, u32), Vec<bool>>,
+    /// How many rows of each group passed the last questions.
+    pub(super) counted: Remembered,
     chunks: Vec<ChunkMeta>,
     places: Vec<(StreamKey, Place)>,
 }
@@ -115,7 +121,7 @@ impl Body {
                 Arc::new(Source { id: range.source, facts })
             })
             .collect();
-        let path = path.to_owned();
+        let (path, groups) = (path.to_owned(), meta.groups.len());
         Ok(Body {
             file,
             path,
@@ -130,6 +136,8 @@ impl Body {
             addressed,
             index,
             text_index,
+            lookups: Lately::default(),
+            counted: Remembered::new(groups),
             chunks,
             places,
         })

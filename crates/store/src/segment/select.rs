@@ -371,15 +371,15 @@ impl Group {
         values: &Values,
     ) -> Result<Bits, StoreError> {
         let kind = self.body.fields[column as usize].role.kind();
-        let not_in_text = self.heads.text_lacks(column, needle, reading)?;
+        let absent = self.heads.text_lacks(column, needle, reading)?;
         let found = match reading {
-            Reading::Decoded => needle.find_knowing(&values.column, kind, not_in_text),
+            Reading::Decoded => needle.find_knowing(&values.column, kind, &absent),
             // Templates of escaped text are cut at the escapes; its written form knows other words.
             Reading::Written if kind == Kind::JsonText => {
                 let written = values.column.strings().map(Column::Plain);
                 written.and_then(|written| needle.find(&written, Kind::Text))
             }
-            Reading::Written => needle.find_knowing(&values.column, Kind::Text, not_in_text),
+            Reading::Written => needle.find_knowing(&values.column, Kind::Text, &absent),
         };
         found.map_err(|damage| self.body.damaged(damage))
     }
@@ -496,8 +496,11 @@ impl Body {
     }
 
     fn is_in_pages(&self, index: &Index, pages: u32, hash: u32, group: usize) -> Result<bool, StoreError> {
-        let found = index.may_hold(&self.stream(pages, 0)?, hash, group, self.meta.groups.len());
-        found.map_err(|damage| self.damaged(damage))
+        let groups = self.lookups.try_get((pages, hash), || {
+            let groups = index.groups(&self.stream(pages, 0)?, hash, self.meta.groups.len());
+            groups.map_err(|damage| self.damaged(damage))
+        })?;
+        Ok(groups.get(group).copied().unwrap_or(true))
     }
 }
 

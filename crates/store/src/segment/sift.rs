@@ -7,7 +7,7 @@ use sawlog_model::time::Layout;
 use super::cursor::{Cursor, Damage};
 use super::fields::Role;
 use super::heads::Heads;
-use super::needle::{Needle, Probe, Reading};
+use super::needle::{Absent, Needle, Probe, Reading};
 use super::{fields, index, stream, tag, times};
 use crate::StoreError;
 
@@ -89,17 +89,25 @@ impl Heads {
         })
     }
 
-    /// Whether the index says that the column's text does not have the probe of the needle as a token.
+    /// Of the tokens of the needle those that the index says the column's text does not have, by where they stand in it. What
+    /// is all digits may stand as a number, of which the index does not know.
     pub(super) fn text_lacks(
         &self,
         column: u32,
         needle: &Needle<'_>,
         reading: Reading,
-    ) -> Result<bool, StoreError> {
-        match needle.probe() {
-            Some(word) => self.is_in_no_index(column, &word, reading),
-            None => Ok(false),
+    ) -> Result<Absent, StoreError> {
+        let mut absent = Absent::new();
+        let Some(text) = needle.text.as_ref().filter(|_| self.is_indexed(column, reading)) else {
+            return Ok(absent);
+        };
+        for ((token, whole), span) in text.tokens.iter().zip(&text.spans) {
+            let wordy = *whole && !token.iter().all(u8::is_ascii_digit);
+            if wordy && !self.body.may_be_in_text(self.number, token)? {
+                absent.push(*span);
+            }
         }
+        Ok(absent)
     }
 
     /// Whether the index says that the group's text does not have the probe as a token.
@@ -148,17 +156,14 @@ impl Heads {
         if self.body.addressed.binary_search(&column).is_ok() {
             return Ok(true);
         }
-        let damaged = |damage| self.body.damaged(damage);
-        let mut head = Cursor::new(self.of_column(column).unwrap_or_default());
-        let (leader, tag) = (head.varint().map_err(damaged)?, head.byte().map_err(damaged)?);
-        match tag {
-            tag::EQUAL => self.is_addressed(self.base(column, leader)?),
+        match self.form(column)? {
+            Some((leader, tag::EQUAL)) => self.is_addressed(self.base(column, leader)?),
             _ => Ok(false),
         }
     }
 
     /// The column that one is nearly equal to.
-    fn base(&self, column: u32, leader: u64) -> Result<u32, StoreError> {
+    pub(super) fn base(&self, column: u32, leader: u64) -> Result<u32, StoreError> {
         let base = leader.checked_sub(2).filter(|base| *base < u64::from(column));
         let missing = || self.body.damaged(Damage::Bytes("a base is missing"));
         Ok(base.filter(|base| self.of_column(*base as u32).is_some()).ok_or_else(missing)? as u32)

@@ -1,14 +1,18 @@
 //! The values of a field by number, for counting: each value is made text once. Knows nothing of what is counted by what.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use sawlog_model::{FieldValue, Kind, Predicate, Test};
 
-use super::column::Column;
-use super::cursor::{Cursor, Damage};
+use super::column::{Column, Strings};
+use super::counts::Counts;
+use super::cursor::Damage;
 use super::fields::{self, Role};
 use super::group::Group;
 use super::heads::Heads;
+use super::interner::Interner;
 use super::{select, stream, tag};
 use crate::StoreError;
 
@@ -143,61 +147,172 @@ impl Group {
     }
 }
 
+/// Where the values of a column come from, with how many rows have each.
+enum Source {
+    Constant(Bytes, u64),
+    Integers(Vec<(u32, u32)>),
+    Codes(Arc<Strings>, Vec<(u32, u32)>),
+    Values(Arc<Column>),
+}
+
 impl Heads {
-    /// How many rows of the group have which text in a field, where counts tell.
-    pub(super) fn tally(&self, name: &str, predicate: &Predicate) -> Result<Option<Tallied>, StoreError> {
+    /// Counts the rows of the group by their texts in a field, without looking at rows; gives whether that could be done.
+    pub(super) fn tally(
+        &self,
+        name: &str,
+        predicate: &Predicate,
+        into: &mut TextCounts,
+    ) -> Result<bool, StoreError> {
         // Rows without the field may be left out.
         let only_with = match predicate {
             Predicate::All => false,
             Predicate::Field(field, Test::Exists) if field == name => true,
-            _ => return Ok(None),
+            _ => return Ok(false),
         };
-        let Some((counts, columns)) = self.columns_named(name)? else { return Ok(None) };
-        let mut tallied: HashMap<Option<String>, u64> = HashMap::new();
+        let Some((counts, columns)) = self.columns_named(name)? else { return Ok(false) };
         let mut without = u64::from(self.meta().rows);
+        let mut sources: Vec<(Kind, Source)> = Vec::new();
         for (column, rows) in columns {
             without = without.saturating_sub(rows);
             let kind = self.body.fields[column as usize].role.kind();
-            let Some(head) = self.of_column(column) else { return Ok(None) };
-            let mut cursor = Cursor::new(head);
-            let tag =
-                cursor.varint().and_then(|_| cursor.byte()).map_err(|damage| self.body.damaged(damage))?;
-            match (tag, counts.of_column(column)) {
-                (tag::CONSTANT, _) => {
-                    let value = self.stream(stream::of_column(column, stream::TEXT))?;
-                    *tallied.entry(text(kind, &value)).or_default() += rows;
-                }
-                (tag::INTEGERS, Some(list)) if is_all(list, rows) => {
-                    for (number, count) in list {
-                        *tallied.entry(text(kind, number.to_string().as_bytes())).or_default() +=
-                            u64::from(*count);
-                    }
-                }
-                (tag::SHARED, Some(list)) if is_all(list, rows) => {
-                    let owner = fields::dictionary(&self.body.fields, column);
-                    let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
-                    let missing = || self.body.damaged(Damage::Bytes("a dictionary is missing"));
-                    let entries = entries.ok_or_else(missing)?;
-                    for (code, count) in list {
-                        let entry = (*code as usize) < entries.len();
-                        let bytes = entry.then(|| entries.get(*code as usize)).ok_or_else(missing)?;
-                        *tallied.entry(text(kind, bytes)).or_default() += u64::from(*count);
-                    }
-                }
-                _ => return Ok(None),
+            let Some(source) = self.source(column, rows, counts)? else { return Ok(false) };
+            sources.push((kind, source));
+        }
+        let before = into.without;
+        for (kind, source) in &sources {
+            into.add_all(*kind, source).map_err(|damage| self.body.damaged(damage))?;
+        }
+        into.without = if only_with { before } else { into.without + without };
+        Ok(true)
+    }
+
+    /// The values of a column that `rows` rows have; `None` where they cannot be had without the rows.
+    fn source(&self, column: u32, rows: u64, counts: &Counts) -> Result<Option<Source>, StoreError> {
+        let list = counts.of_column(column).filter(|list| is_all(list, rows));
+        Ok(match (self.form(column)?, list) {
+            (None, _) => None,
+            (Some((_, tag::CONSTANT)), _) => {
+                Some(Source::Constant(self.stream(stream::of_column(column, stream::TEXT))?, rows))
             }
-        }
-        if only_with {
-            tallied.remove(&None);
-        } else if without > 0 {
-            *tallied.entry(None).or_default() += without;
-        }
-        Ok(Some(tallied.into_iter().collect()))
+            (Some((_, tag::INTEGERS)), Some(list)) => Some(Source::Integers(list.to_vec())),
+            (Some((_, tag::SHARED)), Some(list)) => {
+                let owner = fields::dictionary(&self.body.fields, column);
+                let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
+                let fits =
+                    |entries: &Arc<Strings>| list.iter().all(|(code, _)| (*code as usize) < entries.len());
+                let entries = entries.filter(fits);
+                let missing = || self.body.damaged(Damage::Bytes("a dictionary is missing"));
+                Some(Source::Codes(entries.ok_or_else(missing)?, list.to_vec()))
+            }
+            _ => self.column_alone(column, rows)?.map(Source::Values),
+        })
     }
 }
 
-/// Texts of a field with how many rows have each.
-pub(crate) type Tallied = Vec<(Option<String>, u64)>;
+/// Dictionaries of which is remembered what their entries are counted under.
+const DICTIONARIES: usize = 4;
+
+/// What entries of a dictionary are counted under, one too large; 0 where that is not known yet.
+struct Known {
+    entries: Arc<Strings>,
+    kind: Kind,
+    numbers: Vec<u32>,
+}
+
+/// How many rows have which text, over any number of groups and segments.
+#[derive(Default)]
+pub(crate) struct TextCounts {
+    texts: Interner,
+    rows: Vec<u64>,
+    /// Rows without a text.
+    without: u64,
+    known: Vec<Known>,
+}
+
+impl TextCounts {
+    /// How many different texts were met.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The texts (`None`: rows without) with how many rows have each; what is not UTF-8 may come twice.
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = (Option<String>, u64)> {
+        let TextCounts { texts, rows, without, .. } = self;
+        let text = move |number: usize| String::from_utf8_lossy(texts.get(number as u32)).into_owned();
+        let counted = rows.into_iter().enumerate().map(move |(number, rows)| (Some(text(number)), rows));
+        counted.chain((without > 0).then_some((None, without)))
+    }
+
+    /// The number of a value's text; `None` where it has none.
+    fn number(&mut self, kind: Kind, bytes: &[u8]) -> Option<u32> {
+        let value = FieldValue::read(kind, bytes.into());
+        let (number, is_new) = self.texts.intern(value.text()?);
+        if is_new {
+            self.rows.push(0);
+        }
+        Some(number)
+    }
+
+    fn add(&mut self, kind: Kind, bytes: &[u8], rows: u64) {
+        match self.number(kind, bytes) {
+            Some(number) => self.rows[number as usize] += rows,
+            None => self.without += rows,
+        }
+    }
+
+    fn add_all(&mut self, kind: Kind, source: &Source) -> Result<(), Damage> {
+        let mut bytes = Vec::new();
+        match source {
+            Source::Constant(value, rows) => self.add(kind, value, *rows),
+            Source::Integers(list) => {
+                for (value, rows) in list {
+                    self.add(kind, value.to_string().as_bytes(), u64::from(*rows));
+                }
+            }
+            Source::Codes(entries, list) => {
+                self.add_codes(kind, entries, list.iter().map(|(code, rows)| (*code, u64::from(*rows))));
+            }
+            Source::Values(column) => match &**column {
+                Column::Dictionary { entries, codes } => {
+                    self.add_codes(kind, entries, codes.iter().map(|code| (*code, 1)));
+                }
+                column => {
+                    for index in 0..column.len() {
+                        bytes.clear();
+                        column.append(index, &mut bytes)?;
+                        self.add(kind, &bytes, 1);
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Adds rows by codes of a dictionary, of which each is made text once.
+    fn add_codes(&mut self, kind: Kind, entries: &Arc<Strings>, rows: impl Iterator<Item = (u32, u64)>) {
+        let is_known = |known: &Known| Arc::ptr_eq(&known.entries, entries) && known.kind == kind;
+        let mut known = match self.known.iter().position(is_known) {
+            Some(at) => self.known.remove(at),
+            None => Known { entries: entries.clone(), kind, numbers: vec![0; entries.len()] },
+        };
+        for (code, rows) in rows {
+            let number = match known.numbers[code as usize] {
+                0 => {
+                    let number = self.number(kind, entries.get(code as usize));
+                    known.numbers[code as usize] = number.map_or(0, |number| number + 1);
+                    number
+                }
+                number => Some(number - 1),
+            };
+            match number {
+                Some(number) => self.rows[number as usize] += rows,
+                None => self.without += rows,
+            }
+        }
+        self.known.insert(0, known);
+        self.known.truncate(DICTIONARIES);
+    }
+}
 
 /// Whether these are the counts of so many values.
 fn is_all(list: &[(u32, u32)], rows: u64) -> bool {

@@ -1,5 +1,6 @@
 //! Whatever rows are written come back byte for byte, and a selection is exactly what the predicate itself keeps.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use sawlog_model::{
 };
 use sawlog_sys::{Open, Sys};
 
-use super::{Cache, Effort, Segment, SegmentWriter, literal};
+use super::column::Column;
+use super::heads::Heads;
+use super::{Cache, Effort, Segment, SegmentWriter, TextCounts, literal};
 use crate::StoreError;
 
 /// A row to be: bytes, cuts and the rest.
@@ -152,7 +155,50 @@ pub(super) fn check_round_trip(rows: &[RowRef<'_>], size: usize, effort: Effort,
         }
     }
     assert_eq!(at, rows.len());
+    check_alone(rows, &dir.join("segment"));
     segment
+}
+
+/// Columns that are read without their rows against those that are read with them, and rows counted by the texts of each field
+/// against what the rows say.
+fn check_alone(rows: &[RowRef<'_>], path: &Path) {
+    let file = Sys::real().fs.open(path, Open::Read).expect("a file");
+    // Where columns are kept, one way would get what the other read.
+    let cache = Arc::new(Cache::for_one_question(1 << 20));
+    let segment = Segment::open(file.into(), "segment", cache).expect("a segment");
+    let mut at = 0;
+    for number in 0..segment.meta().groups.len() {
+        let here = &rows[at..at + segment.meta().groups[number].rows as usize];
+        at += here.len();
+        let heads = Heads::open(segment.body.clone(), number).expect("heads");
+        let group = segment.group(number).expect("a group");
+        for (column, field) in segment.body.fields.iter().enumerate() {
+            let values = heads.told().expect("counts").and_then(|told| told.values(column as u32));
+            let alone = match values.filter(|values| *values > 0) {
+                Some(values) => heads.column_alone(column as u32, values).expect("a column"),
+                None => None,
+            };
+            if let Some(alone) = alone {
+                let with_rows = &group.values(column as u32).expect("a column").column;
+                let texts = |column: &Column| column.strings().expect("values");
+                assert_eq!(texts(&alone).bytes, texts(with_rows).bytes, "{}", field.name);
+                assert_eq!(texts(&alone).ends, texts(with_rows).ends, "{}", field.name);
+            }
+            let mut texts = TextCounts::default();
+            let tallied = segment.tally(number, &field.name, &Predicate::All, TimeRange::ALL, &mut texts);
+            if tallied.expect("counts") {
+                let mut wanted: BTreeMap<Option<String>, u64> = BTreeMap::new();
+                for row in here {
+                    let text = row.field(&field.name).and_then(|value| Some(value.text()?.to_vec()));
+                    let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+                    *wanted.entry(text).or_default() += 1;
+                }
+                let mut counted: BTreeMap<Option<String>, u64> = BTreeMap::new();
+                texts.into_rows().for_each(|(text, rows)| *counted.entry(text).or_default() += rows);
+                assert_eq!(counted, wanted, "{}", field.name);
+            }
+        }
+    }
 }
 
 pub(super) fn check_select(segment: &Segment, rows: &[RowRef<'_>], predicate: &Predicate, range: TimeRange) {
@@ -173,6 +219,8 @@ pub(super) fn check_select(segment: &Segment, rows: &[RowRef<'_>], predicate: &P
         );
         let counted = segment.count(number, predicate, range).expect("a count");
         assert_eq!(counted, wanted.len() as u64, "{predicate:?} is counted in group {number}");
+        let again = segment.count(number, predicate, range).expect("a count");
+        assert_eq!(again, counted, "{predicate:?} is counted again");
         if !wanted.is_empty() {
             assert!(
                 segment.may_keep(number, predicate).expect("an index"),

@@ -102,6 +102,28 @@ fn what_groups_say_of_themselves_is_counted_without_looking_at_rows() {
 }
 
 #[test]
+fn what_was_counted_is_not_read_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    hours(dir.path());
+    let options = Options { cache_bytes: 0, ..Options::default() };
+    let store = Store::open(&Sys::real(), dir.path(), options).expect("a store");
+    let count = |text: &str| {
+        let mut wanted = request(Tenant(1), Order::Any, None);
+        wanted.predicate = Predicate::Any(Test::Part { text: text.to_owned(), fold: false });
+        let before = store.stats().read.unpacked;
+        let rows = store.scan(&wanted).expect("a scan").count().expect("a count");
+        (rows, store.stats().read.unpacked - before)
+    };
+    let (rows, unpacked) = count("ARN");
+    assert_eq!(rows, (HOURS * ROWS / 3) as u64);
+    assert!(unpacked > 0);
+    assert_eq!(count("ARN"), (rows, 0));
+    let (other, unpacked) = count("NFO");
+    assert_eq!(other, 2 * rows);
+    assert!(unpacked > 0, "another question is read for");
+}
+
+#[test]
 fn of_text_only_the_groups_that_may_hold_a_word_are_read() {
     let dir = tempfile::tempdir().expect("a directory");
     hours(dir.path());

@@ -1,7 +1,8 @@
-//! `cargo xtask bench scale [--gb N]`: two sets again and again under earlier times, until there are gigabytes; then questions to
+//! `cargo xtask bench scale [--gb N] [--ask NAME,NAME]`: two sets again and again under earlier times, until there are gigabytes; then questions to
 //! sawlog, VictoriaLogs and ripgrep over the same lines, whose answers are compared, the same questions over a part of the data,
 //! and what a start costs. What was made stays in `bench-scale` below the target folder, and a later run goes on from there: the
-//! folder has to be removed after a change of the store's format, or for another `--gb`.
+//! folder has to be removed after a change of the store's format, or for another `--gb`. With `--ask` only the questions whose names
+//! begin so are asked, and nothing else is measured.
 
 mod ask;
 mod copies;
@@ -13,7 +14,7 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{Cost, cost, mb, size, victoria};
 use crate::needs;
@@ -44,7 +45,10 @@ pub(super) fn run(
     folder: PathBuf,
     docs: &Path,
     bytes: Option<f64>,
+    ask: Option<&str>,
 ) -> Result<()> {
+    let asked = questions::named(ask);
+    ensure!(!asked.is_empty(), "no question is called so");
     let copies = (bytes.unwrap_or(BYTES) / COPY).ceil() as usize;
     std::fs::create_dir_all(folder.join("done"))?;
     let scale = Scale { sawlog, logs, folder };
@@ -66,8 +70,11 @@ pub(super) fn run(
         mb(size(&store)?),
         peer.as_deref().map_or(Ok("–".to_owned()), |folder| size(folder).map(mb))?
     );
+    if ask.is_some() {
+        return table(&scale, &store, peer.as_deref(), &asked);
+    }
     growth(&scale, &stages, docs)?;
-    table(&scale, &store, peer.as_deref())?;
+    table(&scale, &store, peer.as_deref(), &asked)?;
     start::run(&scale)
 }
 
@@ -146,8 +153,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     needs::succeed(Command::new("cp").arg("-rT").args([from, to]))
 }
 
-/// All questions to all, over the largest store.
-fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>) -> Result<()> {
+/// These questions to all, over the largest store.
+fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>, asked: &[&Question]) -> Result<()> {
     let peers = Peers { sawlog: scale.sawlog, store, victoria: peer, raw: &scale.folder.join("raw") };
     println!(
         "\n### Questions over all of it\n\nMilliseconds of processor time / on the clock. Cold: first asked after the start of a server (of a command: always the \
@@ -158,7 +165,7 @@ fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>) -> Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
-    for question in QUESTIONS {
+    for question in asked {
         let http = peers.http(question)?;
         let others = [Some(peers.command(question)?), peers.victoria(question)?, peers.rg(question)?];
         let differs =

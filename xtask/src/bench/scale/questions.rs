@@ -22,6 +22,14 @@ pub(super) const NEWEST: &str = "| sed 's/^- //' | LC_ALL=C sort | tail -n 100";
 
 const N: &[&str] = &["n"];
 
+/// The questions whose names begin as one of these, which commas part; all where none is named.
+pub(super) fn named(names: Option<&str>) -> Vec<&'static Question> {
+    let wanted = |question: &&Question| {
+        names.is_none_or(|names| names.split(',').any(|name| question.what.starts_with(name.trim())))
+    };
+    QUESTIONS.iter().filter(wanted).collect()
+}
+
 pub(super) const QUESTIONS: &[Question] = &[
     Question {
         what: "needle: a word of one line",

@@ -98,7 +98,7 @@ fn odd_texts_hold_what_they_hold() {
 #[test]
 fn a_phrase_goes_on_only_where_its_signs_are() {
     let parts = [Part::Variable, Part::Literal(b"."), Part::Variable, Part::Literal(b" up")];
-    let goes = |rest: &[u8]| goes_on(&parts, rest, true);
+    let goes = |rest: &[u8]| goes_on(&parts, rest, &[], true);
     assert!(goes(b"17.4 up") && goes(b"17.4") && goes(b"17.") && goes(b"17") && goes(b"17.4 u"));
     assert!(!goes(b"17-4") && !goes(b".4") && !goes(b"17.4.4") && !goes(b"17.4 up!"));
 }
