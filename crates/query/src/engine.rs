@@ -19,6 +19,7 @@ use sawlog_model::{Nanos, Normalizers, Predicate, Tenant, TimeRange};
 use sawlog_store::{CountBy, CountKey, Memory, Order, ScanRequest, Store};
 
 use crate::count;
+use crate::late;
 use crate::memory::{exhausted, is_exhausted};
 use crate::parse::{self, Query};
 use crate::pipe::{self, Setting, Step, Top};
@@ -122,6 +123,14 @@ impl Engine {
         Planned::new(DataFrame::new(state, plan)).await
     }
 
+    /// The times that a question is about: those of the request, as far as its text does not narrow them.
+    ///
+    /// # Errors
+    /// [`QueryError::Syntax`].
+    pub fn range(&self, request: &Request) -> Result<TimeRange, QueryError> {
+        Ok(request.range.intersect(&parse::parse(&request.query, request.now)?.range))
+    }
+
     /// Rows per `step` nanoseconds and level. Pipes of the query are left aside. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -200,8 +209,10 @@ impl Engine {
             columns = pipe.outputs(columns).map_err(QueryError::Failed)?;
         }
         let records = columns.is_none();
+        let late = if records { late::rows(&query.pipes, request.limit) } else { None };
+        let shown = if late.is_some() { &late::KEYS[..] } else { &RECORD[..] };
         if records {
-            fields.extend(RECORD.map(str::to_owned));
+            fields.extend(shown.iter().map(|name| (*name).to_owned()));
         }
         fields.push("_time".into());
         fields.sort();
@@ -209,8 +220,12 @@ impl Engine {
         let range = request.range.intersect(&query.range);
         let logs = Logs::new(&self.store, request.tenant, range, query.predicate.clone(), &fields);
         let state = self.session()?.at(request.now);
-        let frame = self.frame(state, logs, request, query, records)?;
-        self.execute(Planned::new(frame).await?, records)
+        let frame = self.frame(state, logs, request, query, records.then_some(shown))?;
+        let answer = self.execute(Planned::new(frame).await?, records)?;
+        match late {
+            Some(_) => Ok(late::filled(answer, self.store.clone(), request.tenant)),
+            None => Ok(answer),
+        }
     }
 
     /// The answer where the question only counts, and not too many different things: it needs no plan.
@@ -253,7 +268,7 @@ impl Engine {
         logs: Logs,
         request: &Request,
         query: &Query,
-        records: bool,
+        shown: Option<&[&str]>,
     ) -> Result<DataFrame, DataFusionError> {
         let plan = LogicalPlanBuilder::scan(sql::TABLE, provider_as_source(Arc::new(logs)), None)?.build()?;
         let mut frame = DataFrame::new(state, plan);
@@ -266,8 +281,8 @@ impl Engine {
         for step in &query.pipes {
             frame = step.plan(frame, &setting)?;
         }
-        if records {
-            frame = frame.select(RECORD.map(pipe::column).to_vec())?;
+        if let Some(shown) = shown {
+            frame = frame.select(shown.iter().copied().map(pipe::column).collect::<Vec<_>>())?;
         }
         match request.limit {
             Some(limit) => frame.limit(0, Some(limit)),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sawlog_model::{Batch, KnownSource, Nanos, Position, Predicate, SourceId, Tenant, TimeRange};
+use arrow::record_batch::RecordBatch;
+use sawlog_model::{Address, Batch, KnownSource, Nanos, Position, Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::Sys;
 
 pub mod catalogue;
@@ -481,6 +482,21 @@ impl Store {
     /// As the disk says.
     pub fn scan_parts(&self, request: &ScanRequest, parts: usize) -> Result<Vec<Scan>, StoreError> {
         self.engine.scan(request, parts)
+    }
+
+    /// These columns of the rows at some addresses, whose times are in the range, in the order of the addresses; and for each row
+    /// which of them it has. Rows that are gone are left out.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn rows_at(
+        &self,
+        tenant: Tenant,
+        range: TimeRange,
+        addresses: &[Address],
+        columns: &[Column],
+    ) -> Result<(Vec<u32>, RecordBatch), StoreError> {
+        self.engine.rows_at(tenant, range, addresses, columns)
     }
 
     /// How many rows a predicate-free range has, where that is known without reading rows.

@@ -74,6 +74,11 @@ pub(crate) trait Step: Debug + Send + Sync {
         Order::Keeps
     }
 
+    /// Whether it only leaves rows out or puts them in another order, whatever they are.
+    fn only_picks(&self) -> bool {
+        self.filter().is_some() || self.limit().is_some()
+    }
+
     /// Whether a filter behind it can as well stand before it.
     fn commutes(&self) -> bool {
         false

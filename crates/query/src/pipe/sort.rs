@@ -44,6 +44,10 @@ impl Step for Sort {
         frame.sort(keys)
     }
 
+    fn only_picks(&self) -> bool {
+        true
+    }
+
     fn commutes(&self) -> bool {
         true
     }

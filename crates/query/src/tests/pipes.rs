@@ -129,6 +129,34 @@ async fn records_keep_their_shape_behind_sort_and_limit() {
 }
 
 #[tokio::test]
+async fn few_rows_in_an_order_are_those_of_all_rows_in_that_order() {
+    let rows: Vec<_> = (0..700_i64)
+        .map(|row| {
+            let (load, host) = ((row * 7919 % 97).to_string(), format!("h{}", row % 5));
+            json(row, &[("load", Kind::Number, &load), ("host", Kind::JsonText, &host)])
+        })
+        .collect();
+    let fixture = Fixture::with(&rows);
+    for flushed in [false, true] {
+        if flushed {
+            fixture.store.flush().unwrap();
+        }
+        for query in [
+            "* | sort load desc, _offset",
+            "host:h3 | sort load, _offset desc",
+            "* | filter load:>90 | sort host, load, _offset",
+        ] {
+            let all = search(&fixture.engine, query).await;
+            for limit in [1, 17, 10_000] {
+                let few = search(&fixture.engine, &format!("{query} | limit {limit}")).await;
+                assert_eq!(few, all[..limit.min(all.len())], "{query} | limit {limit}");
+            }
+        }
+        assert_eq!(search(&fixture.engine, "nowhere | sort load | limit 3").await, [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn lists_and_nulls_are_fields_too() {
     let fixture = Fixture::with(&[
         json(

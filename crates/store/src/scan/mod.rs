@@ -17,6 +17,7 @@ use crate::{Column, Order, ScanRequest, StoreError, columns};
 mod gather;
 mod key;
 mod merge;
+mod pick;
 mod piece;
 mod tally;
 

@@ -88,13 +88,10 @@ impl Piece {
         let mut push = |group, rows| {
             pieces.push(Piece::Group { handle: handle.clone(), segment: segment.clone(), group, rows });
         };
-        for (index, group) in meta.groups.iter().enumerate() {
-            if !wanted.range.overlaps(group.first_time, group.last_time) {
-                continue;
-            }
+        for index in Piece::indexes(segment, wanted) {
             match source {
                 None => push(index, None),
-                Some(source) => group
+                Some(source) => meta.groups[index]
                     .runs
                     .iter()
                     .filter(|run| meta.sources[run.source as usize].source == source)
@@ -102,6 +99,13 @@ impl Piece {
             }
         }
         pieces
+    }
+
+    /// The groups of a segment with rows of these times.
+    pub fn indexes(segment: &Segment, wanted: &Wanted) -> Vec<usize> {
+        let groups = segment.meta().groups.iter().enumerate();
+        let in_range = groups.filter(|(_, group)| wanted.range.overlaps(group.first_time, group.last_time));
+        in_range.map(|(index, _)| index).collect()
     }
 
     /// Time of its last row; of a group, none.
@@ -239,6 +243,17 @@ impl GroupKeys {
 const FIRST_SORTED: usize = 512;
 
 impl Opened {
+    /// A group of which its rows are picked one by one.
+    pub fn group(handle: &Arc<Handle>, group: Group) -> Opened {
+        let rows = Rows::Group(Box::new(GroupRows { handle: handle.clone(), group, keys: None }));
+        Opened { rows, order: Vec::new(), sorted: 0, taken: 0 }
+    }
+
+    /// A batch, in the same way.
+    pub fn memory(entry: Arc<Entry>) -> Opened {
+        Opened { rows: Rows::Memory(entry), order: Vec::new(), sorted: 0, taken: 0 }
+    }
+
     /// The key of the next row; none at the end, and where the rest cannot be read because the segment is damaged, which is
     /// then reported.
     ///

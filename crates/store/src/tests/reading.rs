@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sawlog_model::{Nanos, Position, Predicate, SourceId, Tenant, Test};
+use arrow::array::AsArray;
+use arrow::datatypes::UInt64Type;
+use sawlog_model::{Address, Nanos, Position, Predicate, SourceId, Tenant, Test, TimeRange};
 use sawlog_sys::Sys;
 use sawlog_sys::sim::World;
 
@@ -99,6 +101,31 @@ fn what_groups_say_of_themselves_is_counted_without_looking_at_rows() {
     assert_eq!(tally.rows.values().sum::<u64>(), (HOURS * ROWS) as u64);
     assert!(read.columns > 0, "{read:?}");
     assert_eq!(read.texts, 0);
+}
+
+#[test]
+fn rows_are_read_by_their_addresses() {
+    let dir = tempfile::tempdir().expect("a directory");
+    hours(dir.path());
+    let store = Store::open(&Sys::real(), dir.path(), Options::default()).expect("it opens");
+    let at = |row: usize| Address { source: SourceId(3), epoch: 0, offset: row as u64 * 1000 };
+    let wanted =
+        [at(ROWS + 7), at(HOURS * ROWS), Address { epoch: 1, ..at(ROWS) }, at(2 * ROWS - 1), at(ROWS)];
+    let names = ["_offset", "level"].map(str::to_owned);
+    let second = TimeRange { start: HOUR, end: 2 * HOUR };
+    for (range, found) in [(second, vec![0, 3, 4]), (TimeRange { start: 2 * HOUR, ..second }, vec![])] {
+        let (which, rows) = store.rows_at(Tenant(1), range, &wanted, &names).expect("rows");
+        assert_eq!(which, found);
+        let offsets = rows.column(0).as_primitive::<UInt64Type>();
+        let levels = rows.column(1).as_string_view();
+        for (place, which) in which.iter().enumerate() {
+            let offset = wanted[*which as usize].offset;
+            let level = if offset / 1000 % ROWS as u64 % 3 == 0 { "WARN" } else { "INFO" };
+            assert_eq!((offsets.value(place), levels.value(place)), (offset, level));
+        }
+        assert_eq!(rows.num_rows(), found.len());
+    }
+    assert_eq!(store.stats().read.opened, 1, "others are not even opened");
 }
 
 #[test]
