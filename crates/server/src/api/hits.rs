@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::{SECOND, rfc3339};
-use sawlog_model::{Nanos, Right, TimeRange};
+use sawlog_model::{Nanos, Right, Tenant, TimeRange};
 use sawlog_query::{Bar, Request};
 use serde_json::json;
 
@@ -42,7 +42,8 @@ const MOST_BARS: u64 = 10_000;
 
 async fn hits(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let request = request(&call)?;
-    let range = with_rows(&shared, request.range);
+    let engine = call.engine(&shared);
+    let range = with_rows(&shared, call.tenant, engine.range(&request)?);
     let span = range.end.saturating_sub(range.start);
     let bars = call.params.count("bars")?.unwrap_or(60).clamp(1, MOST_BARS);
     let step = match call.params.duration("step")? {
@@ -56,16 +57,15 @@ async fn hits(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         Some(step) => step,
     };
     let _turn = shared.turn().await?;
-    let engine = call.engine(&shared);
     let counted = engine.hits(Request { range, ..request }, step);
     let bars = shared.in_time(counted).await??;
     Ok(Json(shown(range, step, &bars)).into_response())
 }
 
-/// The range without the times before the first row and after the last one, so that an open one has bars of a useful
-/// size.
-fn with_rows(shared: &Shared, range: TimeRange) -> TimeRange {
-    let stats = shared.node.store.stats();
+/// The range without the times before the tenant's first row and after its last one, so that an open one has bars of a
+/// useful size.
+fn with_rows(shared: &Shared, tenant: Tenant, range: TimeRange) -> TimeRange {
+    let stats = shared.node.store.stats_of(tenant);
     let rows = TimeRange { start: stats.first_time, end: stats.last_time.saturating_add(1) };
     let open = range.start == i64::MIN || range.end == i64::MAX;
     if !open || stats.records == 0 {

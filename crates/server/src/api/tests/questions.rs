@@ -82,6 +82,12 @@ async fn hits_and_values_count() {
     let open = house.json("/api/v1/hits?bars=10").await;
     assert_eq!(open["start"], "2025-11-20T10:00:00Z", "an open range begins with the rows");
     assert!(open["bars"].as_array().expect("bars").len() <= 11);
+    let narrow = "_time:%5B2025-11-20T10:00:01Z,2025-11-20T10:00:02Z%5D";
+    let narrow = house.json(&format!("/api/v1/hits?bars=10&query={narrow}")).await;
+    assert_eq!((&narrow["start"], &narrow["total"]), (&Value::from("2025-11-20T10:00:01Z"), &Value::from(2)));
+    let many: Vec<(&str, &str)> = (0..3600).map(|_| ("info", "of another tenant")).collect();
+    let house = house.with(2, rows(1, &many));
+    assert_eq!(house.json("/api/v1/hits?bars=10").await["end"], open["end"], "others' rows widen no range");
     let (status, _) = house.text("/api/v1/hits?step=1s").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
