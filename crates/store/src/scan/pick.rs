@@ -126,7 +126,7 @@ fn in_group(
         let source = &meta.sources[run.source as usize];
         let at = |offset| Address { source: source.source, epoch: source.epoch, offset };
         let start = sorted.partition_point(|(wanted, _)| *wanted < at(run.first));
-        if !sorted.get(start).is_some_and(|(wanted, _)| *wanted <= at(run.last)) {
+        if sorted.get(start).is_none_or(|(wanted, _)| *wanted > at(run.last)) {
             continue;
         }
         let group = match &mut group {

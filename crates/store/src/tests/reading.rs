@@ -120,7 +120,7 @@ fn rows_are_read_by_their_addresses() {
         let levels = rows.column(1).as_string_view();
         for (place, which) in which.iter().enumerate() {
             let offset = wanted[*which as usize].offset;
-            let level = if offset / 1000 % ROWS as u64 % 3 == 0 { "WARN" } else { "INFO" };
+            let level = if (offset / 1000 % ROWS as u64).is_multiple_of(3) { "WARN" } else { "INFO" };
             assert_eq!((offsets.value(place), levels.value(place)), (offset, level));
         }
         assert_eq!(rows.num_rows(), found.len());
