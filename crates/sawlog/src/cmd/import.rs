@@ -49,6 +49,8 @@ type Todo = (PathBuf, u64);
 
 impl Import {
     pub(crate) fn run(self) -> Result<()> {
+        // Rows go from the threads that read to those that store.
+        task::share_one_heap();
         let sys = Sys::real();
         let data = &self.data.data;
         if reach::running(&sys, &self.data)?.is_some() {
