@@ -35,7 +35,7 @@ cargo xtask fixtures          make the stores that the tests of old formats open
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [PART…] [SET…]
                               measure against the peers that are installed; prints Markdown (parts: store, queries,
-                              weight, forward, normalize, and two that are only run when they are named: amqp: ten minutes
+                              weight, forward, normalize, tenants, and two that are only run when they are named: amqp: ten minutes
                               of events from RabbitMQ; scale [--gb N] [--ask NAMES]: questions over gigabytes, by itself)";
 
 fn main() -> ExitCode {

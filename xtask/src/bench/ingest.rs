@@ -2,13 +2,14 @@
 //! a node, and as JSON lines over HTTP into VictoriaLogs ([`super::victoria`]). What counts is the processor time of the
 //! whole server until everything is in files and can be found, and what it keeps on disk after compaction.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
+use super::http::Http;
 use super::process::{Process, Used, word};
 use super::{Bench, Cost, cost, events, messages, size};
 
@@ -25,7 +26,7 @@ pub(super) struct Measured {
 /// Brings all files of a folder over HTTP, a megabyte a request, each acknowledged before the next.
 pub(super) fn http(bench: &Bench, logs: &Path) -> Result<Measured> {
     let node = Node::start(bench, "http")?;
-    let mut connection = Http::open(&node.http)?;
+    let mut connection = Http::open(&node.http, "")?;
     events::each_body(logs, &mut events::plain(), |_, body| {
         connection.post("/api/v1/ingest", "application/x-ndjson", body)
     })?;
@@ -74,41 +75,11 @@ impl Node {
 
     /// Flushes it, ends it and compacts what it has.
     fn finish(self, bench: &Bench) -> Result<Measured> {
-        Http::open(&self.http)?.post("/api/v1/flush", "application/json", b"")?;
+        Http::open(&self.http, "")?.post("/api/v1/flush", "application/json", b"")?;
         let flushed = self.process.used()?;
         self.process.end()?;
         let (sawlog, data) = (bench.sawlog.to_string_lossy(), self.data.to_string_lossy());
         let compact = cost(&[&sawlog, "store", "compact", "--data", &data])?;
         Ok(Measured { flushed, compact, bytes: size(&self.data)? - size(&self.data.join("journal"))? })
-    }
-}
-
-/// A connection that is kept.
-struct Http(BufReader<TcpStream>);
-
-impl Http {
-    fn open(address: &str) -> Result<Http> {
-        Ok(Http(BufReader::new(TcpStream::connect(address)?)))
-    }
-
-    fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<()> {
-        let stream = self.0.get_mut();
-        write!(stream, "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n")?;
-        write!(stream, "Content-Length: {}\r\n\r\n", body.len())?;
-        stream.write_all(body)?;
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let start = head.len();
-            ensure!(self.0.read_line(&mut head)? > 0, "the node ended a connection after {head:?}");
-            if let Some((name, value)) = head[start..].split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().context("a length")?;
-            }
-        }
-        let mut answer = vec![0; length];
-        self.0.read_exact(&mut answer)?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "{head}{}", String::from_utf8_lossy(&answer));
-        Ok(())
     }
 }

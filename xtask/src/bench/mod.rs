@@ -4,6 +4,7 @@
 mod amqp;
 mod events;
 mod forward;
+mod http;
 mod import;
 mod ingest;
 mod messages;
@@ -12,6 +13,7 @@ mod peers;
 mod process;
 mod queries;
 mod scale;
+mod tenants;
 mod victoria;
 mod weight;
 
@@ -51,7 +53,7 @@ struct Bench {
 }
 
 /// What can be measured by itself.
-const PARTS: [&str; 7] = ["store", "queries", "weight", "forward", "normalize", "amqp", "scale"];
+const PARTS: [&str; 8] = ["store", "queries", "weight", "forward", "normalize", "tenants", "amqp", "scale"];
 
 /// Takes an option and its value out of the names.
 fn option(names: &mut Vec<String>, option: &str) -> Result<Option<String>> {
@@ -64,6 +66,10 @@ fn option(names: &mut Vec<String>, option: &str) -> Result<Option<String>> {
 /// Builds for release (or takes what lies in the folder `SAWLOG_BINARIES`) and measures: of the named sets (all without names
 /// of sets) the named parts (all without).
 pub fn run(root: &Path, names: &[String]) -> Result<bool> {
+    if names.first().is_some_and(|name| name == tenants::HAMMER) {
+        tenants::hammer(&names[1..])?;
+        return Ok(true);
+    }
     let mut names = names.to_owned();
     let gigabytes = option(&mut names, "--gb")?.map(|number| number.parse::<f64>()).transpose()?;
     let bytes = gigabytes.map(|gigabytes| gigabytes * 1e9);
@@ -124,6 +130,9 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     if wanted("normalize") {
         normalize::run(&bench)?;
     }
+    if wanted("tenants") {
+        tenants::run(&bench)?;
+    }
     Ok(true)
 }
 
@@ -134,7 +143,7 @@ fn build(root: &Path, parts: &[&str]) -> Result<()> {
     if parts == ["forward"] || parts == ["normalize"] {
         build.args(["-p", "sawlog-agent"]);
     }
-    if parts == ["amqp"] || parts == ["scale"] {
+    if parts == ["amqp"] || parts == ["scale"] || parts == ["tenants"] {
         build.args(["-p", "sawlog"]);
     }
     needs::succeed(&mut build)
