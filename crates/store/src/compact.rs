@@ -23,6 +23,8 @@ const OPEN_BYTES: u64 = 64 << 20;
 const DECODED: u64 = 2;
 /// What a source has in a decoded group beside its lines, bytes: a batch of its own.
 const OF_SOURCE: u64 = 512;
+/// A merge takes no further segment above so many sources of those before: each stands in the footer of what is made, with its name.
+const MOST_SOURCES: usize = 128 << 10;
 /// After a merge that failed (a full disk, say) none is tried for so long: it would fail again after as much work.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -289,13 +291,14 @@ fn unfinished(list: &[Arc<Handle>], segment_bytes: u64) -> Vec<Arc<Handle>> {
         .collect()
 }
 
-/// How many of these segments, from the front, can be merged with at most `open_bytes` of groups decoded at a time: at
+/// How many of these segments, from the front, can be merged with at most `open_bytes` of groups decoded at a time and not too many sources: at
 /// least one.
 fn fitting(list: &[Arc<Handle>], open_bytes: u64) -> Result<usize, StoreError> {
-    let mut all = Vec::new();
+    let (mut all, mut sources) = (Vec::new(), 0);
     for (index, handle) in list.iter().enumerate() {
         all.extend(spans(std::slice::from_ref(handle))?);
-        if index > 0 && most_open(&all) > open_bytes {
+        sources += handle.segment()?.map_or(0, |segment| segment.meta().sources.len());
+        if index > 0 && (most_open(&all) > open_bytes || sources > MOST_SOURCES) {
             return Ok(index);
         }
     }
