@@ -93,7 +93,6 @@ pub fn spawn_with_stack<T: Send + 'static>(
 ///
 /// # Panics
 /// Where `work` does.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn each<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if threads < 2 || items.len() < 2 {
         return items.iter().map(work).collect();

@@ -174,7 +174,7 @@ fn seeded_damage_of_a_manifest_breaks_nothing() {
     let seed = bytes[manifest::BODY_AT..bytes.len() - manifest::CRC_LEN].to_vec();
     sawlog_sys::sim::withstand(
         "manifest",
-        &fuzz::manifest,
+        fuzz::manifest,
         &[seed],
         &mut sawlog_sys::sim::Dice(1),
         std::time::Duration::from_millis(300),
