@@ -34,8 +34,8 @@ pub fn share_one_heap() {
 pub fn share_one_heap() {}
 
 /// Lets the process keep memory that it gives up, for what it needs next: to be called where it will soon end anyway, or
-/// where [`give_memory_back`] follows. A page
-/// that is given back and asked for again costs more than what is then written to it.
+/// where [`give_memory_back`] follows. A page that is given back and asked for again costs more than what is then written
+/// to it.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "nothing safe sets this")]
 pub fn keep_memory() {
