@@ -58,6 +58,11 @@ pub trait Access: Send + Sync {
         if self.tenant(tenant) == Some(admitted) { Ok(admitted) } else { Err(AccessError) }
     }
 
+    /// The id of a credential that was admitted, where limits may be its own; it is no secret.
+    fn token_of(&self, _credential: &[u8]) -> Option<Arc<str>> {
+        None
+    }
+
     /// The event producer of a tenant that a message is of; `None` where it is of none.
     fn correlate(&self, _tenant: Tenant, _message: &Message<'_>) -> Option<Correlation> {
         None
@@ -67,6 +72,15 @@ pub trait Access: Send + Sync {
     fn asks(&self) -> bool {
         false
     }
+}
+
+/// Whose rows are, where a message says it itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bringer {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Id of the token that says so, as [`Access::token_of`] gives it.
+    pub token: Option<Arc<str>>,
 }
 
 /// What of a message says which producer it is of.
@@ -89,6 +103,8 @@ pub struct Correlation {
     pub pattern: String,
     /// What the parser of that name finds in the text.
     pub fields: Vec<(String, crate::Value)>,
+    /// Whether its messages come and go over TLS only.
+    pub encrypted: bool,
 }
 
 /// The tag of rows of producers with that pattern.
@@ -138,6 +154,10 @@ impl Access for For {
     fn admit_to(&self, tenant: &str, credential: &[u8], right: Right) -> Result<Tenant, AccessError> {
         let admitted = self.inner.admit_to(tenant, credential, right)?;
         if self.only && admitted != self.tenant { Err(AccessError) } else { Ok(admitted) }
+    }
+
+    fn token_of(&self, credential: &[u8]) -> Option<Arc<str>> {
+        self.inner.token_of(credential)
     }
 
     fn correlate(&self, tenant: Tenant, message: &Message<'_>) -> Option<Correlation> {

@@ -186,6 +186,8 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// Slots of all rows.
     pub slots: Vec<Slot>,
+    /// Id of the token that they came with, whose limits hold for them; it is forgotten once they are taken.
+    pub token: Option<Arc<str>>,
 }
 
 impl Batch {

@@ -1,6 +1,8 @@
 //! A body of events that came over HTTP, and what becomes of it: the words between the server that takes it and the codec that
 //! reads it, which do not know each other.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::{Over, Tenant};
@@ -14,6 +16,8 @@ pub const ENCRYPTED: &str = "_encrypted";
 pub struct Delivery {
     /// Whose events.
     pub tenant: Tenant,
+    /// Id of the token that they come with.
+    pub token: Option<Arc<str>>,
     /// The body, still compressed where `content_encoding` says so.
     pub body: Bytes,
     /// `Content-Type` without its parameters, in lower case; empty where there was none.

@@ -343,6 +343,7 @@ pub fn decode_from(reader: &mut Reader, limits: &Limits) -> Result<Batch, FrameE
         names: Arc::new(names),
         rows,
         slots,
+        token: None,
     })
 }
 

@@ -21,13 +21,13 @@ pub mod time;
 pub mod token;
 pub mod value;
 
-pub use access::{Access, AccessError, Correlation, For, Message, Right, Tenant, correlation_tag};
+pub use access::{Access, AccessError, Bringer, Correlation, For, Message, Right, Tenant, correlation_tag};
 pub use address::{Address, KnownSource, Position, Source, SourceFacts, SourceId};
 pub use batch::{Batch, Kind, Marks, NameId, Names, Row, RowRef, Slot};
 pub use context::Context;
 pub use delivery::{Accepted, Delivery, ENCRYPTED, IngestError};
 pub use limits::Limits;
-pub use meter::{Meter, Over};
+pub use meter::{Meter, Over, TOKEN};
 pub use normalize::{Normalize, Normalizers};
 pub use predicate::{Compare, Decimal, Predicate, Test, TestError, elements, find_folded};
 pub use record::{FieldValue, Fields, Record, strip_terminator};

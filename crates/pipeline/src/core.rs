@@ -1,14 +1,13 @@
 //! What the threads of a pipeline share: the writer's inbox, what is pending, what is known of sources, the lanes of the
 //! outputs. Knows nothing of threads.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use sawlog_journal::{FrameKind, Journal, JournalError, Lsn};
-use sawlog_model::{KnownSource, SourceId};
+use sawlog_model::{KnownSource, SourceId, Tenant};
 use sawlog_sys::Sys;
 use sawlog_sys::task::Thread;
 use tokio::sync::Semaphore;
@@ -83,6 +82,8 @@ pub(crate) struct Core {
     pub own: Counters,
     /// How fast rows pass, where somebody asks.
     pub rates: Rates,
+    /// Tenants that are to be forgotten, and where the journal ended when they went.
+    pub left: Mutex<BTreeMap<Tenant, Lsn>>,
     pub stopped: AtomicBool,
     /// Up to where the journal was trimmed; held while one trims.
     pub trimmed: Mutex<Lsn>,

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sawlog_model::{Access, Batch, KnownSource, Limits, Over, Position, Source, SourceId, Tenant};
+use sawlog_model::{Access, Batch, KnownSource, Limits, Over, Position, Source, SourceId, TOKEN, Tenant};
 use sawlog_sys::Sys;
 use sawlog_sys::task::{self, Stop};
 use tokio::sync::oneshot;
@@ -102,6 +102,8 @@ pub struct Intake {
     counters: Arc<Counters>,
     label: Arc<str>,
     excess: Excess,
+    /// Id of the token that its senders act by, where a batch says no other.
+    token: Option<Arc<str>>,
 }
 
 /// Longest that a tenant's limit is waited for before it is asked again.
@@ -117,12 +119,17 @@ const FULL_RETRY: Duration = Duration::from_millis(20);
 
 impl Intake {
     pub(crate) fn new(core: Arc<Core>, counters: Arc<Counters>) -> Self {
-        Intake { core, counters, label: Arc::default(), excess: Excess::Wait }
+        Intake { core, counters, label: Arc::default(), excess: Excess::Wait, token: None }
     }
 
     /// The same for an input whose rows go to the steps of that label.
     pub fn labelled(&self, label: &str) -> Intake {
         Intake { label: label.into(), ..self.clone() }
+    }
+
+    /// The same for senders who act by the token of that id: its limits hold for what they bring.
+    pub fn by(&self, token: Option<Arc<str>>) -> Intake {
+        Intake { token, ..self.clone() }
     }
 
     /// The same for an input that can tell its sender: rows of a tenant that is at a limit are not waited for, but refused with
@@ -137,16 +144,31 @@ impl Intake {
         Intake { excess: Excess::Drop, ..self.clone() }
     }
 
-    /// Asks whether a tenant may bring these rows, so many records and bytes.
+    /// Asks whether a tenant may bring these rows with a token, so many records and bytes.
     fn bring<'a>(
         &self,
-        tenant: Tenant,
+        (tenant, token): (Tenant, Option<&str>),
         mut batches: impl Iterator<Item = &'a Batch>,
         (records, bytes): (u64, u64),
     ) -> Result<(), Over> {
         let Some(meter) = &self.core.options.meter else { return Ok(()) };
-        batches.try_for_each(|batch| meter.names(batch))?;
-        meter.bring(tenant, records, bytes)
+        batches.try_for_each(|batch| meter.names(token, batch))?;
+        meter.bring(tenant, token, records, bytes)
+    }
+
+    /// Whose a batch is, and the token that it came with.
+    fn of<'a>(&'a self, batch: &'a Batch) -> (Tenant, Option<&'a Arc<str>>) {
+        (batch.tenant, batch.token.as_ref().or(self.token.as_ref()))
+    }
+
+    /// The batch as it is kept: with its token's id where it is kept as that says.
+    fn marked(&self, batch: Arc<Batch>) -> Arc<Batch> {
+        let marks =
+            |token: &&Arc<str>| self.core.options.meter.as_ref().is_some_and(|meter| meter.marks(token));
+        let Some(token) = self.of(&batch).1.filter(marks).cloned() else { return batch };
+        let mut marked = Arc::unwrap_or_clone(batch);
+        Arc::make_mut(&mut marked.context).set(TOKEN, &*token);
+        Arc::new(marked)
     }
 
     /// Says once why a sender waits.
@@ -161,18 +183,19 @@ impl Intake {
         if self.core.options.meter.is_none() {
             return Ok(());
         }
-        let mut brought: BTreeMap<Tenant, (u64, u64)> = BTreeMap::new();
+        let mut brought: BTreeMap<(Tenant, Option<Arc<str>>), (u64, u64)> = BTreeMap::new();
         for batch in items.iter().map(|item| &item.batch) {
-            let (records, bytes) = brought.entry(batch.tenant).or_default();
+            let (tenant, token) = self.of(batch);
+            let (records, bytes) = brought.entry((tenant, token.cloned())).or_default();
             *records += batch.rows.len() as u64;
             *bytes += batch.raw_len();
         }
-        for (tenant, (records, bytes)) in brought {
+        for ((tenant, token), (records, bytes)) in brought {
             let mut told = false;
-            let of_tenant = |item: &&Item| item.batch.tenant == tenant;
+            let is_theirs = |item: &Item| self.of(&item.batch) == (tenant, token.as_ref());
             while let Err(over) = {
-                let theirs = items.iter().filter(of_tenant).map(|item| &*item.batch);
-                self.bring(tenant, theirs, (records, bytes))
+                let theirs = items.iter().filter(|item| is_theirs(item)).map(|item| &*item.batch);
+                self.bring((tenant, token.as_deref()), theirs, (records, bytes))
             } {
                 match self.excess {
                     Excess::Wait if lock(&self.core.inbox).closed => return Err(DeliveryError::Stopping),
@@ -183,7 +206,7 @@ impl Intake {
                     Excess::Refuse => return Err(DeliveryError::Limited(over)),
                     Excess::Drop => {
                         self.count_errors("limited", records, &over.reason);
-                        items.retain(|item| item.batch.tenant != tenant);
+                        items.retain(|item| !is_theirs(item));
                         break;
                     }
                 }
@@ -207,6 +230,7 @@ impl Intake {
     /// # Errors
     /// As [`Intake::offer`].
     pub fn offer_shared(&self, batch: Arc<Batch>, position: Position) -> Result<(), DeliveryError> {
+        let batch = self.marked(batch);
         let mut item = Item {
             batch,
             position: Some(position.clone()),
@@ -218,7 +242,11 @@ impl Intake {
         };
         let (records, bytes) = (item.batch.rows.len() as u64, item.batch.raw_len());
         let mut told = false;
-        while let Err(over) = self.bring(item.batch.tenant, std::iter::once(&*item.batch), (records, bytes)) {
+        while let Err(over) = {
+            let (tenant, token) = self.of(&item.batch);
+            let batches = std::iter::once(&*item.batch);
+            self.bring((tenant, token.map(|token| &**token)), batches, (records, bytes))
+        } {
             if lock(&self.core.inbox).closed {
                 return Err(DeliveryError::Stopping);
             }
@@ -431,13 +459,18 @@ impl Intake {
         &self,
         batches: Vec<(Batch, Position, Option<Bytes>)>,
     ) -> Result<(), DeliveryError> {
-        let item = |(batch, position, encoded)| Item { encoded, ..self.item(batch, Some(position), None) };
+        let item = |(batch, position, encoded)| {
+            let item = self.item(batch, Some(position), None);
+            // What it was encoded from says nothing of the token.
+            let encoded = if item.batch.context.get(TOKEN).is_some() { None } else { encoded };
+            Item { encoded, ..item }
+        };
         self.submit_items(batches.into_iter().map(item).collect(), None).await
     }
 
     fn item(&self, batch: Batch, position: Option<Position>, key: Option<u128>) -> Item {
-        let label = self.label.clone();
-        Item { batch: Arc::new(batch), position, late: None, label, key, only: None, encoded: None }
+        let (label, batch) = (self.label.clone(), self.marked(Arc::new(batch)));
+        Item { batch, position, late: None, label, key, only: None, encoded: None }
     }
 
     async fn submit_items(&self, mut items: Vec<Item>, note: Option<Note>) -> Result<(), DeliveryError> {

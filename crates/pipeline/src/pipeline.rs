@@ -24,8 +24,7 @@ use crate::rates::Rates;
 use crate::seen::Seen;
 use crate::{DeliveryError, Graph, Intake, TagPattern, Tap, lock, reload, writer};
 
-/// How often, and how long apart, is looked whether outputs need nothing of the journal any more when a tenant is forgotten. Where one
-/// is behind for longer, what it has yet to get goes when it has it.
+/// How often, and how long apart, is looked whether outputs need nothing of the journal any more.
 const RELEASE_TRIES: u32 = 50;
 const RELEASE_AGAIN: Duration = Duration::from_millis(20);
 
@@ -156,6 +155,7 @@ impl Pipeline {
             room: Default::default(),
             taps: Default::default(),
             inputs: Mutex::default(),
+            left: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         let pipeline = Pipeline { core, writer: Arc::default() };
@@ -270,17 +270,20 @@ impl Pipeline {
         self.core.trim()
     }
 
-    /// Lets go of what is kept of a tenant beside its rows on their way: dead letters, positions of its senders; and of the files of the
-    /// journal that no output needs any more, the last one with them.
-    ///
-    /// # Errors
-    /// [`JournalError`]; it can be called again.
-    pub fn forget(&self, tenant: Tenant) -> Result<(), JournalError> {
-        if let Some(dead) = &self.core.options.dead {
-            dead.forget(tenant)?;
+    /// Takes note of tenants of which nothing comes any more and that are to be forgotten; whether one of them is new. What comes now
+    /// goes to another file of the journal, so that theirs can go.
+    pub fn leave(&self, tenants: &[Tenant]) -> bool {
+        let mut left = lock(&self.core.left);
+        // Their names would be written anew with the positions of all.
+        tenants.iter().for_each(|tenant| lock(&self.core.known).forget_tenant(*tenant));
+        let end = self.core.journal.end();
+        let before = left.len();
+        tenants.iter().for_each(|tenant| _ = left.entry(*tenant).or_insert(end));
+        let new = left.len() > before;
+        if new {
+            self.core.journal.leave_file();
         }
-        lock(&self.core.known).forget_tenant(tenant);
-        self.release(|| true)
+        new
     }
 
     /// Saves what outputs hold and lets go of all files of the journal that none needs, the last one with them; to be called where
@@ -290,15 +293,14 @@ impl Pipeline {
     /// [`JournalError`].
     pub fn empty(&self) -> Result<(), JournalError> {
         let end = self.core.journal.end();
-        self.release(|| self.waiting(end.0) == 0)
+        self.core.journal.leave_file();
+        self.release(end, || self.waiting(end.0) == 0)
     }
 
-    /// Lets go of all that stands in the journal now, as soon as no output needs it; tries again for as long as `worth` says.
-    fn release(&self, worth: impl Fn() -> bool) -> Result<(), JournalError> {
-        let end = self.core.journal.end();
+    /// Lets go of what stands in the journal below `end`, as soon as no output needs it; tries again for as long as `worth` says.
+    fn release(&self, end: Lsn, worth: impl Fn() -> bool) -> Result<(), JournalError> {
         for _ in 0..RELEASE_TRIES {
             self.core.save()?;
-            self.core.journal.leave_file();
             self.core.trim_now()?;
             if self.core.journal.start() >= end || !worth() {
                 break;
@@ -307,6 +309,32 @@ impl Pipeline {
             task::sleep(RELEASE_AGAIN);
         }
         Ok(())
+    }
+
+    /// Lets go of what is kept of a tenant that was [left](Pipeline::leave) beside its rows on their way: dead letters, positions of
+    /// its senders; and of the files of the journal that no output needs any more. Names of outputs that have yet to get what stands
+    /// there: as long as there are some, its rows stand there too, and it is to be called again. `patient` where they are waited for a
+    /// little.
+    ///
+    /// # Errors
+    /// [`JournalError`]; it can be called again.
+    pub fn forget(&self, tenant: Tenant, patient: bool) -> Result<Vec<String>, JournalError> {
+        let end = lock(&self.core.left).get(&tenant).copied().unwrap_or_default();
+        self.release(end, || patient)?;
+        let behind = self.core.journal.start() < end;
+        // Last, since what an output refuses on its way becomes a letter.
+        if let Some(dead) = &self.core.options.dead {
+            dead.forget(tenant)?;
+        }
+        lock(&self.core.known).forget_tenant(tenant);
+        if !behind {
+            lock(&self.core.left).remove(&tenant);
+            return Ok(Vec::new());
+        }
+        let lanes = self.core.lanes();
+        let late = lanes.iter().filter(|lane| lane.cursor() < end).map(|lane| lane.name.to_string());
+        let late: Vec<String> = late.collect();
+        Ok(if late.is_empty() { vec!["journal".to_owned()] } else { late })
     }
 
     /// Bytes of the journal that some output still needs.

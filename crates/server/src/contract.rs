@@ -109,7 +109,7 @@ pub trait Control: Send + Sync {
         of: Option<Tenant>,
         which: DeadLetters,
     ) -> BoxFuture<'static, Result<DeadOutcome, String>>;
-    /// Removes what is kept of tenants that are there no more; resolves when their bytes are gone from the disk. The error is in
-    /// words; it can be asked again.
-    fn purge(&self) -> BoxFuture<'static, Result<(), String>>;
+    /// Removes what is kept of tenants that are there no more; resolves when their bytes are gone from the disk, or with the names of
+    /// outputs that are behind, until which some stand in the journal. The error is in words; it can be asked again.
+    fn purge(&self) -> BoxFuture<'static, Result<Vec<String>, String>>;
 }

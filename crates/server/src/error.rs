@@ -28,11 +28,18 @@ pub(crate) struct ApiError {
     /// Seconds after which it is worth to ask again.
     #[serde(skip)]
     pub(crate) wait: Option<u64>,
+    /// The same words as Meniscus's API has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    /// Whether the connection ends with it.
+    #[serde(skip)]
+    pub(crate) ends: bool,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>, remedy: impl Into<String>) -> Self {
-        ApiError { status, error: error.into(), start: None, end: None, remedy: remedy.into(), wait: None }
+        let (error, remedy) = (error.into(), remedy.into());
+        ApiError { status, error, start: None, end: None, remedy, wait: None, title: None, ends: false }
     }
 
     /// A request that is wrong as it is.
@@ -46,6 +53,11 @@ impl ApiError {
         ApiError { wait: Some(5), ..error }
     }
 
+    /// The same in the form of Meniscus's API.
+    pub(crate) fn titled(self) -> Self {
+        ApiError { title: Some(self.error.clone()), ..self }
+    }
+
     /// A request of a tenant that is at a limit.
     pub(crate) fn limited(over: Over) -> Self {
         let wait = over.wait.as_secs_f64().ceil().max(1.0) as u64;
@@ -56,11 +68,14 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, wait) = (self.status, self.wait);
+        let (status, wait, ends) = (self.status, self.wait, self.ends);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sawlog\""));
+        }
+        if ends {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(seconds) = wait {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -72,14 +87,10 @@ impl IntoResponse for ApiError {
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Syntax { start, end, message } => ApiError {
-                status: StatusCode::BAD_REQUEST,
-                error: message,
-                start: Some(start),
-                end: Some(end),
-                remedy: "Change the marked part, or put it in quotes to search for it as text.".into(),
-                wait: None,
-            },
+            QueryError::Syntax { start, end, message } => {
+                let remedy = "Change the marked part, or put it in quotes to search for it as text.";
+                ApiError { start: Some(start), end: Some(end), ..ApiError::bad(message, remedy) }
+            }
             QueryError::Budget(message) => ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 message,

@@ -11,6 +11,7 @@ mod counters;
 mod door;
 mod error;
 pub mod events;
+mod fair;
 mod keeping;
 mod kept;
 mod loggers;
@@ -30,8 +31,9 @@ use sawlog_model::{Access, NodeStatus};
 use sawlog_query::Engine;
 use sawlog_store::Store;
 use sawlog_sys::Sys;
+use tokio::runtime::Handle;
 
-pub use access::{Made, Named, NewToken, Role, Tenancy};
+pub use access::{Keeping, Made, Named, NewToken, Role, Tenancy};
 pub use contract::{Control, DeadLetter, DeadLetters, DeadOutcome, Ingest, Live, LiveEvent, LiveStream};
 pub use door::{Hosts, Open};
 pub use keeping::TooOld;
@@ -61,11 +63,22 @@ pub struct Node {
     pub loggers: Loggers,
     /// The outside.
     pub sys: Sys,
+    /// Where questions are answered.
+    pub questions: Questions,
     /// Bounds and names.
     pub settings: Settings,
     /// Routes of inputs that ride on HTTP, mounted beside the API: they get the same security headers and the check of
     /// the `Host` header, but ask for credentials themselves. `Router::new()` where there are none.
     pub mounts: Router,
+}
+
+/// Threads that answer questions; those that take what is sent go on meanwhile.
+#[derive(Clone, Debug)]
+pub struct Questions {
+    /// Of everybody.
+    pub usual: Handle,
+    /// Of tenants that ask beyond their limit without heed: they do something when nobody else has anything to do.
+    pub last: Handle,
 }
 
 /// Bounds and names of a node's HTTP side.

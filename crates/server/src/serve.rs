@@ -17,8 +17,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sawlog_sys::net::{TcpListener, TcpStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::fair::{Seat, Seats};
 
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: u32 = 1024;
@@ -62,35 +64,32 @@ pub async fn serve(
     secure: Option<Arc<dyn Secure>>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    let seats = Seats::new(CONNECTIONS as usize);
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        let (stream, permit) = tokio::select! {
+        let (stream, seat) = tokio::select! {
             () = &mut stop => break,
-            next = next(&listener, &room) => next?,
+            next = next(&listener, &seats) => next?,
         };
         // Those that ended are let go here, so that the set does not grow.
         while connections.try_join_next().is_some() {}
-        connections.spawn(welcome(stream, secure.clone(), router.clone(), stopped.clone(), permit));
+        connections.spawn(welcome(stream, secure.clone(), router.clone(), stopped.clone(), seat));
     }
     drop(listener);
     // Nobody listens where there is no connection.
     let _ = stopping.send(true);
-    let _ = tokio::time::timeout(GRACE, room.acquire_many(CONNECTIONS)).await;
+    let _ = tokio::time::timeout(GRACE, seats.empty(CONNECTIONS)).await;
     Ok(())
 }
 
 /// Waits for room, then for a connection.
-async fn next(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+async fn next(listener: &TcpListener, seats: &Arc<Seats>) -> io::Result<(TcpStream, Seat)> {
+    let seat = seats.take().await.ok_or_else(|| io::Error::other("there are no connections"))?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok((stream, permit)),
+            Ok((stream, _)) => return Ok((stream, seat)),
             Err(error) if is_of_the_peer(&error) => {}
             // Out of file descriptors or memory: it passes when other connections end.
             Err(error) if matches!(error.raw_os_error(), Some(12 | 23 | 24 | 105)) => {
@@ -112,13 +111,13 @@ async fn welcome(
     secure: Option<Arc<dyn Secure>>,
     router: Router,
     stopped: watch::Receiver<bool>,
-    _room: OwnedSemaphorePermit,
+    seat: Seat,
 ) {
     // Records of a live tail are small writes that should not wait for each other; without it they only come later.
     let _ = stream.set_nodelay(true);
     let Ok(peer) = stream.peer_addr() else { return };
     let (peer, over_tls) = (Peer(peer.ip()), secure.is_some());
-    let service = Known { inner: TowerToHyperService::new(router), peer, over_tls };
+    let service = Known { inner: TowerToHyperService::new(router), peer, over_tls, seat: Arc::new(seat) };
     let Some(secure) = secure else { return answer(stream, service, stopped).await };
     // A peer that speaks no TLS, or believes no certificate of ours, is told so by the protocol.
     if let Ok(Ok(stream)) = tokio::time::timeout(HEADERS, secure.accept(stream)).await {
@@ -131,6 +130,8 @@ struct Known {
     inner: TowerToHyperService<Router>,
     peer: Peer,
     over_tls: bool,
+    /// Ends with the connection.
+    seat: Arc<Seat>,
 }
 
 impl Service<Request<Incoming>> for Known {
@@ -140,6 +141,7 @@ impl Service<Request<Incoming>> for Known {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.seat.clone());
         if self.over_tls {
             request.extensions_mut().insert(OverTls);
         }

@@ -167,6 +167,55 @@ pub fn runtime(name: &str, threads: usize) -> io::Result<tokio::runtime::Runtime
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()
 }
 
+/// How far threads stand behind others of their process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Behind {
+    /// Steps of niceness, of 19.
+    pub steps: i32,
+    /// Whether all of them share one of the processors, so that the others are never busy with them.
+    pub on_one: bool,
+}
+
+/// As [`runtime`], with threads that leave the processor to others of this process. Those that do its blocking work are such, too.
+///
+/// # Errors
+/// As the system says.
+pub fn runtime_behind(name: &str, threads: usize, behind: Behind) -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .on_thread_start(move || step_behind(behind))
+        .enable_all()
+        .build()
+}
+
+/// Puts the thread that calls it behind others; where the system does not let it, it stays as it is.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "nothing safe sets this")]
+pub fn step_behind(behind: Behind) {
+    // SAFETY: it takes numbers only; 0 is the thread itself, whose niceness is its own on this system.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, behind.steps) };
+    if !behind.on_one {
+        return;
+    }
+    // SAFETY: a set of processors is plain bits, for which zero is the empty set; both calls get its size, 0 is the thread itself,
+    // and numbers of processors stay below that of the set.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) == 0
+            && let Some(last) = (0..libc::CPU_SETSIZE as usize).rev().find(|one| libc::CPU_ISSET(*one, &set))
+        {
+            libc::CPU_ZERO(&mut set);
+            libc::CPU_SET(last, &mut set);
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
+        }
+    }
+}
+
+/// Elsewhere niceness is the whole process's.
+#[cfg(not(target_os = "linux"))]
+pub fn step_behind(_behind: Behind) {}
+
 /// What a process can be asked by a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asked {

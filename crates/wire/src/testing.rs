@@ -41,7 +41,14 @@ impl Access for Two {
             .map(|(_, tenant)| *tenant)
     }
 
-    /// Of the first, what `web` says is of a producer.
+    fn token_of(&self, credential: &[u8]) -> Option<Arc<str>> {
+        std::str::from_utf8(credential)
+            .ok()
+            .filter(|text| !text.is_empty())
+            .map(|text| format!("id of {text}").into())
+    }
+
+    /// Of the first, what `web` says is of a producer, and what `vault` says of one that is encrypted.
     fn correlate(&self, tenant: Tenant, message: &Message<'_>) -> Option<Correlation> {
         let is_one = tenant == Tenant(1) && message.program == "web" && message.host == "vm";
         let text = String::from_utf8_lossy(message.text);
@@ -52,7 +59,12 @@ impl Access for Two {
             }
             None => Vec::new(),
         };
-        is_one.then(|| Correlation { number: 3, pattern: "apache/x".to_owned(), fields })
+        if tenant == Tenant(1) && message.program == "vault" {
+            let pattern = "vault".to_owned();
+            return Some(Correlation { number: 4, pattern, encrypted: true, ..Correlation::default() });
+        }
+        let pattern = "apache/x".to_owned();
+        is_one.then(|| Correlation { number: 3, pattern, fields, encrypted: false })
     }
 
     fn asks(&self) -> bool {

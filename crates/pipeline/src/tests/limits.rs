@@ -2,19 +2,23 @@
 
 use std::sync::Mutex;
 
-use sawlog_model::{Meter, Over};
+use sawlog_model::{Meter, Over, TOKEN};
 
 use super::*;
 
-/// Lets a tenant bring so many records in all; of others any number.
+/// Lets a tenant bring so many records in all, and whoever comes with the token `none`, nothing; of others any number. What comes with
+/// the token `kept` is told from the rest.
 struct Ration {
     tenant: Tenant,
     left: Mutex<u64>,
 }
 
 impl Meter for Ration {
-    fn bring(&self, tenant: Tenant, records: u64, _bytes: u64) -> Result<(), Over> {
+    fn bring(&self, tenant: Tenant, token: Option<&str>, records: u64, _bytes: u64) -> Result<(), Over> {
         let mut left = self.left.lock().expect("no panic");
+        if token == Some("none") {
+            return Err(Over { reason: "none".to_owned(), wait: Duration::from_millis(5) });
+        }
         if tenant != self.tenant {
             return Ok(());
         }
@@ -23,6 +27,10 @@ impl Meter for Ration {
         }
         *left -= records;
         Ok(())
+    }
+
+    fn marks(&self, token: &str) -> bool {
+        token == "kept"
     }
 }
 
@@ -88,5 +96,35 @@ fn a_sender_that_waits_goes_on_when_there_is_room() {
     assert!(runtime.block_on(submitted).expect("no panic").is_ok());
     assert!(offered.join().is_some_and(|offered| offered.is_ok()));
     output.wait_for_rows(6);
+    pipeline.stop();
+}
+
+#[test]
+fn limits_are_those_of_the_token_that_rows_came_with() {
+    let (node, output) = (Node::new(), Collect::new("out"));
+    let (pipeline, _) = start(&node, &output);
+    let mut tap = pipeline.subscribe();
+    let by = |token: &str| pipeline.intake("test").by(Some(token.into()));
+    let runtime = task::runtime("test", 1).expect("a runtime");
+    let said = |batch: Batch, token: &str| Batch { token: Some(token.into()), ..batch };
+    let refused = runtime.block_on(by("none").refusing().submit(vec![of(2, 1, &["a\n"])]));
+    assert!(matches!(&refused, Err(DeliveryError::Limited(over)) if over.reason == "none"), "{refused:?}");
+    // Of one sender's, only what came with that token is dropped: a row's own word counts more than its input's.
+    let mixed = vec![said(of(2, 1, &["b\n"]), "none"), of(2, 2, &["c\n"]), said(of(2, 3, &["d\n"]), "kept")];
+    runtime.block_on(by("other").dropping().submit(mixed)).expect("taken");
+    runtime.block_on(by("none").submit(vec![said(of(2, 4, &["e\n"]), "kept")])).expect("taken");
+    let (rows, position) = batch(5, 0, 0, &["f\n"]);
+    by("kept").offer(Batch { tenant: Tenant(2), ..rows }, position).expect("taken");
+    output.wait_for_rows(4);
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let Some(Tapped::Rows(batch)) = runtime.block_on(tap.next()) else { panic!("rows") };
+        let token = batch.context.get(TOKEN).map(str::to_owned);
+        let line = |row: sawlog_model::RowRef<'_>| String::from_utf8_lossy(row.raw()).into_owned();
+        seen.extend(batch.iter().map(|row| (line(row), token.clone())));
+    }
+    seen.sort();
+    let kept = |line: &str| (format!("{line}\n"), Some("kept".to_owned()));
+    assert_eq!(seen, [("c\n".to_owned(), None), kept("d"), kept("e"), kept("f")]);
     pipeline.stop();
 }

@@ -13,6 +13,9 @@ use crate::config::Section;
 use crate::graph::{free_name, is_same_section};
 use crate::{Env, Input, Pipeline, Protocol, Running};
 
+/// Options by which inputs say whose token their senders act by.
+const CREDENTIALS: [&str; 2] = ["credential", "token"];
+
 struct One {
     section: Section,
     name: String,
@@ -96,6 +99,9 @@ impl Inputs {
         for (section, name, input) in ready.0 {
             let stop = Stop::default();
             let intake = pipeline.intake(&name).labelled(&section.label);
+            let shown =
+                CREDENTIALS.iter().map(|option| section.options.text(option)).find(|text| !text.is_empty());
+            let intake = intake.by(shown.and_then(|shown| env.access.token_of(shown.as_bytes())));
             let started = For::named(env.access.clone(), &section.tenant).and_then(|access| {
                 let env = Env { stop: stop.clone(), access: Arc::new(access), ..env.named(&name) };
                 input.start(intake, env)

@@ -4,14 +4,12 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Subcommand};
-use sawlog_model::time::SECOND;
-use sawlog_pipeline::config::duration;
 use sawlog_server::Tenancy;
 use sawlog_sys::Sys;
 use serde_json::Value;
 
 use super::DataArg;
-use super::limits::{LimitArgs, size};
+use super::limits::LimitArgs;
 use crate::reach::{self, Client};
 use crate::terminal;
 
@@ -48,18 +46,6 @@ enum Does {
         name: String,
         #[command(flatten)]
         limits: LimitArgs,
-        /// Bytes on disk above which nothing more is taken, such as 10GiB
-        #[arg(long, value_name = "BYTES")]
-        stored_bytes: Option<String>,
-        /// Names that fields of its rows may have
-        #[arg(long, value_name = "N")]
-        fields: Option<u64>,
-        /// How long its rows are kept, such as 30d
-        #[arg(long, value_name = "TIME")]
-        keep: Option<String>,
-        /// Bytes of segments that are kept, such as 10GiB; the oldest go first
-        #[arg(long, value_name = "BYTES")]
-        keep_bytes: Option<String>,
         #[command(flatten)]
         data: DataArg,
     },
@@ -88,35 +74,13 @@ impl TenantCommand {
         match self.does {
             Does::Add { name, title, data } => add(&name, &title, &data),
             Does::List { json, data } => list(json, &data),
-            limit @ Does::Limit { .. } => limit.set(),
+            Does::Limit { name, limits, data } => {
+                let node = reach::need_running(&Sys::real(), &data)?;
+                node.post("/api/v1/tenants/limit", &limits.parameters(("name", name))?).map(drop)
+            }
             Does::Usage { days, data } => usage(days, &data),
             Does::Remove { name, yes, data } => remove(name, yes, &data),
         }
-    }
-}
-
-impl Does {
-    /// Sets limits.
-    fn set(self) -> Result<()> {
-        let Does::Limit { name, limits, stored_bytes, fields, keep, keep_bytes, data } = self else {
-            return Ok(());
-        };
-        let seconds = |text: String| match text.as_str() {
-            "0" => Ok(0),
-            text => match duration(text).map(|nanos| nanos / SECOND) {
-                Some(seconds @ 1..) => Ok(seconds as u64),
-                _ => bail!("`{text}` is no time of a second or more; write 30d"),
-            },
-        };
-        let more = [
-            ("stored_bytes", size(stored_bytes)?),
-            ("fields", fields),
-            ("keep_seconds", keep.map(seconds).transpose()?),
-            ("keep_bytes", size(keep_bytes)?),
-        ];
-        let asked = limits.parameters(("name", name), &more)?;
-        let node = reach::need_running(&Sys::real(), &data)?;
-        node.post("/api/v1/tenants/limit", &asked).map(drop)
     }
 }
 
@@ -124,7 +88,16 @@ impl Does {
 fn remove(name: String, yes: bool, data: &DataArg) -> Result<()> {
     let node = reach::need_running(&Sys::real(), data)?;
     if yes {
-        return node.post("/api/v1/tenants/remove", &[("name", name)]).map(drop);
+        let said = json(node.post("/api/v1/tenants/remove", &[("name", name.clone())])?)?;
+        let waiting = said["waiting"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let waiting = waiting.collect::<Vec<_>>().join(", ");
+        if !waiting.is_empty() {
+            bail!(
+                "{name:?} is removed, but not all of its bytes: rows stand in the journal until these outputs have what \
+                 stands there: {waiting}. The node then removes them; `sawlog status` shows what keeps an output"
+            );
+        }
+        return Ok(());
     }
     let said = json(node.get("/api/v1/usage", &[("days", "1".to_owned())])?)?;
     let tenants = said["tenants"].as_array().into_iter().flatten();

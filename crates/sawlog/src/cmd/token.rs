@@ -64,7 +64,7 @@ enum Does {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Bound what may be sent and asked with a token over HTTP; what is not given or 0 is not limited
+    /// Bound what may be sent and asked with a token, and what is kept of it; what is not given or 0 is not limited
     Limit {
         /// The id, as the list has it
         id: String,
@@ -99,7 +99,7 @@ impl TokenCommand {
                 print(&json(node(&whose)?.post("/api/v1/tokens/rotate", &asked)?)?["token"])
             }
             Does::Limit { id, limits, whose } => {
-                let asked = limits.parameters(("id", id), &[])?;
+                let asked = limits.parameters(("id", id))?;
                 node(&whose)?.post("/api/v1/tokens/limit", &asked).map(drop)
             }
             Does::Remove { id, whose } => {

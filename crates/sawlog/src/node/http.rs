@@ -11,7 +11,7 @@ use sawlog_pipeline::{Env, Letter, Pipeline, TagPattern, Tapped, Which};
 use sawlog_query::Engine;
 use sawlog_server::{
     Control, DeadLetter, DeadLetters, DeadOutcome, Hosts, Ingest, Live, LiveEvent, LiveStream, Loggers,
-    MeniscusListener, Settings, Tenancy,
+    MeniscusListener, Questions, Settings, Tenancy,
 };
 use sawlog_store::Store;
 use sawlog_wire::http::HttpIngest;
@@ -23,7 +23,7 @@ pub(crate) struct Side<'a> {
     pub(crate) store: &'a Store,
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) env: &'a Env,
-    pub(crate) query: &'a Handle,
+    pub(crate) questions: Questions,
     pub(crate) loggers: Loggers,
     pub(crate) tenancy: Tenancy,
     pub(crate) reload: &'a Arc<super::Reload>,
@@ -53,12 +53,13 @@ impl Side<'_> {
                 store: self.store.clone(),
                 pipeline: self.pipeline.clone(),
                 shutdown,
-                query: self.query.clone(),
+                query: self.questions.usual.clone(),
                 reload: self.reload.clone(),
                 tenancy: self.tenancy.clone(),
             }),
             loggers: self.loggers.clone(),
             sys: self.env.sys.clone(),
+            questions: self.questions.clone(),
             settings: Settings { hosts: Hosts::of(address), agent: agent(), meniscus, ..Settings::default() },
             mounts: Default::default(),
         }
@@ -179,9 +180,9 @@ impl Control for NodeControl {
         })
     }
 
-    fn purge(&self) -> BoxFuture<'static, Result<(), String>> {
+    fn purge(&self) -> BoxFuture<'static, Result<Vec<String>, String>> {
         let (store, pipeline, tenancy) = (self.store.clone(), self.pipeline.clone(), self.tenancy.clone());
-        self.blocking(move || super::purge(&store, &pipeline, &tenancy))
+        self.blocking(move || super::purge(&store, &pipeline, &tenancy, true))
     }
 
     fn replay_dead(

@@ -8,6 +8,7 @@ pub(crate) mod settings;
 pub(crate) mod times;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +19,9 @@ use sawlog_model::{Access, Meter, Tenant, TimeRange};
 use sawlog_pipeline::config::Config;
 use sawlog_pipeline::wiring::{self, Kit, Wired};
 use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
-use sawlog_server::{Loggers, Named, Tenancy};
+use sawlog_server::{Loggers, Named, Questions, Tenancy};
 use sawlog_store::{Store, StoreError};
-use sawlog_sys::task::{self, Asked, Stop, Thread};
+use sawlog_sys::task::{self, Asked, Behind, Stop, Thread};
 use sawlog_sys::{Sys, net};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -32,6 +33,12 @@ use crate::store_output;
 /// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention, dead files, and for what was
 /// counted of tenants, of which a crash loses no more than of so long.
 const TEND_EVERY: Duration = Duration::from_secs(10);
+
+/// Questions stand behind what is sent, what tends the store behind both, and behind all questions of tenants that ask beyond their
+/// limit.
+const ASKING: Behind = Behind { steps: 5, on_one: false };
+const TENDING: Behind = Behind { steps: 10, on_one: false };
+const LAST: Behind = Behind { steps: 19, on_one: true };
 
 /// So long a directory that another node holds is waited for.
 const GOING: Duration = Duration::from_secs(2);
@@ -61,6 +68,7 @@ pub(crate) struct Node {
     stop_serving: Arc<Notify>,
     io: Runtime,
     query: Runtime,
+    last: Runtime,
 }
 
 /// Opens the store. A node that was killed holds its directory until the system has taken its memory back, so that one that is
@@ -109,7 +117,9 @@ impl Node {
         // A page asked for anew costs more than what is written to it; whoever tends the store gives back what lies idle.
         task::share_one_heap();
         task::keep_memory();
-        let (io, query) = (task::runtime("io", 2)?, task::runtime("query", 2)?);
+        let io = task::runtime("io", 2)?;
+        let query = task::runtime_behind("query", 2, ASKING)?;
+        let last = task::runtime_behind("last", 2, LAST)?;
         let limits = wiring::limits(&config);
         let rules = retention::rules(&config)?;
         let tenancy = tenancy(&sys, &data, &config)?;
@@ -144,13 +154,14 @@ impl Node {
         let loggers = Loggers::open(&sys, &data).map_err(Error::msg)?;
         let retention = Retention::new(&sys, &loggers, &tenancy, rules);
         tenancy.name(|tenant| named(&store, tenant));
-        let (handle, reload) = (query.handle(), &running);
+        let questions = Questions { usual: query.handle().clone(), last: last.handle().clone() };
+        let reload = &running;
         let (owner, counts) = (tenancy.owner_token(), tenancy.clone());
         let side = http::Side {
             env: &env,
             store: &store,
             pipeline: &pipeline,
-            query: handle,
+            questions,
             loggers,
             tenancy,
             reload,
@@ -199,6 +210,7 @@ impl Node {
             stop_serving,
             io,
             query,
+            last,
         };
         Ok((node, addresses))
     }
@@ -236,6 +248,7 @@ impl Node {
         self.tending.join();
         reach::retract(&self.sys, &self.data);
         self.query.shutdown_timeout(Duration::from_secs(2));
+        self.last.shutdown_timeout(Duration::from_secs(2));
         self.io.shutdown_timeout(Duration::from_secs(2));
         drop(self.store);
         Ok(served.context("the HTTP side panicked")??)
@@ -271,26 +284,41 @@ fn with_store(mut config: Config) -> Config {
     config
 }
 
-/// Removes all that is kept of tenants that are there no more.
+/// Removes all that is kept of tenants that are there no more. Names of outputs that are behind, until which rows stand in the
+/// journal; `patient` where these are waited for a little.
 ///
 /// # Errors
 /// In words; what is left is removed when it is called again.
-fn purge(store: &Store, pipeline: &Pipeline, tenancy: &Tenancy) -> Result<(), String> {
+fn purge(
+    store: &Store,
+    pipeline: &Pipeline,
+    tenancy: &Tenancy,
+    patient: bool,
+) -> Result<Vec<String>, String> {
     let mut gone: Vec<Tenant> = store.tenants().into_iter().filter(|tenant| !tenancy.has(*tenant)).collect();
     gone.extend(tenancy.removed());
     if gone.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let new = pipeline.leave(&gone);
     for tenant in &gone {
         store.forget(*tenant).map_err(|error| error.to_string())?;
     }
     // The journal has rows of all tenants in its files: when the others' are in segments, it needs none of them.
-    store.flush().map_err(|error| error.to_string())?;
-    for tenant in &gone {
-        pipeline.forget(*tenant).map_err(|error| error.to_string())?;
+    if new {
+        store.flush().map_err(|error| error.to_string())?;
     }
-    tenancy.purged(&gone);
-    Ok(())
+    let mut behind = BTreeSet::new();
+    let mut done = Vec::new();
+    for tenant in &gone {
+        let late = pipeline.forget(*tenant, patient).map_err(|error| error.to_string())?;
+        if late.is_empty() {
+            done.push(*tenant);
+        }
+        behind.extend(late);
+    }
+    tenancy.purged(&done)?;
+    Ok(behind.into_iter().collect())
 }
 
 /// What the store has by name of a tenant.
@@ -312,12 +340,13 @@ fn tend(
 ) -> Result<Thread<()>> {
     let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
     let work = move || {
+        task::step_behind(TENDING);
         let mut said = String::new();
         while !stop.wait(TEND_EVERY) {
             store.set_tenant_sizes(tenancy.sizes());
             let kept =
                 retention.apply(&store, |name| tenancy.tenant(name)).map_err(|error| error.to_string());
-            let purged = purge(&store, &pipeline, &tenancy);
+            let purged = purge(&store, &pipeline, &tenancy, false).map(drop);
             let tended = store.maintain(pipeline.journal_bytes()).map_err(|error| error.to_string());
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
             // Whatever took it: this, a question or rows that came in.

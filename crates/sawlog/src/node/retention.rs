@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use sawlog_model::time::SECOND;
 use sawlog_model::{Nanos, Predicate, Tenant, TimeRange};
 use sawlog_pipeline::config::Config;
-use sawlog_server::{Loggers, Tenancy, TooOld};
+use sawlog_server::{Keeping, Loggers, Tenancy, TooOld};
 use sawlog_store::{Store, StoreError};
 use sawlog_sys::Sys;
 
@@ -82,7 +82,7 @@ pub(super) struct Retention {
     started: (Nanos, Duration),
     done: Vec<TooOld>,
     /// Bytes that had been flushed when the size of a rule's rows was looked at.
-    looked: HashMap<(usize, Tenant), u64>,
+    looked: HashMap<(String, Tenant), u64>,
 }
 
 impl Retention {
@@ -105,6 +105,7 @@ impl Retention {
         let now = self.sys.clock.now();
         let of_rules = self.of_rules(store, tenant, now);
         self.fit(store, &of_rules)?;
+        self.fit_tokens(store)?;
         let passed = self.sys.clock.monotonic().saturating_sub(self.started.1).as_nanos() as Nanos;
         if now.saturating_sub(self.started.0.saturating_add(passed)) > SLACK {
             return Ok(());
@@ -168,19 +169,51 @@ impl Retention {
     ) -> Result<(), StoreError> {
         for (number, tenant, range, predicate) in of_rules {
             let size = self.rules[*number].size;
-            let flushed = store.stats().flushed.bytes;
-            let looked = self.looked.get(&(*number, *tenant));
-            if size == 0 || looked.is_some_and(|looked| flushed - looked <= size / LOOKED_AT) {
-                continue;
+            if size > 0 && self.has_grown(store, (format!("rule {number}"), *tenant), size) {
+                cut(store, *tenant, *range, predicate, size)?;
             }
-            if store.cut_to_fit(*tenant, predicate, size)?.is_some()
-                && let Some(end) = store.cut_to_fit(*tenant, predicate, size - size / CUT)?
-            {
-                let range = TimeRange { start: range.start, end: range.end.min(end) };
-                store.delete(*tenant, range, predicate)?;
-            }
-            self.looked.insert((*number, *tenant), flushed);
         }
         Ok(())
     }
+
+    /// The same of what came with tokens; those that may have no more are told.
+    fn fit_tokens(&mut self, store: &Store) -> Result<(), StoreError> {
+        for one in self.tenancy.keeping() {
+            let Keeping { tenant, token, predicate, bytes, stored_bytes } = one;
+            if bytes > 0 && self.has_grown(store, (format!("keep {token}"), tenant), bytes) {
+                cut(store, tenant, TimeRange::ALL, &predicate, bytes)?;
+            }
+            if stored_bytes > 0 {
+                let full = store.cut_to_fit(tenant, &predicate, stored_bytes)?.is_some();
+                self.tenancy.weigh_token(&token, full);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether so much was written since the last time that what something takes is to be looked at again.
+    fn has_grown(&mut self, store: &Store, what: (String, Tenant), size: u64) -> bool {
+        let flushed = store.stats().flushed.bytes;
+        let grown = self.looked.get(&what).is_none_or(|looked| flushed - looked > size / LOOKED_AT);
+        if grown {
+            self.looked.insert(what, flushed);
+        }
+        grown
+    }
+}
+
+/// Removes the oldest rows that the predicate keeps where these take more bytes than they may.
+fn cut(
+    store: &Store,
+    tenant: Tenant,
+    range: TimeRange,
+    predicate: &Predicate,
+    size: u64,
+) -> Result<(), StoreError> {
+    if store.cut_to_fit(tenant, predicate, size)?.is_some()
+        && let Some(end) = store.cut_to_fit(tenant, predicate, size - size / CUT)?
+    {
+        store.delete(tenant, TimeRange { start: range.start, end: range.end.min(end) }, predicate)?;
+    }
+    Ok(())
 }

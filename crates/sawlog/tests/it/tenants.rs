@@ -3,9 +3,12 @@
 mod commands;
 mod hostile;
 mod load;
+mod waiting;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::node::{Node, sawlog, succeed};
@@ -68,6 +71,11 @@ fn ask_for(node: &Node, path: &str, tenant: &str, token: &str) -> (u16, String) 
 
 /// A server that answers everything with one status; its port.
 fn tiny_http(status: u16) -> u16 {
+    changing_http(Arc::new(AtomicU16::new(status)))
+}
+
+/// A server that answers everything with the status that holds; its port.
+fn changing_http(status: Arc<AtomicU16>) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -82,6 +90,7 @@ fn tiny_http(status: u16) -> u16 {
             }
             let _ = reader.take(length).read_to_end(&mut Vec::new());
             let mut stream = stream;
+            let status = status.load(Ordering::Relaxed);
             let _ = write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
     });

@@ -32,7 +32,7 @@ pub(super) fn find(
 }
 
 fn correlation(number: u32, producer: &Producer, fields: Vec<(String, Value)>) -> Correlation {
-    Correlation { number, pattern: producer.pattern.clone(), fields }
+    Correlation { number, pattern: producer.pattern.clone(), fields, encrypted: producer.encrypted }
 }
 
 /// What the parser of a producer's pattern finds; `None` where there is no such parser, or the text is not of its form. Rules

@@ -57,6 +57,11 @@ fn is_none(limit: &u64) -> bool {
 }
 
 impl Limits {
+    /// Whether rows that came with a token of these limits are to be told from others.
+    pub(crate) fn marks(&self) -> bool {
+        self.keep_seconds.max(self.keep_bytes).max(self.stored_bytes) > 0
+    }
+
     /// Every limit by its name.
     pub(crate) fn each(&mut self) -> [(&'static str, &mut u64); 10] {
         [
@@ -133,6 +138,11 @@ struct Gauge {
     rates: Mutex<(Bucket, Bucket)>,
     stored: AtomicU64,
     asking: Arc<Semaphore>,
+    /// When the last question was refused, milliseconds of the monotonic clock; 0 for never.
+    refused: AtomicU64,
+    /// Refusals that wait.
+    pausing: AtomicU64,
+    sending: Arc<Semaphore>,
     usage: Mutex<Usage>,
     /// Hashes of sources and of names of fields that there are, where they are bounded.
     names: Mutex<Names>,
@@ -168,6 +178,28 @@ fn hash(of: impl Hash) -> u64 {
 /// When it is worth to ask again where there are too many sources or fields: they go with the rows that have them.
 const NAMES_AGAIN: Duration = Duration::from_secs(10);
 
+/// Bodies of a tenant that are worked on at once, and as how many of them each counts of one whose rates are bounded: what comes
+/// beyond waits, and not at the cost of others.
+const SENDING: u32 = 64;
+const LIMITED: u32 = 8;
+
+/// How long a refusal waits, and one more for each so many that wait already; the longest wait.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSING: u64 = 8;
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Counts a refusal that waits until it is dropped.
+struct Pausing<'a>(&'a AtomicU64);
+
+impl Drop for Pausing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Who was refused a question for so long is known for asking without heed.
+const HEEDLESS: Duration = Duration::from_secs(2);
+
 /// Questions at once where there is no limit of its own.
 const MANY: u32 = 1 << 20;
 
@@ -178,6 +210,9 @@ impl Gauge {
             rates: Mutex::default(),
             stored: AtomicU64::new(0),
             asking: Arc::new(Semaphore::new(MANY as usize)),
+            refused: AtomicU64::new(0),
+            pausing: AtomicU64::new(0),
+            sending: Arc::new(Semaphore::new(SENDING as usize)),
             usage: Mutex::new(usage),
             names: Mutex::default(),
         };
@@ -200,8 +235,7 @@ impl Gauge {
         let stored = self.stored.load(Ordering::Relaxed);
         if limits.stored_bytes > 0 && stored >= limits.stored_bytes {
             let most = limits.stored_bytes;
-            let words =
-                format!("the tenant holds {stored} bytes on disk, and may hold {most} (stored_bytes)");
+            let words = format!("the {who} holds {stored} bytes on disk, and may hold {most} (stored_bytes)");
             return over(words, Duration::from_secs(10));
         }
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -219,6 +253,13 @@ impl Gauge {
         Ok(())
     }
 
+    /// Takes from the rates of who was let in already.
+    fn spend(&self, records: u64, bytes: u64) {
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.0.take(bytes);
+        rates.1.take(records);
+    }
+
     /// Whether a source may be one of those of `who`.
     fn source(&self, who: &str, source: u64) -> Result<(), Over> {
         let most = self.limits().sources;
@@ -231,8 +272,8 @@ impl Gauge {
         Err(Over { reason, wait: NAMES_AGAIN })
     }
 
-    /// Whether rows may have fields of these names.
-    fn fields<'a>(&self, named: impl Iterator<Item = &'a str>) -> Result<(), Over> {
+    /// Whether rows of `who` may have fields of these names.
+    fn fields<'a>(&self, who: &str, named: impl Iterator<Item = &'a str>) -> Result<(), Over> {
         let most = self.limits().fields;
         if most == 0 {
             return Ok(());
@@ -242,7 +283,7 @@ impl Gauge {
             if !fits(&mut names.fields, most, hash(name)) {
                 let name: String = name.chars().take(100).collect();
                 let reason = format!(
-                    "fields of the tenant's rows may have {most} names (fields), and {name:?} is another one"
+                    "fields of rows of the {who} may have {most} names (fields), and {name:?} is another one"
                 );
                 return Err(Over { reason, wait: NAMES_AGAIN });
             }
@@ -335,34 +376,41 @@ impl Meters {
         }
     }
 
-    /// Asks whether somebody who shows a token may send. What was sent is taken from its rates afterwards, by
-    /// [`Meters::brought_by`], since only then it is known.
-    pub(super) fn may_bring(&self, token: &str, source: impl Hash) -> Result<(), Over> {
-        let Some(gauge) = self.of_token(token) else { return Ok(()) };
-        gauge.source("token", hash(source))?;
-        gauge.bring("token", 0, 0, self.sys.clock.monotonic())
+    /// Whether rows that came with a token are to be told from others.
+    pub(super) fn marks(&self, token: &str) -> bool {
+        self.of_token(token).is_some_and(|gauge| gauge.limits().marks())
     }
 
     fn of_token(&self, token: &str) -> Option<Arc<Gauge>> {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 
-    pub(super) fn brought_by(&self, token: &str, records: u64, bytes: u64) {
-        let gauge = self.of_token(token);
-        // It was let in: that it is over now is for the next one.
-        let _ = gauge.map(|gauge| gauge.bring("token", records, bytes, self.sys.clock.monotonic()));
+    /// Whether anything may be brought now for a tenant with a token: asked before it is read. What is refused so counts as a record.
+    pub(super) fn room(&self, tenant: Tenant, token: Option<&str>) -> Result<(), Over> {
+        let (gauge, now) = (self.gauge(tenant), self.sys.clock.monotonic());
+        let own = token.and_then(|token| self.of_token(token));
+        let own = own.map_or(Ok(()), |own| own.bring("token", 0, 0, now));
+        let room = own.and_then(|()| gauge.bring("tenant", 0, 0, now));
+        if room.is_err() {
+            gauge.count(|usage| usage.limited += 1);
+        }
+        room
     }
 
-    /// Whether the source and the fields of these rows may be there for their tenant.
-    pub(super) fn names(&self, batch: &Batch) -> Result<(), Over> {
-        let gauge = self.gauge(batch.tenant);
-        let admitted = gauge.source("tenant", hash(batch.source.id.0)).and_then(|()| {
-            let names =
-                (0..batch.names.len()).filter_map(|at| batch.names.get(sawlog_model::NameId(at as u32)));
-            gauge.fields(names.map(|name| &**name))
-        });
+    /// Whether the source and the fields of these rows may be there for their tenant, and for the token that they came with.
+    pub(super) fn names(&self, token: Option<&str>, batch: &Batch) -> Result<(), Over> {
+        let tenant = self.gauge(batch.tenant);
+        let names = || {
+            let ids = (0..batch.names.len()).map(|at| sawlog_model::NameId(at as u32));
+            ids.filter_map(|id| batch.names.get(id).map(|name| &**name))
+        };
+        let named = |who: &str, gauge: &Gauge| {
+            gauge.source(who, hash(batch.source.id.0)).and_then(|()| gauge.fields(who, names()))
+        };
+        let own = token.and_then(|token| self.of_token(token));
+        let admitted = own.map_or(Ok(()), |own| named("token", &own)).and_then(|()| named("tenant", &tenant));
         if admitted.is_err() {
-            gauge.count(|usage| usage.limited += batch.rows.len() as u64);
+            tenant.count(|usage| usage.limited += batch.rows.len() as u64);
         }
         admitted
     }
@@ -393,9 +441,20 @@ impl Meters {
         self.gauge(tenant).stored.store(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
-        let gauge = self.gauge(tenant);
-        let brought = gauge.bring("tenant", records, bytes, self.sys.clock.monotonic());
+    pub(super) fn bring(
+        &self,
+        tenant: Tenant,
+        token: Option<&str>,
+        records: u64,
+        bytes: u64,
+    ) -> Result<(), Over> {
+        let (gauge, now) = (self.gauge(tenant), self.sys.clock.monotonic());
+        let own = token.and_then(|token| self.of_token(token));
+        let asked = own.as_ref().map_or(Ok(()), |own| own.bring("token", 0, 0, now));
+        let brought = asked.and_then(|()| gauge.bring("tenant", records, bytes, now));
+        if let (Ok(()), Some(own)) = (&brought, own) {
+            own.spend(records, bytes);
+        }
         gauge.count(|usage| match &brought {
             Ok(()) => {
                 usage.records += records;
@@ -406,6 +465,31 @@ impl Meters {
         brought
     }
 
+    /// Waits until a body of the tenant may be worked on.
+    pub(super) async fn sending(&self, tenant: Tenant) -> Option<OwnedSemaphorePermit> {
+        let gauge = self.gauge(tenant);
+        let limits = gauge.limits();
+        let bounded = limits.bytes_per_second.max(limits.records_per_second) > 0;
+        gauge.sending.clone().acquire_many_owned(if bounded { LIMITED } else { 1 }).await.ok()
+    }
+
+    /// Waits before a refusal is told, the longer the more of the tenant wait so: who asks again at once, over however many
+    /// connections, is answered so often and no more.
+    pub(super) async fn pause(&self, tenant: Tenant) {
+        let gauge = self.gauge(tenant);
+        let before = gauge.pausing.fetch_add(1, Ordering::Relaxed);
+        let _ends = Pausing(&gauge.pausing);
+        let more = u32::try_from(before / PAUSING).unwrap_or(u32::MAX);
+        tokio::time::sleep(PAUSE.saturating_mul(more.saturating_add(1)).min(LONGEST)).await;
+    }
+
+    /// Takes note of whether rows of a token take more bytes than they may.
+    pub(super) fn stored_by(&self, token: &str, full: bool) {
+        if let Some(gauge) = self.of_token(token) {
+            gauge.stored.store(if full { gauge.limits().stored_bytes } else { 0 }, Ordering::Relaxed);
+        }
+    }
+
     /// The turn of a question of a tenant, asked with a token where that has limits of its own; `None` where too many are asked at
     /// once already.
     pub(super) fn turn(&self, tenant: Tenant, token: Option<&str>) -> Option<Turn> {
@@ -414,6 +498,7 @@ impl Meters {
             let own = self.turn_of(own)?;
             turn.most = turn.most.into_iter().chain(own.most).min();
             turn.memory = turn.memory.into_iter().chain(own.memory).min();
+            turn.heedless |= own.heedless;
             turn.of_token = Some(Box::new(own));
         }
         Some(turn)
@@ -424,11 +509,18 @@ impl Meters {
         let limits = gauge.limits();
         let most = u32::try_from(limits.queries).unwrap_or(u32::MAX);
         let share = MANY.checked_div(most).unwrap_or(1).max(1);
-        let permit = gauge.asking.clone().try_acquire_many_owned(share).ok()?;
+        let began = self.sys.clock.monotonic();
+        let Ok(permit) = gauge.asking.clone().try_acquire_many_owned(share) else {
+            // One more, since 0 is for never.
+            gauge.refused.store(began.as_millis() as u64 + 1, Ordering::Relaxed);
+            return None;
+        };
+        let refused = Duration::from_millis(gauge.refused.load(Ordering::Relaxed));
         Some(Turn {
             gauge,
             sys: self.sys.clone(),
-            began: self.sys.clock.monotonic(),
+            heedless: !refused.is_zero() && began < refused + HEEDLESS,
+            began,
             most: (limits.query_seconds > 0).then(|| Duration::from_secs(limits.query_seconds)),
             memory: (limits.query_memory > 0).then_some(limits.query_memory),
             of_token: None,
@@ -501,6 +593,8 @@ pub(crate) struct Turn {
     pub(crate) most: Option<Duration>,
     /// Bytes of memory that it may use.
     pub(crate) memory: Option<u64>,
+    /// Whether questions beyond a limit were asked beside it or shortly before: it is then answered when others leave time for it.
+    pub(crate) heedless: bool,
     /// The turn of the token that it is asked with.
     of_token: Option<Box<Turn>>,
     _permit: OwnedSemaphorePermit,

@@ -11,17 +11,17 @@ mod token;
 mod users;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use sawlog_model::time::SECOND;
 use sawlog_model::{
     Access, AccessError, Batch, Correlation, Message, Meter, Nanos, Normalizers, Over, Predicate, Right,
-    Tenant, TimeRange,
+    TOKEN, Tenant, Test, TimeRange,
 };
 use sawlog_sys::{Open, Sys};
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::meter::Meters;
 pub use self::meter::Named;
@@ -52,8 +52,6 @@ struct Inner {
     /// Parsers that producers' patterns may name.
     normalizers: OnceLock<Normalizers>,
     attempts: Attempts,
-    /// Tenants that were removed in this run and of which something may be left.
-    removed: Mutex<Vec<Tenant>>,
     /// What the commands of who owns the data directory show.
     owner: OnceLock<Digested>,
 }
@@ -84,7 +82,6 @@ impl Tenancy {
             meters,
             normalizers: OnceLock::new(),
             attempts: Attempts::default(),
-            removed: Mutex::default(),
             owner: OnceLock::new(),
         }));
         tenancy.limit();
@@ -149,19 +146,27 @@ impl Tenancy {
         Ok(())
     }
 
-    /// Whether whoever shows this credential may send now, rows of that source.
+    /// Whether whoever shows this credential may send anything now for a tenant.
     ///
     /// # Errors
     /// [`Over`].
-    pub(crate) fn may_bring(&self, credential: &[u8], source: impl Hash) -> Result<(), Over> {
-        token::id_of(credential).map_or(Ok(()), |id| self.0.meters.may_bring(id, source))
+    pub(crate) fn room(&self, tenant: Tenant, credential: &[u8]) -> Result<(), Over> {
+        self.0.meters.room(tenant, token::id_of(credential))
     }
 
-    /// Takes what was sent from the rates of a credential.
-    pub(crate) fn brought_by(&self, credential: &[u8], records: u64, bytes: u64) {
-        if let Some(id) = token::id_of(credential) {
-            self.0.meters.brought_by(id, records, bytes);
-        }
+    /// Waits before a tenant is told that it is at a limit.
+    pub(crate) async fn pause(&self, tenant: Tenant) {
+        self.0.meters.pause(tenant).await;
+    }
+
+    /// What the table has of something.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&Table) -> T) -> T {
+        look(&self.read())
+    }
+
+    /// Waits until a body of a tenant may be worked on; dropped, the next one may.
+    pub(crate) async fn sending(&self, tenant: Tenant) -> Option<OwnedSemaphorePermit> {
+        self.0.meters.sending(tenant).await
     }
 
     /// The turn of a question of a tenant, asked with that credential.
@@ -181,6 +186,25 @@ impl Tenancy {
         all.filter(|(_, limit)| *limit > 0).collect()
     }
 
+    /// Tokens that say how long or how much of what came with them is kept or may be there.
+    pub fn keeping(&self) -> Vec<Keeping> {
+        let table = self.read();
+        let all = table.tokens.iter().filter(|(_, token)| token.limits.marks());
+        let keeping = all.map(|(id, token)| Keeping {
+            tenant: Tenant(token.tenant),
+            token: id.clone(),
+            predicate: Predicate::Field(TOKEN.to_owned(), Test::Is(id.clone())),
+            bytes: token.limits.keep_bytes,
+            stored_bytes: token.limits.stored_bytes,
+        });
+        keeping.collect()
+    }
+
+    /// Takes note of whether rows of a token take more bytes than they may.
+    pub fn weigh_token(&self, token: &str, full: bool) {
+        self.0.meters.stored_by(token, full);
+    }
+
     /// Takes note of sources and fields of each tenant that may have only so many; to be called at the start and now and then.
     pub fn name(&self, named: impl Fn(Tenant) -> Named) {
         for (tenant, _) in self.limited(|limits| limits.sources.max(limits.fields)) {
@@ -196,13 +220,19 @@ impl Tenancy {
     /// What tenants no longer keep, who keep rows for so many seconds. The answer is the same for a hundredth of that time, so that
     /// what is done for it is not done all the time.
     pub fn too_old(&self, now: Nanos) -> Vec<TooOld> {
-        let old = self.limited(|limits| limits.keep_seconds).into_iter().map(|(tenant, seconds)| {
+        let old = |(tenant, seconds, predicate): (Tenant, u64, Predicate)| {
             let keep = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(SECOND);
             let step = (keep / 100).max(SECOND);
             let end = now.saturating_sub(keep).div_euclid(step).saturating_mul(step);
-            TooOld { tenant, range: TimeRange { start: Nanos::MIN, end }, predicate: Predicate::All }
+            TooOld { tenant, range: TimeRange { start: Nanos::MIN, end }, predicate }
+        };
+        let of_tenants = self.limited(|limits| limits.keep_seconds).into_iter();
+        let of_tenants = of_tenants.map(|(tenant, seconds)| (tenant, seconds, Predicate::All));
+        let of_tokens = self.keeping().into_iter().filter_map(|keeping| {
+            let seconds = self.read().tokens.get(&keeping.token)?.limits.keep_seconds;
+            (seconds > 0).then_some((keeping.tenant, seconds, keeping.predicate))
         });
-        old.collect()
+        of_tenants.chain(of_tokens).map(old).collect()
     }
 
     /// Whether there is such a tenant.
@@ -215,18 +245,27 @@ impl Tenancy {
     /// # Errors
     /// In words; it can be called again.
     pub fn forget(&self, tenant: Tenant) -> Result<(), String> {
-        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).push(tenant);
         self.0.meters.forget(tenant)
     }
 
-    /// Tenants that were removed in this run and of which something may be left.
+    /// Tenants that were removed and of which something may be left.
     pub fn removed(&self) -> Vec<Tenant> {
-        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read().going.iter().copied().map(Tenant).collect()
     }
 
     /// Nothing is left of these.
-    pub fn purged(&self, gone: &[Tenant]) {
-        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !gone.contains(one));
+    ///
+    /// # Errors
+    /// In words, where that cannot be written; it can be called again.
+    pub fn purged(&self, gone: &[Tenant]) -> Result<(), String> {
+        if !gone.iter().any(|tenant| self.read().going.contains(&tenant.0)) {
+            return Ok(());
+        }
+        let changed = self.change(|table| {
+            table.going.retain(|number| !gone.contains(&Tenant(*number)));
+            Ok(())
+        });
+        changed.map_err(|error| error.to_string())
     }
 
     /// Takes note of what each tenant with a limit of it holds on disk, as `stored` says; to be called now and then.
@@ -406,17 +445,36 @@ pub struct NewToken {
     pub expires: Option<Nanos>,
 }
 
+/// What a token says of the rows that came with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keeping {
+    /// Whose rows.
+    pub tenant: Tenant,
+    /// Id of the token.
+    pub token: String,
+    /// The rows.
+    pub predicate: Predicate,
+    /// Bytes of segments that are kept of them; 0 for all.
+    pub bytes: u64,
+    /// Bytes of segments above which no more of them are taken; 0 for no bound.
+    pub stored_bytes: u64,
+}
+
 impl Meter for Tenancy {
-    fn names(&self, batch: &Batch) -> Result<(), Over> {
+    fn names(&self, token: Option<&str>, batch: &Batch) -> Result<(), Over> {
         if !self.has(batch.tenant) {
             let reason = format!("the tenant {} was removed", batch.tenant);
             return Err(Over { reason, wait: Duration::from_secs(10) });
         }
-        self.0.meters.names(batch)
+        self.0.meters.names(token, batch)
     }
 
-    fn bring(&self, tenant: Tenant, records: u64, bytes: u64) -> Result<(), Over> {
-        self.0.meters.bring(tenant, records, bytes)
+    fn bring(&self, tenant: Tenant, token: Option<&str>, records: u64, bytes: u64) -> Result<(), Over> {
+        self.0.meters.bring(tenant, token, records, bytes)
+    }
+
+    fn marks(&self, token: &str) -> bool {
+        self.0.meters.marks(token)
     }
 }
 
@@ -443,6 +501,11 @@ impl Access for Tenancy {
         }
         drop(table);
         if self.admit(credential, right)? == tenant { Ok(tenant) } else { Err(AccessError) }
+    }
+
+    fn token_of(&self, credential: &[u8]) -> Option<Arc<str>> {
+        let id = token::id_of(credential)?;
+        self.read().tokens.contains_key(id).then(|| id.into())
     }
 
     fn correlate(&self, tenant: Tenant, message: &Message<'_>) -> Option<Correlation> {

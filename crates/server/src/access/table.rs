@@ -1,6 +1,6 @@
 //! What is kept of tenants and their tokens, as it stands in the file. Knows nothing of requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sawlog_model::{Nanos, Right, Tenant};
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,9 @@ pub(crate) struct Table {
     /// By number; the one that owns the node has 0 and stands here only where something is set of it.
     #[serde(default)]
     pub(crate) tenants: BTreeMap<u32, Entry>,
+    /// Numbers of tenants that were removed and of which something may be left.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) going: BTreeSet<u32>,
     /// By id.
     #[serde(default)]
     pub(crate) tokens: BTreeMap<String, Token>,
@@ -270,6 +273,7 @@ impl Table {
             Some(Tenant::DEFAULT) => Err(format!("{OWNER:?} owns the node and stays")),
             Some(tenant) => {
                 self.tenants.remove(&tenant.0);
+                self.going.insert(tenant.0);
                 self.tokens.retain(|_, token| token.tenant != tenant.0);
                 self.leave_tenant(tenant);
                 Ok(tenant)

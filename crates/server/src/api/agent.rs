@@ -19,7 +19,7 @@ pub(crate) const ROUTE: Route = Route {
     handle: |shared, call| Box::pin(agent(shared, call)),
 };
 
-async fn agent(shared: Arc<Shared>, _call: Call) -> Result<Response, ApiError> {
+async fn agent(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let none = || {
         ApiError::new(
             StatusCode::NOT_FOUND,
@@ -28,7 +28,7 @@ async fn agent(shared: Arc<Shared>, _call: Call) -> Result<Response, ApiError> {
         )
     };
     // A query's place: programs are large, and who asks for them can wait.
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(&call).await?;
     let path = shared.node.settings.agent.clone().ok_or_else(none)?;
     let fs = shared.node.sys.fs.clone();
     let read = tokio::task::spawn_blocking(move || fs.read(&path)).await;

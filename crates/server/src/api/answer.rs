@@ -9,10 +9,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use sawlog_query::Answer;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::{Shared, Timed};
 use crate::error::ApiError;
+use crate::fair::Having;
 use crate::params::{Kind, Param};
 
 /// Type of a streamed answer.
@@ -38,7 +38,7 @@ struct Printing {
     report: bool,
     records: u64,
     timed: Timed,
-    _turn: OwnedSemaphorePermit,
+    _turn: Having,
 }
 
 /// Starts to answer. The first rows are waited for, so that most errors come with a status of their own.
@@ -48,7 +48,7 @@ struct Printing {
 pub(crate) async fn stream(
     shared: Arc<Shared>,
     timed: Timed,
-    turn: OwnedSemaphorePermit,
+    turn: Having,
     mut answer: Answer,
     report: bool,
 ) -> Result<Response, ApiError> {

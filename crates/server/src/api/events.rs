@@ -44,7 +44,7 @@ async fn give(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         limit: call.params.count("limit")?.unwrap_or(20) as usize,
         now: call.now,
     };
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(&call).await?;
     let trees = shared.in_time(events::trees(&call.engine(&shared), &ask)).await??;
     let lines: String = trees.into_iter().map(|tree| format!("{tree}\n")).collect();
     Ok(([(header::CONTENT_TYPE, answer::NDJSON)], lines).into_response())

@@ -24,7 +24,7 @@ pub(crate) const ROUTE: Route = Route {
 
 async fn fields(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let range = call.params.range(call.now)?;
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(&call).await?;
     let store = shared.node.store.clone();
     let counting = tokio::task::spawn_blocking(move || store.fields(call.tenant, range));
     let counts = shared.in_time(counting).await?.map_err(|error| {

@@ -56,7 +56,7 @@ async fn hits(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         }
         Some(step) => step,
     };
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(&call).await?;
     let counted = engine.hits(Request { range, ..request }, step);
     let bars = shared.in_time(counted).await??;
     Ok(Json(shown(range, step, &bars)).into_response())

@@ -3,6 +3,7 @@
 
 mod agent;
 mod answer;
+mod aside;
 mod dead;
 mod delete;
 mod events;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -42,12 +44,13 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use sawlog_model::{Nanos, Over, Right, Tenant};
 use sawlog_query::Engine;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::access::Turn;
 use crate::counters::RouteCounters;
 use crate::door;
 use crate::error::ApiError;
+use crate::fair::{Having, Seat, Turns};
 use crate::params::{Kind, Param, Params};
 use crate::serve::{OverTls, Peer};
 use crate::ui;
@@ -194,7 +197,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Vec<RouteCounters>,
     /// What Meniscus's workers said of themselves.
     workers: meniscus::Workers,
-    queries: Arc<Semaphore>,
+    queries: Turns,
 }
 
 impl Shared {
@@ -203,7 +206,7 @@ impl Shared {
             started: node.sys.clock.now(),
             counters: all().map(|_| RouteCounters::default()).collect(),
             workers: meniscus::Workers::default(),
-            queries: Arc::new(Semaphore::new(node.settings.queries)),
+            queries: Turns::new(node.settings.queries),
             node,
         }
     }
@@ -212,11 +215,13 @@ impl Shared {
     ///
     /// # Errors
     /// 503 where it does not come in time.
-    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let turn = self.queries.clone().acquire_owned();
+    pub(crate) async fn turn(&self, call: &Call) -> Result<Having, ApiError> {
+        let turn = self.queries.take(call.tenant, !self.node.access.asks());
         match tokio::time::timeout(self.node.settings.query_time, turn).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(ApiError::later(format!("{} queries are running already.", self.node.settings.queries))),
+            Ok(turn) => Ok(turn),
+            Err(_) => {
+                Err(ApiError::later(format!("{} queries are running already.", self.node.settings.queries)))
+            }
         }
     }
 
@@ -284,12 +289,20 @@ pub(crate) struct Timed {
     began: Duration,
     /// The tenant's turn, of a question.
     turn: Option<Turn>,
+    /// Its turn, of what is sent.
+    sending: Option<OwnedSemaphorePermit>,
 }
 
 impl Timed {
     fn begin(shared: &Arc<Shared>, route: usize) -> Self {
         shared.counters[route].running.fetch_add(1, Ordering::Relaxed);
-        Timed { shared: shared.clone(), route, began: shared.node.sys.clock.monotonic(), turn: None }
+        Timed {
+            shared: shared.clone(),
+            route,
+            began: shared.node.sys.clock.monotonic(),
+            turn: None,
+            sending: None,
+        }
     }
 
     /// Time since the request came.
@@ -429,10 +442,8 @@ async fn dispatch(
 ) -> Response {
     let timed = Timed::begin(shared, index);
     let answer = match enter(shared, route, open, request, timed).await {
-        Ok(call) => match call.timed.turn.as_ref().and_then(|turn| turn.most) {
-            Some(most) if route.gives != LIVE => bounded(most, (route.handle)(shared.clone(), call)).await,
-            _ => (route.handle)(shared.clone(), call).await,
-        },
+        Ok(call) if call.timed.turn.is_some() && route.gives != LIVE => ask(shared, route, call).await,
+        Ok(call) => (route.handle)(shared.clone(), call).await,
         Err(refusal) => Err(refusal),
     };
     let response = answer.unwrap_or_else(IntoResponse::into_response);
@@ -440,34 +451,21 @@ async fn dispatch(
     response
 }
 
+/// Answers a question within the tenant's time, on threads that let others go first.
+async fn ask(shared: &Arc<Shared>, route: &Route, call: Call) -> Result<Response, ApiError> {
+    let turn = call.timed.turn.as_ref();
+    let (most, heedless) = (turn.and_then(|turn| turn.most), turn.is_some_and(|turn| turn.heedless));
+    let threads = &shared.node.questions;
+    let threads = if heedless { &threads.last } else { &threads.usual };
+    let answer = aside::aside(threads, (route.handle)(shared.clone(), call));
+    match most {
+        Some(most) => aside::bounded(most, answer).await,
+        None => answer.await,
+    }
+}
+
 /// Type of an answer that goes on for as long as somebody listens.
 pub(crate) const LIVE: &str = "text/event-stream";
-
-/// An answer of a tenant whose questions may take only so long; one that began is broken off.
-async fn bounded(
-    most: Duration,
-    answer: BoxFuture<'static, Result<Response, ApiError>>,
-) -> Result<Response, ApiError> {
-    let end = tokio::time::Instant::now() + most;
-    let words = format!("The tenant's questions may take {} s (query_seconds).", most.as_secs());
-    let late = || ApiError::new(StatusCode::GATEWAY_TIMEOUT, words.clone(), "Ask for a shorter time.");
-    let response = tokio::time::timeout_at(end, answer).await.map_err(|_| late())??;
-    let (head, body) = response.into_parts();
-    let broken = futures::stream::once(async move {
-        tokio::time::sleep_until(end).await;
-        Err(axum::Error::new(std::io::Error::other(words)))
-    });
-    // The end of the time is looked at beside each piece, and stops with the answer.
-    let pieces =
-        futures::stream::unfold((body.into_data_stream(), Box::pin(broken)), async |(mut body, mut end)| {
-            tokio::select! {
-                biased;
-                piece = body.next() => Some((piece?, (body, end))),
-                Some(over) = end.next() => Some((over, (body, end))),
-            }
-        });
-    Ok(Response::from_parts(head, Body::from_stream(pieces)))
-}
 
 /// Checks where the request comes from, its right and its parameters, in this order, and reads its body.
 async fn enter(
@@ -488,17 +486,42 @@ async fn enter(
         }
         _ => (Tenant::DEFAULT, false, false),
     };
+    if route.needs.is_some() && !open && shared.node.access.asks() {
+        sit(&head, tenant)?;
+    }
     if route.needs == Some(Right::Read) {
-        let turn = shared.node.tenancy.turn(tenant, &door::credential(&head.headers)).ok_or_else(|| {
+        timed.turn = shared.node.tenancy.turn(tenant, &door::credential(&head.headers));
+        if timed.turn.is_none() {
             let reason =
                 "as many questions are asked at once as the tenant, or the token, may (queries)".to_owned();
-            ApiError::limited(Over { reason, wait: Duration::from_secs(1) })
-        })?;
-        timed.turn = Some(turn);
+            let over = Over { reason, wait: Duration::from_secs(1) };
+            return Err(refused(shared, route, tenant, over).await);
+        }
+    }
+    let sender = match route.needs {
+        Some(Right::Ingest) => Some((tenant, door::credential(&head.headers))),
+        _ => meniscus::sender(shared, route, &head),
+    };
+    let room = || match &sender {
+        Some((tenant, credential)) => {
+            shared.node.tenancy.room(*tenant, credential).map_err(|over| (*tenant, over))
+        }
+        None => Ok(()),
+    };
+    if let Err((tenant, over)) = room() {
+        discard(&head.headers, body).await;
+        return Err(refused(shared, route, tenant, over).await);
     }
     let mut params = Params::of_uri(&head.uri);
     let in_address = params.names();
     let mut body = read_body(shared, &head.headers, body).await?;
+    if let Some((tenant, _)) = &sender {
+        timed.sending = shared.node.tenancy.sending(*tenant).await;
+        // Others of it may have used up what there was.
+        if let Err((tenant, over)) = room() {
+            return Err(refused(shared, route, tenant, over).await);
+        }
+    }
     if route.takes == Takes::Params {
         params = params.and(Params::of_body(&head.headers, &std::mem::take(&mut body))?);
     }
@@ -522,6 +545,44 @@ async fn enter(
         timed,
     })
 }
+
+/// Gives the connection of a request to a tenant.
+///
+/// # Errors
+/// 429 where that has too many already: this one then ends.
+fn sit(head: &Parts, tenant: Tenant) -> Result<(), ApiError> {
+    if head.extensions.get::<Arc<Seat>>().is_none_or(|seat| seat.belongs_to(tenant)) {
+        return Ok(());
+    }
+    let reason = "the tenant has as many connections as there are free ones for others".to_owned();
+    let limited = ApiError::limited(Over { reason, wait: Duration::from_secs(1) });
+    Err(ApiError { ends: true, ..limited })
+}
+
+/// What a tenant at a limit is told; the more of its requests are at a limit, the later.
+async fn refused(shared: &Shared, route: &Route, tenant: Tenant, over: Over) -> ApiError {
+    shared.node.tenancy.pause(tenant).await;
+    let limited = ApiError::limited(over);
+    // Routes that look at their credentials themselves are Meniscus's.
+    if route.needs.is_none() { limited.titled() } else { limited }
+}
+
+/// Throws away the begin of a body that is refused, so that a sender who reads no answer before all is sent gets it. A longer body
+/// ends the connection, and one whose sender waits to be asked for it is left where it is.
+async fn discard(headers: &HeaderMap, body: Body) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let (mut pieces, mut left) = (body.into_data_stream(), DISCARDED);
+    while left > 0
+        && let Ok(Some(Ok(piece))) = tokio::time::timeout(Duration::from_secs(1), pieces.next()).await
+    {
+        left = left.saturating_sub(piece.len());
+    }
+}
+
+/// Bytes of a refused body that are read.
+const DISCARDED: usize = 1 << 20;
 
 /// So many times the bytes that have come of a body there may be room for.
 const AHEAD: usize = 8;

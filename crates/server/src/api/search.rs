@@ -30,7 +30,7 @@ const LIMIT: Param = Param {
 async fn search(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let limit = call.params.count("limit")?.unwrap_or(0);
     let request = Request { limit: (limit > 0).then_some(limit as usize), ..request(&call)? };
-    let turn = shared.turn().await?;
+    let turn = shared.turn(&call).await?;
     let answer = shared.in_time(call.engine(&shared).search(request)).await??;
     let report = call.params.flag("report");
     answer::stream(shared, call.timed, turn, answer, report).await

@@ -30,7 +30,7 @@ async fn sql(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     let Some(statement) = call.params.text("query") else {
         return Err(ApiError::bad("There is no statement.", "Give it as the parameter query."));
     };
-    let turn = shared.turn().await?;
+    let turn = shared.turn(&call).await?;
     let answer = shared.in_time(call.engine(&shared).sql(call.tenant, statement, call.now)).await??;
     let report = call.params.flag("report");
     answer::stream(shared, call.timed, turn, answer, report).await

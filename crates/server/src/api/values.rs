@@ -36,7 +36,7 @@ async fn values(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
     };
     let limit = call.params.count("limit")?.unwrap_or(10).clamp(1, MOST) as usize;
     let request = request(&call)?;
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(&call).await?;
     let found = shared.in_time(call.engine(&shared).values(request, field, limit)).await??;
     let values: Vec<_> =
         found.values.iter().map(|one| json!({ "value": one.value, "rows": one.rows })).collect();

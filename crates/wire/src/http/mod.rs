@@ -166,6 +166,7 @@ fn decode(
         names: parser.names(),
         rows,
         slots: parsed.slots,
+        token: delivery.token.clone(),
         ..Batch::default()
     };
     Ok((batch, accepted))

@@ -234,7 +234,7 @@ impl Taker {
         let mut reading = LineReading::new(&settings, "http_in", sources, intake, now, limits);
         let fields =
             self.fields(asked).into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()));
-        let peer = Arc::new(Peer { host: asked.peer.host.clone(), fields: fields.collect() });
+        let peer = Arc::new(Peer { fields: fields.collect(), ..(*asked.peer).clone() });
         let mut cutter = Cutter::new(Framing::Delimiter(b"\n".as_slice().into()), limits.event, limits);
         let mut buffer = BytesMut::from(body);
         let wrong =

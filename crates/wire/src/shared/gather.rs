@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sawlog_model::{Batch, Context, Kind, Marks, NameId, Names, Nanos, Row, Slot, Source, Tenant};
+use sawlog_model::{Batch, Bringer, Context, Kind, Marks, NameId, Names, Nanos, Row, Slot, Source, Tenant};
 
 /// Spans have 32 bits; a batch stays well below that.
 const BATCH_MOST: usize = 64 << 20;
@@ -51,7 +51,7 @@ pub struct Gather {
 struct Open {
     place: Place,
     /// Whose, where that is not the tenant of all.
-    tenant: Option<Tenant>,
+    bringer: Option<Bringer>,
     buffer: Vec<u8>,
     rows: Vec<Row>,
     slots: Vec<Slot>,
@@ -78,15 +78,17 @@ impl Gather {
         self.push_for(None, place, row);
     }
 
-    /// Adds a row of a tenant; of the tenant of all where it is none. The source at the place is that tenant's.
-    pub fn push_for(&mut self, tenant: Option<Tenant>, place: &Place, row: NewRow<'_>) {
+    /// Adds a row that says itself whose it is; of the tenant of all where it does not. The source at the place is that tenant's, and
+    /// the place no other's.
+    pub fn push_for(&mut self, bringer: Option<&Bringer>, place: &Place, row: NewRow<'_>) {
         let key = (Arc::as_ptr(&place.source) as usize, Arc::as_ptr(&place.context) as usize);
         let full = |open: &Open| open.buffer.len() + row.raw.len() > BATCH_MOST;
         let index = match self.by_place.get(&key) {
             Some(index) if !full(&self.open[*index]) => *index,
             _ => {
                 let (buffer, rows, slots) = Default::default();
-                self.open.push(Open { place: place.clone(), tenant, buffer, rows, slots });
+                let (place, bringer) = (place.clone(), bringer.cloned());
+                self.open.push(Open { place, bringer, buffer, rows, slots });
                 self.by_place.insert(key, self.open.len() - 1);
                 self.open.len() - 1
             }
@@ -103,7 +105,7 @@ impl Gather {
         self.weight = 0;
         let names = &self.names;
         let batch = |open: Open| Batch {
-            tenant: open.tenant.unwrap_or(tenant),
+            tenant: open.bringer.as_ref().map_or(tenant, |bringer| bringer.tenant),
             source: open.place.source,
             epoch: 0,
             context: open.place.context,
@@ -111,6 +113,7 @@ impl Gather {
             names: names.clone(),
             rows: open.rows,
             slots: open.slots,
+            token: open.bringer.and_then(|bringer| bringer.token),
         };
         std::mem::take(&mut self.open).into_iter().map(batch).collect()
     }

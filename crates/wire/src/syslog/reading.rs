@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sawlog_model::correlation_tag;
 use sawlog_model::normalize::{leaves, text_of};
 use sawlog_model::{
-    Access, Context, Correlation, Limits, Message, NameId, Names, Nanos, Right, Tenant, strip_terminator,
+    Access, Bringer, Context, Correlation, ENCRYPTED, Limits, Message, NameId, Names, Nanos, Right, Tenant,
+    strip_terminator,
 };
 use sawlog_pipeline::{DecodeError, Intake};
 use sawlog_sys::Sys;
@@ -53,7 +54,9 @@ impl Reader {
     }
 }
 
-type PlaceKey = (String, Option<Priority>, Option<Tenant>, Option<(u32, String)>);
+/// Sender, priority (none for what is not syslog), whose where it says so, and number and pattern of the producer and whether that is
+/// encrypted.
+type PlaceKey = (String, Option<Priority>, Option<Bringer>, Option<(u32, String, bool)>);
 
 /// Reads messages.
 pub(super) struct SyslogReading {
@@ -66,12 +69,11 @@ pub(super) struct SyslogReading {
     severity: Option<NameId>,
     /// Who is asked for the tenant of a message's credentials; nobody for the conformance suite.
     access: Option<Arc<dyn Access>>,
-    /// By sender, priority (none for what is not syslog), tenant, and number and pattern of the producer.
     places: HashMap<PlaceKey, Place>,
     /// Names of fields that producers' parsers found.
     normalized: HashMap<String, NameId>,
     /// Where the message stands that goes on, and whose it is; `None` where it was dropped.
-    last: Option<(Place, Option<Tenant>)>,
+    last: Option<(Place, Option<Bringer>)>,
 }
 
 impl SyslogReading {
@@ -151,11 +153,11 @@ impl SyslogReading {
         }
     }
 
-    /// The tenant that a message's credentials are for, and the message without them; no tenant where it shows none.
+    /// Whose a message is by its credentials, and the message without them; nobody's where it shows none.
     ///
     /// # Errors
     /// Why it is refused.
-    fn admitted(&self, piece: &Piece) -> Result<(Option<Tenant>, Option<Piece>), &'static str> {
+    fn admitted(&self, piece: &Piece) -> Result<(Option<Bringer>, Option<Piece>), &'static str> {
         let Some(access) = self.access.as_ref().filter(|access| access.asks()) else {
             return Ok((None, None));
         };
@@ -169,7 +171,8 @@ impl SyslogReading {
             Some(Shown { tenant, token, rest }) => {
                 let admitted = access.admit_to(&tenant, token.as_bytes(), Right::Ingest);
                 let tenant = admitted.map_err(|_| "its credentials do not allow it to send")?;
-                Ok((Some(tenant), Some(Piece { bytes: rest.into(), ..piece.clone() })))
+                let bringer = Bringer { tenant, token: access.token_of(token.as_bytes()) };
+                Ok((Some(bringer), Some(Piece { bytes: rest.into(), ..piece.clone() })))
             }
         }
     }
@@ -228,11 +231,13 @@ impl SyslogReading {
         &mut self,
         peer: &Peer,
         priority: Option<Priority>,
-        tenant: Option<Tenant>,
+        bringer: Option<&Bringer>,
         producer: Option<&Correlation>,
     ) -> Place {
-        let producer = producer.map(|producer| (producer.number, producer.pattern.clone()));
-        let key = (peer.host.clone(), priority, tenant, producer.clone());
+        let tenant = bringer.map(|bringer| bringer.tenant);
+        let producer =
+            producer.map(|producer| (producer.number, producer.pattern.clone(), producer.encrypted));
+        let key = (peer.host.clone(), priority, bringer.cloned(), producer.clone());
         if let Some(place) = self.places.get(&key) {
             return place.clone();
         }
@@ -250,7 +255,10 @@ impl SyslogReading {
             }
             None => Context::new([("_tag", format!("{tag}.unmatched").as_str()), ("_host", host)]),
         };
-        if let Some((number, pattern)) = producer {
+        if let Some((number, pattern, encrypted)) = producer {
+            if encrypted {
+                context.set(ENCRYPTED, "true");
+            }
             context.set("_tag", correlation_tag(&pattern));
             context.set("meniscus.correlation.ep_id", number.to_string());
             context.set("meniscus.correlation.pattern", pattern);
@@ -277,11 +285,11 @@ impl Reading for SyslogReading {
         if piece.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Ok(());
         }
-        let (mut tenant, mut without) = (None, None);
+        let (mut bringer, mut without) = (None, None);
         if !piece.inside {
             self.last = None;
             match self.admitted(piece) {
-                Ok(admitted) => (tenant, without) = admitted,
+                Ok(admitted) => (bringer, without) = admitted,
                 Err(words) => {
                     self.count("denied", peer, &words);
                     return Ok(());
@@ -297,15 +305,21 @@ impl Reading for SyslogReading {
                 self.count("unmatched", peer, &piece.bytes.escape_ascii());
                 return Ok(());
             }
+            let tenant = bringer.as_ref().map(|bringer| bringer.tenant);
             let producer = self.correlated(&read, piece, tenant);
+            if let Some(refused) = producer.as_ref().filter(|producer| producer.encrypted && !peer.over_tls) {
+                let words = format!("event producer {} takes messages over TLS only", refused.number);
+                self.count("encrypted", peer, &words);
+                return Ok(());
+            }
             found = producer.as_ref().map(|producer| self.normalized(producer)).unwrap_or_default();
-            self.last = Some((self.place(peer, priority, tenant, producer.as_ref()), tenant));
+            self.last = Some((self.place(peer, priority, bringer.as_ref(), producer.as_ref()), bringer));
             if let Some(priority) = priority {
                 added.extend(self.facility.map(|name| (name, priority.facility())));
                 added.extend(self.severity.map(|name| (name, priority.severity())));
             }
         }
-        let Some((place, tenant)) = &self.last else { return Ok(()) };
+        let Some((place, bringer)) = &self.last else { return Ok(()) };
         for (name, value) in &peer.fields {
             added.push((self.reader.name(name), value));
         }
@@ -319,7 +333,7 @@ impl Reading for SyslogReading {
             marks: read.marks,
             added: &added,
         };
-        gather.push_for(*tenant, place, row);
+        gather.push_for(bringer.as_ref(), place, row);
         gather.names = self.reader.names();
         Ok(())
     }

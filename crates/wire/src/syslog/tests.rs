@@ -1,6 +1,6 @@
 //! Messages over real sockets, with a real journal behind.
 
-use sawlog_model::{FieldValue, Fields, Marks};
+use sawlog_model::{ENCRYPTED, FieldValue, Fields, Marks};
 
 use super::PROTOCOL;
 use super::samples::SAMPLES;
@@ -376,4 +376,42 @@ fn messages_are_of_the_producer_that_their_program_and_text_say() {
             (2, "syslog.user.notice".to_owned(), None, None),
         ]
     );
+}
+
+#[test]
+fn messages_of_an_encrypted_producer_are_taken_over_tls_only() {
+    let made = Certificates::new(&["localhost"]);
+    let (cert, key, ca) = (made.path("localhost.pem"), made.path("localhost.key"), made.path("ca.pem"));
+    let message = |program: &str, text: &str| {
+        let shown = "[meniscus tenant=\"1022\" token=\"tok\"]";
+        format!("<13>1 2026-11-20T23:51:34Z vm {program} - - {shown} {text}\n")
+    };
+    let plain = Listening::with_tenants(&PROTOCOL, &[]);
+    let long = message("vault", &"x".repeat(70_000));
+    plain.send((long + &message("web", "GET /a")).as_bytes());
+    plain.datagram(message("vault", "secret").as_bytes());
+    plain.each_row(1, |row| {
+        assert_eq!(row.batch.context.get("_tag"), Some("meniscus.apache_x"), "the other producer's");
+        assert_eq!(row.batch.context.get(ENCRYPTED), None);
+    });
+    plain.wait_for_error("encrypted");
+    let counted = || {
+        (0..1_000).any(|_| {
+            sawlog_sys::task::sleep(std::time::Duration::from_millis(10));
+            plain.errors() == [("encrypted".to_owned(), 2)]
+        })
+    };
+    assert!(counted(), "{:?}", plain.errors());
+    let given = [("tls_cert", &*cert), ("tls_key", &*key), ("transports", "tcp")];
+    let over_tls = Listening::with_tenants(&PROTOCOL, &given);
+    over_tls.send_over_tls(&ca, (message("vault", "secret") + &message("web", "GET /a")).as_bytes());
+    let mut seen = Vec::new();
+    over_tls.each_row(2, |row| {
+        let of = |name: &str| row.batch.context.get(name).map(str::to_owned);
+        seen.push((of("_tag"), of(ENCRYPTED)));
+    });
+    seen.sort();
+    let tag = |tag: &str| Some(format!("meniscus.{tag}"));
+    assert_eq!(seen, [(tag("apache_x"), None), (tag("vault"), Some("true".to_owned()))]);
+    assert_eq!(over_tls.errors(), []);
 }

@@ -217,6 +217,7 @@ impl Cutter {
             names: self.parser.names(),
             rows: parsed.rows,
             slots: parsed.slots,
+            token: None,
         })
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sawlog_model::{Batch, Marks, Row, Source, SourceId};
+use sawlog_model::{Batch, Context, Marks, Meter, Row, Source, SourceId};
+use sawlog_server::{NewToken, Role};
 use sawlog_store::{Options, Order, Origin, ScanRequest};
 
 use super::*;
@@ -25,11 +26,17 @@ impl Place {
 
     /// Lines of so many days ago.
     fn add(&mut self, tenant: u32, days: i64, lines: &[String]) {
+        self.add_by("", tenant, days, lines);
+    }
+
+    /// Lines that came with a token that keeps them.
+    fn add_by(&mut self, token: &str, tenant: u32, days: i64, lines: &[String]) {
         let time = self.sys.clock.now() - days * DAY;
         let mut batch = Batch {
             tenant: Tenant(tenant),
             source: Arc::new(Source { id: SourceId(u128::from(tenant)), ..Source::default() }),
             buffer: lines.concat().into_bytes().into(),
+            context: Arc::new(Context::new((!token.is_empty()).then_some((sawlog_model::TOKEN, token)))),
             ..Batch::default()
         };
         let mut start = 0;
@@ -62,8 +69,11 @@ impl Place {
     }
 
     fn apply(&self, rules: &[Rule]) {
-        let tenancy = sawlog_server::Tenancy::open(&self.sys, "/no/such".as_ref()).unwrap();
-        let mut retention = Retention::new(&self.sys, &self.loggers, &tenancy, rules.to_vec());
+        self.apply_with(&Tenancy::open(&self.sys, "/no/such".as_ref()).unwrap(), rules);
+    }
+
+    fn apply_with(&self, tenancy: &Tenancy, rules: &[Rule]) {
+        let mut retention = Retention::new(&self.sys, &self.loggers, tenancy, rules.to_vec());
         let known = |name: &str| name.strip_prefix('t').and_then(|id| id.parse().ok()).map(Tenant);
         retention.apply(&self.store, known).unwrap();
     }
@@ -131,4 +141,59 @@ fn a_rule_without_a_selection_is_refused_in_words() {
     }
     assert!(with("select", "a | limit 1").is_err());
     assert_eq!(with("select", "*").unwrap(), [rule("*", "", 30, 0)]);
+}
+
+/// A tenant with a token of these limits, in a directory; the token's id.
+fn token(dir: &std::path::Path, limits: &str) -> (Tenancy, String) {
+    let sys = Sys::real();
+    let tenancy = Tenancy::open(&sys, dir).unwrap();
+    tenancy.add_tenant("acme", "").unwrap();
+    let new = NewToken { name: "x".to_owned(), role: Role::Ingest, expires: None };
+    let id = tenancy.add_token("acme", new).unwrap().id;
+    // As the commands write it.
+    let path = dir.join("access.json");
+    let text = String::from_utf8(sys.fs.read(&path).unwrap()).unwrap();
+    let text = text.replace("\"role\":\"ingest\"", &format!("\"role\":\"ingest\",\"limits\":{limits}"));
+    assert!(text.contains(limits), "{text}");
+    sys.fs.open(&path, sawlog_sys::Open::Create).unwrap().write_at(text.as_bytes(), 0).unwrap();
+    (Tenancy::open(&sys, dir).unwrap(), id)
+}
+
+#[test]
+fn what_came_with_a_token_goes_as_that_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut place = Place::new();
+    let (tenancy, id) = token(dir.path(), "{\"keep_seconds\":864000}");
+    for days in [1, 5, 20] {
+        place.add_by(&id, 1, days, &lines("token", 30));
+        place.add_by("another", 1, days, &lines("another", 30));
+        place.add(1, days, &lines("without", 30));
+    }
+    place.apply_with(&tenancy, &[]);
+    let left = ["token", "another", "without"].map(|word| place.rows(1, word));
+    assert_eq!(left, [60, 90, 90]);
+}
+
+#[test]
+fn what_came_with_a_token_takes_so_many_bytes_and_no_more() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut place = Place::new();
+    let (first, id) = token(dir.path(), "{\"stored_bytes\":1000}");
+    for days in (1..9).rev() {
+        place.add_by(&id, 1, days, &lines("token", 4_000));
+        place.add(1, days, &lines("without", 1_000));
+    }
+    let room = |tenancy: &Tenancy| tenancy.bring(Tenant(1), Some(&id), 1, 1);
+    assert_eq!(room(&first), Ok(()));
+    place.apply_with(&first, &[]);
+    assert!(room(&first).is_err_and(|over| over.reason.contains("the token holds")), "nothing more is taken");
+    assert_eq!(first.bring(Tenant(1), None, 1, 1), Ok(()));
+    assert_eq!(place.rows(1, "token"), 32_000, "and nothing goes");
+    let (second, new) = token(other.path(), &format!("{{\"keep_bytes\":{}}}", place.stored() / 2));
+    for days in (1..9).rev() {
+        place.add_by(&new, 1, days, &lines("newer", 4_000));
+    }
+    place.apply_with(&second, &[]);
+    let left = ["token", "without", "newer"].map(|word| place.rows(1, word));
+    assert!(left[0] == 32_000 && left[1] == 8_000 && (8_000..=24_000).contains(&left[2]), "{left:?}");
 }

@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{agent, ask, ingest, run, tiny_http, wait_for};
+use super::{agent, ask, changing_http, ingest, run, tiny_http, wait_for};
 use crate::node::{Node, output, sawlog};
 
 #[test]
@@ -161,10 +163,14 @@ fn users_sign_in_by_password_and_commands_never_show_one() {
 /// Files below a folder in which a word stands.
 fn with_word(folder: &Path, word: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
             found.extend(with_word(&entry, word));
-        } else if std::fs::read(&entry).unwrap().windows(word.len()).any(|bytes| bytes == word.as_bytes()) {
+        } else if std::fs::read(&entry)
+            .unwrap_or_default()
+            .windows(word.len())
+            .any(|bytes| bytes == word.as_bytes())
+        {
             found.push(entry);
         }
     }
@@ -229,6 +235,45 @@ fn of_a_tenant_that_is_removed_no_byte_stays() {
     assert_eq!(with_word(&data, "quagmire"), Vec::<std::path::PathBuf>::new());
     assert_eq!(ingest(&node, &again, "web", "{\"a\":1}\n"), 200);
     wait_for(&node, &again, "a:1", 1);
+}
+
+#[test]
+fn a_removal_waits_for_an_output_that_is_behind_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("sawlog.toml"));
+    let status = Arc::new(AtomicU16::new(503));
+    let port = changing_http(status.clone());
+    let sink = format!(
+        "[[output]]\ntype = \"http\"\nid = \"slow\"\nendpoint = \"http://127.0.0.1:{port}/\"\nmatch = \"**\"\n"
+    );
+    std::fs::write(&config, format!("tenants = \"gone, stays\"\n{sink}")).unwrap();
+    let arguments = ["--config", config.to_str().unwrap()];
+    let node = Node::start(&data, &arguments);
+    let tokens =
+        ["gone", "stays"].map(|name| run(&data, "", &["token", "add", "--tenant", name, "--role", "admin"]));
+    for (token, word) in tokens.iter().zip(["quagmire", "sassafras"]) {
+        assert_eq!(ingest(&node, token, word, &format!("{{\"a\":\"{word}\"}}\n")), 200);
+        wait_for(&node, token, word, 1);
+    }
+    let removed = output(sawlog().args(["tenant", "remove", "gone", "--yes", "--data"]).arg(&data));
+    let said = String::from_utf8(removed.stderr).unwrap();
+    assert!(!removed.status.success() && said.contains("is removed") && said.contains("slow"), "{said}");
+    let left = with_word(&data, "quagmire");
+    assert!(!left.is_empty() && left.iter().all(|file| file.starts_with(data.join("journal"))), "{left:?}");
+    assert_eq!(ask(&node, "/api/v1/search", &[], &tokens[0]).0, 401);
+    // A later run goes on with it.
+    node.kill();
+    let node = Node::start(&data, &arguments);
+    assert!(!with_word(&data, "quagmire").is_empty());
+    status.store(200, Ordering::Relaxed);
+    let start = Instant::now();
+    while !with_word(&data, "quagmire").is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", with_word(&data, "quagmire"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    wait_for(&node, &tokens[1], "sassafras", 1);
+    let kept = std::fs::read_to_string(data.join("access.json")).unwrap();
+    assert!(!kept.contains("going"), "nothing is left to do: {kept}");
 }
 
 #[test]

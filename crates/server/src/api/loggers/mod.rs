@@ -108,7 +108,7 @@ async fn columns(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> 
     let logger = shared.node.loggers.book(call.tenant).loggers.remove(&name);
     let mut columns = logger.ok_or_else(|| no_such("logger", &name))?.columns;
     let range = call.params.range(call.now)?;
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(&call).await?;
     let (store, tenant) = (shared.node.store.clone(), call.tenant);
     let counting = tokio::task::spawn_blocking(move || store.fields(tenant, range));
     let failed =
@@ -193,8 +193,8 @@ async fn changed<T: Send + 'static>(
 }
 
 /// The parts of an address's path behind `before`, decoded.
-pub(super) fn parts(call: &Call, before: &str) -> Vec<String> {
-    let rest = call.path.strip_prefix(before).unwrap_or_default();
+pub(super) fn parts(path: &str, before: &str) -> Vec<String> {
+    let rest = path.strip_prefix(before).unwrap_or_default();
     let decode = |part: &str| {
         // `+` is itself in a path.
         let text = format!("x={}", part.replace('+', "%2B"));
@@ -217,7 +217,7 @@ async fn asked(
         return Ok(Vec::new());
     }
     let request = Request { tenant: call.tenant, query, range, limit: None, now: call.now };
-    let _turn = shared.turn().await?;
+    let _turn = shared.turn(call).await?;
     let answer = shared.in_time(call.engine(shared).search(request)).await??;
     let batches: Vec<RecordBatch> = shared.in_time(answer.batches.try_collect()).await??;
     let mut text = Vec::new();
@@ -233,6 +233,6 @@ fn counted(rows: &[Map<String, Value>]) -> usize {
 
 /// The logger whose name stands behind `before`.
 fn logger_of(shared: &Shared, call: &Call, before: &str) -> Result<Logger, ApiError> {
-    let name = parts(call, before).into_iter().next().unwrap_or_default();
+    let name = parts(&call.path, before).into_iter().next().unwrap_or_default();
     shared.node.loggers.book(call.tenant).loggers.remove(&name).ok_or_else(|| no_such("logger", &name))
 }

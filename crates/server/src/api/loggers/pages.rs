@@ -118,7 +118,7 @@ fn displayed(logger: &Logger) -> Vec<&str> {
 }
 
 fn shortcut(shared: &Shared, call: &Call) -> Result<Response, ApiError> {
-    let parts = parts(call, "/grep/shortcut/");
+    let parts = parts(&call.path, "/grep/shortcut/");
     let name = parts.first().map(String::as_str).unwrap_or_default();
     let book = shared.node.loggers.book(call.tenant);
     let shortcut = book.shortcuts.get(name).ok_or_else(|| no_such("shortcut", name))?;

@@ -23,6 +23,7 @@ use futures::future::BoxFuture;
 use sawlog_model::{Right, Tenant};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::publish::sender;
 pub(crate) use self::workers::Workers;
 use crate::access::{Meniscus, Table, uuid};
 use crate::api::loggers::parts;
@@ -57,7 +58,7 @@ pub(crate) const ROUTES: &[&Route] = &[
     &tokens::CHANGE,
     &alias(&tokens::CHANGE, "/v1/{id}/token"),
     &publish::PUBLISH,
-    &alias(&publish::PUBLISH, "/v1/{id}/publish"),
+    &alias(&publish::PUBLISH, publish::PATHS[1]),
     &publish::PROBE,
     &alias(&publish::PROBE, "/v1/{id}/publish"),
     &publish::JOB,
@@ -153,16 +154,16 @@ fn answer(outcome: Result<Response, Refused>) -> Result<Response, ApiError> {
     Ok(outcome.unwrap_or_else(IntoResponse::into_response))
 }
 
-/// The name of the tenant in the address, with or without `/tenant`, and the parts behind it.
-fn address(call: &Call) -> (String, Vec<String>) {
-    let before = if call.path.starts_with("/v1/tenant/") { "/v1/tenant/" } else { "/v1/" };
-    let mut all = parts(call, before).into_iter();
+/// The name of the tenant in an address, with or without `/tenant`, and the parts behind it.
+fn address(path: &str) -> (String, Vec<String>) {
+    let before = if path.starts_with("/v1/tenant/") { "/v1/tenant/" } else { "/v1/" };
+    let mut all = parts(path, before).into_iter();
     (all.next().unwrap_or_default(), all.collect())
 }
 
 /// Finds the tenant in the address.
 fn tenant(table: &Table, call: &Call) -> Result<Tenant, Refused> {
-    table.tenant(&address(call).0).ok_or_else(Refused::no_tenant)
+    table.tenant(&address(&call.path).0).ok_or_else(Refused::no_tenant)
 }
 
 /// What this API keeps of the tenant in the address; changed, so that there is a token from the first question on.

@@ -132,12 +132,12 @@ async fn create(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
         Ok(kept.last)
     })
     .await?;
-    Ok(located(StatusCode::CREATED, &[&address(&call).0, "producers", &number.to_string()]))
+    Ok(located(StatusCode::CREATED, &[&address(&call.path).0, "producers", &number.to_string()]))
 }
 
 /// The number in the address.
 fn number(call: &Call) -> Result<u32, Refused> {
-    let number = address(call).1.into_iter().nth(1);
+    let number = address(&call.path).1.into_iter().nth(1);
     number.and_then(|number| number.parse().ok()).ok_or_else(Refused::no_producer)
 }
 

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sawlog_model::time::rfc3339;
 use sawlog_model::{Access, Delivery, IngestError, Message, Right, Tenant, correlation_tag};
@@ -16,12 +17,16 @@ use sha2::{Digest, Sha256};
 use super::{ROOT, Refused, address, answer, is_json, object, parts, route, text, tokens};
 use crate::access::{Producer, same, uuid};
 use crate::api::{Call, Method, Route, Shared, tenants as own};
+use crate::error::ApiError;
+
+/// Where messages are published.
+pub(super) const PATHS: [&str; 2] = ["/v1/tenant/{id}/publish", "/v1/{id}/publish"];
 
 pub(super) const PUBLISH: Route = Route {
     needs: None,
     ..route(
         &[Method::Post],
-        "/v1/tenant/{id}/publish",
+        PATHS[0],
         "Meniscus: stores a message, {\"log_message\": {…}} or GELF; 204, or 202 with a job where its producer is durable. \
          The header MESSAGE-TOKEN bears the tenant's token.",
         |shared, call| Box::pin(async move { answer(publish(shared, call).await) }),
@@ -52,15 +57,31 @@ pub(super) const JOB: Route = Route {
     )
 };
 
+/// The tenant of a message's address and what it shows, where it may send: known before its body is read.
+pub(crate) fn sender(shared: &Shared, route: &Route, head: &Parts) -> Option<(Tenant, Vec<u8>)> {
+    if route.methods != PUBLISH.methods || !PATHS.contains(&route.path) {
+        return None;
+    }
+    let tenant = allowed(shared, head.uri.path(), &head.headers).ok()?;
+    Some((tenant, shown(&head.headers).to_vec()))
+}
+
+fn shown(headers: &HeaderMap) -> &[u8] {
+    headers.get(tokens::HEADER).map(|token| token.as_bytes()).unwrap_or_default()
+}
+
 /// The tenant of the address, where the message token is its own.
 fn admitted(shared: &Shared, call: &Call) -> Result<Tenant, Refused> {
-    let (name, tenancy) = (address(call).0, &shared.node.tenancy);
+    allowed(shared, &call.path, &call.headers)
+}
+
+fn allowed(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<Tenant, Refused> {
+    let (name, tenancy) = (address(path).0, &shared.node.tenancy);
     if tenancy.tenant(&name).is_none() {
         return Err(Refused::no_tenant());
     }
-    let shown = call.headers.get(tokens::HEADER).map(|token| token.as_bytes()).unwrap_or_default();
     tenancy
-        .admit_to(&name, shown, Right::Ingest)
+        .admit_to(&name, shown(headers), Right::Ingest)
         .map_err(|_| Refused(StatusCode::UNAUTHORIZED, "Message Token is not valid".to_owned()))
 }
 
@@ -68,8 +89,6 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
     let tenant = admitted(&shared, &call)?;
     is_json(&call)?;
     let (message, program) = message(object(&call.body)?)?;
-    let table = shared.node.tenancy.table();
-    let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
     let found = shared.node.tenancy.correlate(
         tenant,
         &Message {
@@ -78,8 +97,11 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
             text: text_to_read(&message).as_bytes(),
         },
     );
-    let known = found.as_ref().and_then(|found| Some((found.number, kept?.producers.get(&found.number)?)));
-    let (number, producer) = producer(known);
+    let name = shared.node.tenancy.with(|table| table.name(tenant).to_owned());
+    let (number, producer) = shared.node.tenancy.with(|table| {
+        let kept = table.tenants.get(&tenant.0).and_then(|entry| entry.meniscus.as_ref());
+        producer(found.as_ref().and_then(|found| Some((found.number, kept?.producers.get(&found.number)?))))
+    });
     if producer.encrypted && !call.over_tls {
         let words = format!("Event producer {} takes messages over TLS only.", producer.name);
         return Err(Refused(StatusCode::FORBIDDEN, words));
@@ -92,7 +114,7 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
     line.insert(
         "meniscus".to_owned(),
         json!({
-            "tenant": table.name(tenant),
+            "tenant": name,
             "correlation": {
                 "ep_id": number,
                 "pattern": producer.pattern,
@@ -105,6 +127,7 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
     );
     let delivery = Delivery {
         tenant,
+        token: shared.node.access.token_of(shown(&call.headers)),
         body: Value::Object(line).to_string().into(),
         content_type: "application/json".to_owned(),
         tag: Some(correlation_tag(&producer.pattern)),
@@ -112,7 +135,10 @@ async fn publish(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
         encrypted: producer.encrypted,
         ..Delivery::default()
     };
-    let accepted = shared.node.ingest.ingest(delivery).await.map_err(refused)?;
+    let accepted = match shared.node.ingest.ingest(delivery).await {
+        Err(IngestError::Limited(over)) => return Ok(ApiError::limited(over).titled().into_response()),
+        taken => taken.map_err(refused)?,
+    };
     if !producer.durable {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -243,7 +269,7 @@ impl Job {
 }
 
 fn job(shared: &Shared, call: &Call) -> Result<Response, Refused> {
-    let id = parts(call, "/v1/job/").into_iter().next().unwrap_or_default();
+    let id = parts(&call.path, "/v1/job/").into_iter().next().unwrap_or_default();
     let seal = shared.node.tenancy.table().seal;
     let known = Some(seal).filter(|seal| !seal.is_empty()).and_then(|seal| Job::read(&id, &seal));
     let job = known.ok_or_else(|| Refused::absent("Unable to locate job."))?;

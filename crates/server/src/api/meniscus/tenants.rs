@@ -44,7 +44,7 @@ async fn create(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
 }
 
 async fn show(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
-    let name = address(&call).0;
+    let name = address(&call.path).0;
     let shown = kept(&shared, &call, move |kept, table| {
         let entry = table.tenant(&name).and_then(|tenant| table.tenants.get(&tenant.0));
         let title = entry.map(|entry| entry.title.clone()).filter(|title| !title.is_empty());

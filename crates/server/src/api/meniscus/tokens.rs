@@ -52,7 +52,7 @@ fn check(shared: &Shared, call: &Call) -> Result<Response, Refused> {
     let Some(token) = call.headers.get(HEADER) else {
         return Err(Refused::bad("The MESSAGE-TOKEN header is required"));
     };
-    let admitted = shared.node.tenancy.admit_to(&address(call).0, token.as_bytes(), Right::Ingest);
+    let admitted = shared.node.tenancy.admit_to(&address(&call.path).0, token.as_bytes(), Right::Ingest);
     admitted.map_err(|_| Refused::absent("Message Token is not valid"))?;
     Ok(StatusCode::OK.into_response())
 }
@@ -80,5 +80,5 @@ async fn change(shared: Arc<Shared>, call: Call) -> Result<Response, Refused> {
         Ok(())
     })
     .await?;
-    Ok(located(StatusCode::NON_AUTHORITATIVE_INFORMATION, &[&address(&call).0, "token"]))
+    Ok(located(StatusCode::NON_AUTHORITATIVE_INFORMATION, &[&address(&call.path).0, "token"]))
 }

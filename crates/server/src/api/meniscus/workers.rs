@@ -119,7 +119,7 @@ fn check(status: &Map<String, Value>) -> Result<(), Refused> {
 }
 
 fn host(call: &Call) -> String {
-    parts(call, "/v1/worker/").into_iter().next().unwrap_or_default()
+    parts(&call.path, "/v1/worker/").into_iter().next().unwrap_or_default()
 }
 
 fn report(shared: &Shared, call: &Call) -> Result<Response, Refused> {

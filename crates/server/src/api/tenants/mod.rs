@@ -57,7 +57,8 @@ pub(crate) const REMOVE: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/tenants/remove",
     needs: Some(Right::Node),
-    summary: "Takes a tenant away with its tokens, its users who are in no other, and all its data.",
+    summary: "Takes a tenant away with its tokens, its users who are in no other, and all its data; 202 with the names of outputs \
+              that are behind, until which rows of it stand in the journal.",
     params: &[&NAME],
     takes: Takes::Params,
     gives: JSON,
@@ -122,11 +123,14 @@ async fn remove(shared: Arc<Shared>, call: Call) -> Result<Response, ApiError> {
         tenancy.forget(tenant).map_err(ChangeError::Disk)
     })
     .await?;
-    shared.node.control.purge().await.map_err(|words| {
+    let waiting = shared.node.control.purge().await.map_err(|words| {
         let remedy = "Nobody reaches what is left; the node goes on trying, and at its next start.";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, words, remedy)
     })?;
-    Ok(list(&shared, &call))
+    if waiting.is_empty() {
+        return Ok(list(&shared, &call));
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({ "waiting": waiting }))).into_response())
 }
 
 /// A parameter that must be there.

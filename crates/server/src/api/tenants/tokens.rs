@@ -51,15 +51,19 @@ pub(crate) const LIMIT: Route = Route {
     methods: &[Method::Post],
     path: "/api/v1/tokens/limit",
     needs: Some(Right::Admin),
-    summary: "Sets what may be sent and asked with a token over HTTP; what is not given or 0 is not limited.",
+    summary: "Sets what may be sent and asked with a token, and how long and how much of what came with it is kept; what is not given or 0 is not limited.",
     params: &[
         &ID,
         &usage::BYTES,
         &usage::RECORDS,
-        &usage::SOURCES,
+        &usage::STORED,
         &usage::QUERIES,
         &usage::SECONDS,
         &usage::MEMORY,
+        &usage::SOURCES,
+        &usage::FIELDS,
+        &usage::KEEP_SECONDS,
+        &usage::KEEP_BYTES,
     ],
     takes: Takes::Params,
     gives: JSON,
@@ -98,20 +102,19 @@ fn list(shared: &Shared, tenant: Tenant) -> Response {
 }
 
 fn shown(id: &str, token: &Token) -> Value {
-    json!({
+    let mut shown = json!({
         "id": id,
         "name": token.name,
         "role": token.role.name(),
         "created": rfc3339(token.created),
-        "bytes_per_second": token.limits.bytes_per_second,
-        "records_per_second": token.limits.records_per_second,
-        "sources": token.limits.sources,
-        "queries": token.limits.queries,
-        "query_seconds": token.limits.query_seconds,
-        "query_memory": token.limits.query_memory,
         "expires": token.expires.map(rfc3339),
         "previous_until": token.previous.as_ref().map(|previous| rfc3339(previous.until)),
-    })
+    });
+    let mut limits = token.limits;
+    for (name, limit) in limits.each() {
+        shown[name] = (*limit).into();
+    }
+    shown
 }
 
 /// The role that a request names.

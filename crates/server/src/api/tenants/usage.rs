@@ -55,7 +55,7 @@ pub(super) const BYTES: Param =
     Param { name: "bytes_per_second", kind: Kind::Count, help: "Bytes of lines that it may send a second." };
 pub(super) const RECORDS: Param =
     Param { name: "records_per_second", kind: Kind::Count, help: "Records that it may send a second." };
-const STORED: Param = Param {
+pub(super) const STORED: Param = Param {
     name: "stored_bytes",
     kind: Kind::Count,
     help: "Bytes on disk above which nothing more is taken.",
@@ -68,11 +68,11 @@ pub(super) const MEMORY: Param =
     Param { name: "query_memory", kind: Kind::Count, help: "Bytes of memory that a question may use." };
 pub(super) const SOURCES: Param =
     Param { name: "sources", kind: Kind::Count, help: "Sources that its rows may come from." };
-const FIELDS: Param =
+pub(super) const FIELDS: Param =
     Param { name: "fields", kind: Kind::Count, help: "Names that fields of its rows may have." };
-const KEEP_SECONDS: Param =
+pub(super) const KEEP_SECONDS: Param =
     Param { name: "keep_seconds", kind: Kind::Count, help: "Seconds for which its rows are kept." };
-const KEEP_BYTES: Param = Param {
+pub(super) const KEEP_BYTES: Param = Param {
     name: "keep_bytes",
     kind: Kind::Count,
     help: "Bytes of segments that are kept; the oldest go first.",

@@ -19,6 +19,7 @@ async fn ingest_hands_on_what_came_and_answers_what_became_of_it() {
     assert_eq!(body(response).await, r#"{"records":1,"bytes":7}"#);
     let expected = Delivery {
         tenant: Tenant(0),
+        token: None,
         body: "{\"a\":1}".into(),
         content_type: "application/x-ndjson".into(),
         content_encoding: "gzip".into(),

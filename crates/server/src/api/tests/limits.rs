@@ -13,26 +13,49 @@ impl House {
     }
 }
 
+/// A request with a body that never comes, as of a sender who waits to be asked for it.
+fn endless(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    let mut asked = Request::post(path).header(header::EXPECT, "100-continue");
+    for (name, value) in headers {
+        asked = asked.header(*name, *value);
+    }
+    let never = futures::stream::pending::<Result<&str, std::io::Error>>();
+    asked.body(Body::from_stream(never)).expect("a request")
+}
+
 #[tokio::test]
-async fn a_token_may_name_so_many_sources() {
+async fn who_is_at_a_limit_is_refused_before_the_body_is_read() {
     let house = tenants();
+    let acme = house.tenancy.tenant("acme").expect("there is one");
     let admin = token(&house, "acme", Role::Admin);
     let (sender, other) = (token(&house, "acme", Role::Ingest), token(&house, "acme", Role::Ingest));
     let id = sender.split('_').nth(1).expect("an id");
-    house.asked("POST", &format!("/api/v1/tokens/limit?id={id}&sources=2"), &admin).await.expect("set");
-    for (token, at, wanted) in [
-        (&sender, "tag=a", 200),
-        (&sender, "tag=a&host=h", 200),
-        (&sender, "tag=b", 429),
-        (&sender, "tag=a", 200),
-        (&other, "tag=b", 200),
+    let path = format!("/api/v1/tokens/limit?id={id}&records_per_second=1");
+    house.asked("POST", &path, &admin).await.expect("set");
+    assert_eq!(house.with_token("POST", "/api/v1/ingest", &sender).await.status(), StatusCode::OK);
+    let delivered = house.deliveries.lock().expect("no panic")[0].clone();
+    assert_eq!(delivered.token.as_deref(), Some(id), "whoever takes it knows whose limits hold");
+    sawlog_model::Meter::bring(&house.tenancy, acme, Some(id), 1_000, 1).expect("on credit");
+    let bearer = format!("Bearer {sender}");
+    for (path, headers) in [
+        ("/api/v1/ingest", ("authorization", &*bearer)),
+        ("/v1/tenant/acme/publish", ("message-token", &*sender)),
+        ("/v1/acme/publish", ("message-token", &*sender)),
     ] {
-        let response = house.with_token("POST", &format!("/api/v1/ingest?{at}"), token).await;
-        assert_eq!(response.status().as_u16(), wanted, "{at}");
-        if wanted == 429 {
-            assert!(body(response).await.contains("rows of the token may come from 2 sources (sources)"));
-        }
+        let response = house.send(endless(path, &[headers])).await;
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        let wait = response.headers()[header::RETRY_AFTER].to_str().expect("text").parse::<u64>();
+        assert!((900..1_000).contains(&wait.expect("seconds")), "{path}");
+        let said: Value = serde_json::from_str(&body(response).await).expect("JSON");
+        let name = if path.ends_with("publish") { "title" } else { "error" };
+        let words = said[name].as_str().expect("words");
+        assert!(words.contains("the token may send 1 records a second"), "{path}: {words}");
     }
+    let much = house.with_token("POST", "/api/v1/ingest", &sender).await;
+    assert_eq!(much.status(), StatusCode::TOO_MANY_REQUESTS, "nor one whose sender does not ask");
+    assert_eq!(house.with_token("POST", "/api/v1/ingest", &other).await.status(), StatusCode::OK);
+    assert_eq!(house.deliveries.lock().expect("no panic").len(), 2, "nothing of the refused ones");
+    assert_eq!(house.tenancy.usage(1).expect("read")[0].1[&acme.0].limited, 4);
 }
 
 #[tokio::test]
@@ -72,4 +95,34 @@ async fn a_token_may_ask_so_much_at_once() {
         .expect("set");
     let turn = house.tenancy.turn(acme, reader.as_bytes()).expect("a turn");
     assert_eq!((turn.most, turn.memory), (seconds(3), Some(100_000)));
+}
+
+#[tokio::test]
+async fn a_token_has_every_limit_that_a_tenant_has() {
+    let house = tenants();
+    let admin = token(&house, "acme", Role::Admin);
+    let sender = token(&house, "acme", Role::Ingest);
+    let id = sender.split('_').nth(1).expect("an id");
+    let mut limits = crate::access::Limits::default();
+    let names = limits.each().map(|(name, _)| name);
+    let given: String = names.iter().zip(11..).map(|(name, most)| format!("&{name}={most}")).collect();
+    let listed = house.asked("POST", &format!("/api/v1/tokens/limit?id={id}{given}"), &admin).await;
+    let listed = listed.expect("set");
+    let ours = listed["tokens"].as_array().and_then(|all| all.iter().find(|one| one["id"] == id));
+    let ours = ours.expect("it is listed");
+    for (name, most) in names.iter().zip(11..) {
+        assert_eq!(ours[*name], Value::from(most), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_again_at_once_is_answered_so_often_and_no_more() {
+    let house = tenants();
+    let acme = house.tenancy.tenant("acme").expect("there is one");
+    let began = tokio::time::Instant::now();
+    let pauses = futures::future::join_all((0..24).map(|_| house.tenancy.pause(acme)));
+    pauses.await;
+    assert!(began.elapsed() >= Duration::from_millis(300), "the more there are, the later");
+    let one = tokio::time::timeout(Duration::from_millis(250), house.tenancy.pause(acme)).await;
+    assert!(one.is_ok(), "they are waited for no longer than they wait");
 }

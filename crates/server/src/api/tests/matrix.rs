@@ -270,7 +270,7 @@ async fn limits_are_set_shown_and_hold() {
     house.asked("POST", "/api/v1/tenants/limit?name=acme&records_per_second=0", &node).await.expect("set");
     let number = house.tenancy.tenant("acme").expect("there is one");
     use sawlog_model::Meter;
-    house.tenancy.bring(number, 500, 70_000).expect("no limit of rate any more");
+    house.tenancy.bring(number, None, 500, 70_000).expect("no limit of rate any more");
     let said = house.asked("GET", "/api/v1/usage", &reader).await.expect("its own");
     assert_eq!(said["tenants"].as_array().map(Vec::len), Some(1));
     let today = &acme(&said).expect("it is listed")["days"][0];
@@ -302,25 +302,4 @@ async fn a_body_of_a_tenant_at_its_limit_is_told_when_to_come_again() {
     assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(response.headers()[header::RETRY_AFTER], "3");
     assert!(body(response).await.contains("too much"));
-}
-
-#[tokio::test]
-async fn a_token_has_rates_of_its_own() {
-    let house = tenants();
-    let (admin, sender, other) = (
-        token(&house, "acme", Role::Admin),
-        token(&house, "acme", Role::Ingest),
-        token(&house, "acme", Role::Ingest),
-    );
-    let id = sender.split('_').nth(1).expect("an id");
-    let listed =
-        house.asked("POST", &format!("/api/v1/tokens/limit?id={id}&bytes_per_second=1"), &admin).await;
-    let listed = listed.expect("set");
-    let ours = listed["tokens"].as_array().and_then(|all| all.iter().find(|one| one["id"] == id));
-    assert_eq!(ours.expect("it is listed")["bytes_per_second"], 1);
-    for (token, wanted) in [(&sender, 200), (&sender, 429), (&other, 200)] {
-        let sent = Request::post("/api/v1/ingest").header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let response = house.send(sent.body(Body::from("five hundred")).expect("a request")).await;
-        assert_eq!(response.status().as_u16(), wanted);
-    }
 }

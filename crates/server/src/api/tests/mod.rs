@@ -187,9 +187,9 @@ impl Control for Bell {
         async { Err("the disk is gone".to_owned()) }.boxed()
     }
 
-    fn purge(&self) -> BoxFuture<'static, Result<(), String>> {
+    fn purge(&self) -> BoxFuture<'static, Result<Vec<String>, String>> {
         self.0.lock().expect("no panic").push("purge");
-        async { Ok(()) }.boxed()
+        async { Ok(Vec::new()) }.boxed()
     }
 }
 
@@ -205,7 +205,10 @@ pub(super) fn house_of(access: impl FnOnce(crate::Tenancy) -> Arc<dyn Access>, s
     let (live, _) = broadcast::channel(16);
     let (deliveries, asked) = (Arc::default(), Arc::default());
     let tenancy = crate::Tenancy::open(&sys, dir.path()).expect("no tenants");
+    // Tests of one thread each answer on that.
+    let threads = tokio::runtime::Handle::current();
     let node = Node {
+        questions: crate::Questions { usual: threads.clone(), last: threads },
         tenancy: tenancy.clone(),
         engine: Engine::new(store.clone()),
         store: store.clone(),

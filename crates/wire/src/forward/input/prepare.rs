@@ -177,6 +177,7 @@ fn batch(shared: &Shared, peer: &Peer, streams: &mut Streams, events: &Events) -
         names: rows.names,
         rows: rows.rows,
         slots: rows.slots,
+        token: None,
     })
 }
 

@@ -26,7 +26,7 @@ pub struct RowsDecoder {
 impl RowsDecoder {
     /// A decoder at the start of a connection.
     pub fn new(cutter: Cutter, reading: Box<dyn Reading>) -> Self {
-        let peer = Arc::new(Peer { host: "127.0.0.1".to_owned(), fields: Vec::new() });
+        let peer = Arc::new(Peer { host: "127.0.0.1".to_owned(), ..Peer::default() });
         RowsDecoder { cutter, reading, peer, buffer: BytesMut::new(), gather: Gather::default() }
     }
 }

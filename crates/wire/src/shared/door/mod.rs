@@ -334,6 +334,7 @@ fn over_tls(acceptor: TlsAcceptor, serve: Serve) -> Serve {
             let Stream::Tcp(stream) = stream else { return serve(stream, peer).await };
             let accepted = timeout(HANDSHAKE, tls::accept(&acceptor, stream)).await;
             let accepted = accepted.map_err(|_| Fault::new("tls", "no TLS handshake for a while"))?;
+            let peer = Arc::new(Peer { over_tls: true, ..(*peer).clone() });
             serve(accepted.map_err(|error| Fault::new("tls", error))?, peer).await
         })
     })

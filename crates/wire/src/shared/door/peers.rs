@@ -19,12 +19,14 @@ const FRESH: Nanos = 300_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who sends.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Its name where it was resolved, else its address; `local` for a socket of this machine's file system.
     pub host: String,
     /// Fields that its rows get, beside those of their lines.
     pub fields: Vec<(String, String)>,
+    /// Whether what it sends comes over TLS.
+    pub over_tls: bool,
 }
 
 /// Peers by address; when each was made.
@@ -50,7 +52,7 @@ impl Shared {
     /// The peer of this address.
     pub(super) async fn peer(&self, address: Option<IpAddr>) -> Arc<Peer> {
         let Some(address) = address else {
-            return Arc::new(Peer { host: "local".to_owned(), fields: Vec::new() });
+            return Arc::new(Peer { host: "local".to_owned(), ..Peer::default() });
         };
         let now = self.env.sys.clock.now();
         if let Some(peer) = self.names.get(address, now) {
@@ -67,7 +69,7 @@ impl Shared {
         let keys = [(&self.settings.hostname_key, &host), (&self.settings.address_key, &text)];
         let fields =
             keys.into_iter().filter_map(|(key, value)| Some((key.clone()?, value.clone()))).collect();
-        let peer = Arc::new(Peer { host, fields });
+        let peer = Arc::new(Peer { host, fields, over_tls: false });
         self.names.put(address, now, peer.clone());
         peer
     }
