@@ -107,6 +107,7 @@ pub(super) fn batch(source: u128, offset: u64, lines: &[Line]) -> Batch {
         tenant: Tenant::DEFAULT,
         source: Arc::new(Source { id: SourceId(source), facts }),
         epoch: 0,
+        token: None,
         context: Arc::new(Context::new([
             ("_tag", format!("app.t{source}")),
             ("_host", format!("Host{source}")),

@@ -90,6 +90,7 @@ pub fn batch(tenant: Tenant, id: SourceId, epoch: u32, lines: &[(u64, &str)]) ->
         tenant,
         source: Arc::new(source),
         epoch,
+        token: None,
         context: Arc::new(Context::new([("_host", format!("host{}", id.0))])),
         buffer: Bytes::from(buffer),
         names: Arc::new(names),
