@@ -214,6 +214,50 @@ def crashes(node, broker, proxy):
     assert CRASHES < 10 or not_acknowledged, "no crash came between journal and acknowledgement"
 
 
+@check("a tenant at its rate is pushed back, another one's messages go on; nothing is lost")
+def limits(node, broker, proxy):
+    import pika
+
+    def of(tenant):
+        return f"""
+[[input]]
+type = "amqp"
+id = "{tenant}"
+tenant = "{tenant}"
+uri = "amqp://guest:guest@{broker.host}/"
+queue = "{tenant}"
+exchange = "{tenant}"
+exchange_type = "fanout"
+prefetch = 50
+"""
+
+    house = Node(node.binary, node.folder.with_name("limits"), 'tenants = "calm, loud"\n' + of("calm") + of("loud"))
+    data = ["--data", house.folder / "data"]
+
+    def count(tenant):
+        command = [house.binary, "search", "* | stats count()", "--json", *data]
+        told = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "SAWLOG_TENANT": tenant})
+        return json.loads(told.stdout)["count"]
+
+    try:
+        subprocess.run([house.binary, "tenant", "limit", "loud", "--records-per-second", "20", *data], check=True)
+        until("their queues are there", lambda: all(broker.waiting(tenant) is not None for tenant in ("calm", "loud")))
+        with contextlib.closing(broker.connection()) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            persistent = pika.BasicProperties(delivery_mode=2)
+            for tenant in ("loud", "calm"):
+                for n in range(240):
+                    channel.basic_publish(tenant, "", json.dumps({"n": n}), persistent)
+        until("calm has all", lambda: count("calm") == 240)
+        assert count("loud") < 240 and broker.waiting("loud"), (count("loud"), broker.waiting("loud"))
+        until("loud has all", lambda: count("loud") == 240 and broker.waiting("loud") == 0)
+        # What was not acknowledged in time would be back by now.
+        assert (count("calm"), count("loud")) == (240, 240)
+    finally:
+        house.kill()
+
+
 if __name__ == "__main__":
     if not SERVER:
         print("SKIPPED clients of RabbitMQ: there is no rabbitmq-server", flush=True)

@@ -4,6 +4,7 @@
 mod agent;
 mod answer;
 mod aside;
+mod body;
 mod dead;
 mod delete;
 mod events;
@@ -32,15 +33,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use sawlog_model::{Nanos, Over, Right, Tenant};
 use sawlog_query::Engine;
@@ -478,25 +477,9 @@ async fn enter(
     let (head, body) = request.into_parts();
     door::check_origin(&head.headers)?;
     let mut timed = timed;
-    let (tenant, whole, owns) = match route.needs {
-        Some(right) if !open => {
-            let (tenant, whole) = door::admit(&*shared.node.access, &head.headers, right)?;
-            door::check_cookie(&head.method, &head.headers)?;
-            (tenant, whole, door::owns(&*shared.node.access, &head.headers))
-        }
-        _ => (Tenant::DEFAULT, false, false),
-    };
-    if route.needs.is_some() && !open && shared.node.access.asks() {
-        sit(&head, tenant)?;
-    }
+    let (tenant, whole, owns) = admit(shared, route, open, &head)?;
     if route.needs == Some(Right::Read) {
-        timed.turn = shared.node.tenancy.turn(tenant, &door::credential(&head.headers));
-        if timed.turn.is_none() {
-            let reason =
-                "as many questions are asked at once as the tenant, or the token, may (queries)".to_owned();
-            let over = Over { reason, wait: Duration::from_secs(1) };
-            return Err(refused(shared, route, tenant, over).await);
-        }
+        timed.turn = Some(turn(shared, route, tenant, &head).await?);
     }
     let sender = match route.needs {
         Some(Right::Ingest) => Some((tenant, door::credential(&head.headers))),
@@ -509,12 +492,12 @@ async fn enter(
         None => Ok(()),
     };
     if let Err((tenant, over)) = room() {
-        discard(&head.headers, body).await;
+        body::discard(&head.headers, body).await;
         return Err(refused(shared, route, tenant, over).await);
     }
     let mut params = Params::of_uri(&head.uri);
     let in_address = params.names();
-    let mut body = read_body(shared, &head.headers, body).await?;
+    let mut body = body::read(shared, &head.headers, body).await?;
     if let Some((tenant, _)) = &sender {
         timed.sending = shared.node.tenancy.sending(*tenant).await;
         // Others of it may have used up what there was.
@@ -546,6 +529,26 @@ async fn enter(
     })
 }
 
+/// The tenant whose request it is, whether it is asked for as a whole, and whether the credential owns the node.
+fn admit(shared: &Shared, route: &Route, open: bool, head: &Parts) -> Result<(Tenant, bool, bool), ApiError> {
+    let Some(right) = route.needs.filter(|_| !open) else { return Ok((Tenant::DEFAULT, false, false)) };
+    let (tenant, whole) = door::admit(&*shared.node.access, &head.headers, right)?;
+    door::check_cookie(&head.method, &head.headers)?;
+    if shared.node.access.asks() {
+        sit(head, tenant)?;
+    }
+    Ok((tenant, whole, door::owns(&*shared.node.access, &head.headers)))
+}
+
+/// A question's turn among those of its tenant.
+async fn turn(shared: &Shared, route: &Route, tenant: Tenant, head: &Parts) -> Result<Turn, ApiError> {
+    if let Some(turn) = shared.node.tenancy.turn(tenant, &door::credential(&head.headers)) {
+        return Ok(turn);
+    }
+    let reason = "as many questions are asked at once as the tenant, or the token, may (queries)".to_owned();
+    Err(refused(shared, route, tenant, Over { reason, wait: Duration::from_secs(1) }).await)
+}
+
 /// Gives the connection of a request to a tenant.
 ///
 /// # Errors
@@ -565,68 +568,4 @@ async fn refused(shared: &Shared, route: &Route, tenant: Tenant, over: Over) -> 
     let limited = ApiError::limited(over);
     // Routes that look at their credentials themselves are Meniscus's.
     if route.needs.is_none() { limited.titled() } else { limited }
-}
-
-/// Throws away the begin of a body that is refused, so that a sender who reads no answer before all is sent gets it. A longer body
-/// ends the connection, and one whose sender waits to be asked for it is left where it is.
-async fn discard(headers: &HeaderMap, body: Body) {
-    if headers.contains_key(header::EXPECT) {
-        return;
-    }
-    let (mut pieces, mut left) = (body.into_data_stream(), DISCARDED);
-    while left > 0
-        && let Ok(Some(Ok(piece))) = tokio::time::timeout(Duration::from_secs(1), pieces.next()).await
-    {
-        left = left.saturating_sub(piece.len());
-    }
-}
-
-/// Bytes of a refused body that are read.
-const DISCARDED: usize = 1 << 20;
-
-/// So many times the bytes that have come of a body there may be room for.
-const AHEAD: usize = 8;
-
-/// Reads a body up to the limit, and no longer than the sender is sending.
-async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let limit = shared.node.settings.body_bytes;
-    let too_large = || {
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The body has more than {limit} bytes."),
-            "Send fewer events in one request.",
-        )
-    };
-    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if claimed.is_some_and(|length: u64| length > limit as u64) {
-        return Err(too_large());
-    }
-    let mut pieces = body.into_data_stream();
-    let mut whole = BytesMut::new();
-    loop {
-        let piece =
-            tokio::time::timeout(shared.node.settings.body_idle, pieces.next()).await.map_err(|_| {
-                ApiError::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "The rest of the body did not come.",
-                    "Send it again; nothing of it was taken.",
-                )
-            })?;
-        match piece {
-            None => return Ok(whole.freeze()),
-            Some(Err(error)) => {
-                return Err(ApiError::bad(
-                    format!("The body broke off: {error}"),
-                    "Send it again; nothing of it was taken.",
-                ));
-            }
-            Some(Ok(piece)) if whole.len() + piece.len() > limit => return Err(too_large()),
-            Some(Ok(piece)) => {
-                // Room for what was said to come, but not for much more than has come.
-                let left = claimed.map_or(0, |length| (length as usize).saturating_sub(whole.len()));
-                whole.reserve(left.min(AHEAD * (whole.len() + piece.len())).max(piece.len()));
-                whole.extend_from_slice(&piece);
-            }
-        }
-    }
 }
