@@ -2,6 +2,7 @@
 //! `table` (what is kept), `token` (what is given out), `users`, `password`, `meter` (limits and counts). Knows nothing of HTTP.
 
 mod correlate;
+mod limits;
 mod meter;
 mod password;
 mod table;
@@ -23,9 +24,10 @@ use sawlog_model::{
 use sawlog_sys::{Open, Sys};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) use self::limits::Limits;
 use self::meter::Meters;
 pub use self::meter::Named;
-pub(crate) use self::meter::{Day, Limits, Turn, Usage};
+pub(crate) use self::meter::{Day, Turn, Usage};
 use self::password::Attempts;
 use self::table::Previous;
 pub use self::table::Role;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sawlog_model::{Nanos, Right, Tenant};
 use serde::{Deserialize, Serialize};
 
-use super::meter::Limits;
+use super::limits::Limits;
 use super::token::{Digested, same};
 use super::users::{Session, User};
 
