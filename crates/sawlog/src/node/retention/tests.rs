@@ -152,10 +152,11 @@ fn token(dir: &std::path::Path, limits: &str) -> (Tenancy, String) {
     let id = tenancy.add_token("acme", new).unwrap().id;
     // As the commands write it.
     let path = dir.join("access.json");
-    let text = String::from_utf8(sys.fs.read(&path).unwrap()).unwrap();
-    let text = text.replace("\"role\":\"ingest\"", &format!("\"role\":\"ingest\",\"limits\":{limits}"));
-    assert!(text.contains(limits), "{text}");
-    sys.fs.open(&path, sawlog_sys::Open::Create).unwrap().write_at(text.as_bytes(), 0).unwrap();
+    let mut table: serde_json::Value = serde_json::from_slice(&sys.fs.read(&path).unwrap()).unwrap();
+    let tokens = table["tokens"].as_object_mut().expect("tokens by their ids");
+    tokens[&id]["limits"] = serde_json::from_str(limits).unwrap();
+    let file = sys.fs.open(&path, sawlog_sys::Open::Create).unwrap();
+    file.write_at(&serde_json::to_vec_pretty(&table).unwrap(), 0).unwrap();
     (Tenancy::open(&sys, dir).unwrap(), id)
 }
 
