@@ -23,6 +23,9 @@ use crate::pipeline::permits;
 use crate::tap::Tap;
 use crate::{Origin, TagPattern, lock};
 
+/// Whose limits hold for rows: a tenant's, and those of the token that they came with.
+type Party = (Tenant, Option<Arc<str>>);
+
 /// What an input, filter or output is given beside its options.
 #[derive(Clone)]
 pub struct Env {
@@ -183,7 +186,7 @@ impl Intake {
         if self.core.options.meter.is_none() {
             return Ok(());
         }
-        let mut brought: BTreeMap<(Tenant, Option<Arc<str>>), (u64, u64)> = BTreeMap::new();
+        let mut brought: BTreeMap<Party, (u64, u64)> = BTreeMap::new();
         for batch in items.iter().map(|item| &item.batch) {
             let (tenant, token) = self.of(batch);
             let (records, bytes) = brought.entry((tenant, token.cloned())).or_default();

@@ -30,7 +30,7 @@ pub(crate) struct ApiError {
     pub(crate) wait: Option<u64>,
     /// The same words as Meniscus's API has them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) title: Option<String>,
+    pub(crate) title: Option<Box<str>>,
     /// Whether the connection ends with it.
     #[serde(skip)]
     pub(crate) ends: bool,
@@ -55,7 +55,7 @@ impl ApiError {
 
     /// The same in the form of Meniscus's API.
     pub(crate) fn titled(self) -> Self {
-        ApiError { title: Some(self.error.clone()), ..self }
+        ApiError { title: Some(self.error.as_str().into()), ..self }
     }
 
     /// A request of a tenant that is at a limit.

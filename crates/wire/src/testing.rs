@@ -64,7 +64,7 @@ impl Access for Two {
             return Some(Correlation { number: 4, pattern, encrypted: true, ..Correlation::default() });
         }
         let pattern = "apache/x".to_owned();
-        is_one.then(|| Correlation { number: 3, pattern, fields, encrypted: false })
+        is_one.then_some(Correlation { number: 3, pattern, fields, encrypted: false })
     }
 
     fn asks(&self) -> bool {
