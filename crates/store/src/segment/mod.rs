@@ -30,6 +30,7 @@ mod literal;
 mod load;
 mod needle;
 mod offsets;
+mod printing;
 mod reader;
 mod remembered;
 mod row;

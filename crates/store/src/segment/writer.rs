@@ -15,7 +15,7 @@ use super::interner::Interner;
 use super::leaders::Leaders;
 use super::{
     Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, offsets,
-    stream,
+    printing, stream,
 };
 use crate::FieldCount;
 
@@ -237,7 +237,7 @@ impl SegmentWriter {
         let dictionary =
             &mut self.dictionaries[fields::dictionary(self.dissector.fields.list(), column) as usize];
         match role {
-            Role::Field(Kind::Time) => encode::encode_times(layout, input, &mut bodies, tokens),
+            Role::Field(Kind::Time) => printing::encode_times(layout, input, &mut bodies, tokens),
             Role::Rest => {
                 encode::encode(input, dictionary, shared, leaders, &mut bodies, &mut index::Tokens::none())
             }

@@ -17,6 +17,7 @@ use crate::segment::encode::{self, Bodies, Input, Shared};
 use crate::segment::follow::{self, Leader};
 use crate::segment::interner::Interner;
 use crate::segment::leaders::Leaders;
+use crate::segment::printing;
 use crate::segment::{Effort, Segment, SegmentWriter, index, ints, tag};
 
 /// One execution; whether it was of the encoding that it is for.
@@ -129,7 +130,7 @@ impl Asked<'_> {
         }
         let (input, mut out) = (of(1, &values), Bodies::default());
         match self.kind {
-            Kind::Time => encode::encode_times(self.layout.0, &input, &mut out, &mut tokens),
+            Kind::Time => printing::encode_times(self.layout.0, &input, &mut out, &mut tokens),
             _ => encode::encode(&input, &mut dictionary, &mut shared, &mut leaders, &mut out, &mut tokens),
         }
         let mut head = Cursor::new(&out.head);
