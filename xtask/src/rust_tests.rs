@@ -27,7 +27,7 @@ pub fn run(root: &Path, data: Option<&Path>, tally: &mut Tally) -> Result<()> {
             tally.add(passed, failed);
             counted += passed + failed;
             for _ in 0..ignored {
-                tally.skip("an ignored Rust test", "marked #[ignore]");
+                tally.skip("an ignored Rust test", "its attribute says so");
             }
         } else if let Some(rest) = line.trim_start().strip_prefix("SKIPPED ") {
             let (name, why) = rest.split_once(": ").unwrap_or((rest, ""));

@@ -62,6 +62,16 @@ fn crates_name_only_those_they_may() {
 }
 
 #[test]
+fn cargo_run_means_sawlog() {
+    let workspace: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let members = workspace["workspace"]["default-members"].as_array().unwrap();
+    let folder = |member: &toml::Value| member.as_str().unwrap().strip_prefix("crates/").unwrap().to_owned();
+    let meant =
+        members.iter().filter_map(|member| manifest(&folder(member))["package"].get("default-run").cloned());
+    assert_eq!(meant.collect::<Vec<_>>(), ["sawlog".into()], "the README's first command names no program");
+}
+
+#[test]
 fn protocols_do_not_name_their_siblings() {
     for crate_name in ["wire", "connect"] {
         let source = root().join("crates").join(crate_name).join("src");

@@ -14,10 +14,11 @@ use crate::handle::{Handle, open_segment};
 use crate::memtable::{Frozen, Memtable, change_of};
 use crate::segment::{Effort, Encoded, GROUP_BYTES, GROUP_ROWS, SegmentWriter};
 
-/// Memory of a tenant's rows that are written beside others', bytes.
+/// A tenant with at most so many bytes of rows in memory is small: its rows may be written beside those of others.
 const SMALL: usize = 1 << 20;
-/// So many of these are worth threads, and so many of them.
+/// So many small tenants are worth threads.
 const MANY: usize = 32;
+/// So many of them are written at a time then.
 const AT_ONCE: usize = 4;
 
 /// The order of rows in a row group.
@@ -71,8 +72,13 @@ impl Engine {
             let written = self.write_rows(frozen.tenant, rows, &mut added);
             (added, written)
         };
-        let mut done = task::each(&large, 1, write);
-        done.extend(task::each(&small, if small.len() < MANY { 1 } else { AT_ONCE }, write));
+        let threads = if small.len() < MANY { 1 } else { AT_ONCE };
+        let (small, write) = (&small, &write);
+        let share = |first| move || small.iter().skip(first).step_by(threads).map(write).collect::<Vec<_>>();
+        let shares = task::together("flush", (0..threads).map(share).collect());
+        let shares = shares.map_err(|error| StoreError::io(&self.shelf.dir, error))?;
+        let done = shares.into_iter().flat_map(|share| share.expect("a share of a flush panicked"));
+        let done: Vec<_> = done.chain(large.iter().map(write)).collect();
         let (added, written): (Vec<_>, Vec<_>) = done.into_iter().unzip();
         let added: Vec<Arc<Handle>> = added.into_iter().flatten().collect();
         match written.into_iter().collect::<Result<(), StoreError>>() {

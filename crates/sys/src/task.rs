@@ -89,25 +89,6 @@ pub fn spawn_with_stack<T: Send + 'static>(
     std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work).map(Thread)
 }
 
-/// Does `work` for each of the items, on so many threads at once; the results stand as the items do. With one thread it is this one.
-///
-/// # Panics
-/// Where `work` does.
-pub fn each<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    if threads < 2 || items.len() < 2 {
-        return items.iter().map(work).collect();
-    }
-    // Neighbours go to different threads, since items of a list are often alike in what they cost.
-    let part = |thread: usize| items.iter().skip(thread).step_by(threads).map(&work).collect::<Vec<R>>();
-    let mut parts: Vec<_> = std::thread::scope(|scope| {
-        let part = &part;
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
-        let done = running.into_iter().map(|thread| thread.join());
-        done.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).into_iter()).collect()
-    });
-    (0..items.len()).filter_map(|at| parts[at % threads].next()).collect()
-}
-
 /// How many threads this machine runs at once.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
