@@ -30,14 +30,14 @@ pub(crate) async fn tally(
             return scan.tally(&by, most);
         }
         let rows = scan.count()?;
-        Ok(Some(Tally { rows: [(Vec::new(), rows)].into() }))
+        Ok(Some(Tally::of(Vec::new(), rows)))
     });
     let mut all = Tally::default();
     for part in parts.await? {
         let Some(part) = part else { return Ok(None) };
         all.merge(part);
     }
-    Ok((all.rows.len() <= most).then_some(all))
+    Ok((all.different() <= most).then_some(all))
 }
 
 /// Counts as [`tally`] does, what was written last first, until there are more than `most` keys or so many pieces were counted;
@@ -61,21 +61,19 @@ pub(crate) async fn last(
 /// # Errors
 /// Never, unless the keys are not of the sorts that were counted by.
 pub(crate) fn batch(counting: &Counting, tally: Tally) -> Result<RecordBatch, ArrowError> {
-    let mut rows: Vec<(Vec<CountKey>, u64)> = tally.rows.into_iter().collect();
-    match counting.result {
+    let rows = match counting.result {
         Counted::Distinct => {
-            rows.retain(|(keys, _)| !keys.contains(&CountKey::Text(None)));
-            let different = Int64Array::from_value(rows.len() as i64, 1);
+            let different = Int64Array::from_value(tally.different() as i64, 1);
             return RecordBatch::try_new(schema(counting), vec![Arc::new(different)]);
         }
         // Rows without a value come last, as in a plan.
-        Counted::ByKey => rows.sort_by(|a, b| sortable(&a.0).cmp(&sortable(&b.0))),
-        Counted::Top(limit) => {
-            rows.retain(|(keys, _)| !keys.contains(&CountKey::Text(None)));
-            rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-            rows.truncate(limit);
+        Counted::ByKey => {
+            let mut rows: Vec<(Vec<CountKey>, u64)> = tally.into_rows().into_iter().collect();
+            rows.sort_by(|a, b| sortable(&a.0).cmp(&sortable(&b.0)));
+            rows
         }
-    }
+        Counted::Top(limit) => tally.top(limit),
+    };
     let mut columns: Vec<ArrayRef> = Vec::new();
     for (place, (_, by)) in counting.by.iter().enumerate() {
         columns.push(match by {

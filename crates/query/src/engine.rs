@@ -144,7 +144,7 @@ impl Engine {
         let by = vec![CountBy::Time(step), CountBy::First(LEVELS.map(str::to_owned).into())];
         let tally = count::tally(&self.store, wanted, by, MAX_BARS * MAX_LEVELS).await?;
         let mut bars = Bars::new();
-        let mut counted: Vec<_> = tally.ok_or_else(too_many_bars)?.rows.into_iter().collect();
+        let mut counted: Vec<_> = tally.ok_or_else(too_many_bars)?.into_rows().into_iter().collect();
         counted.sort();
         for (keys, rows) in counted {
             if let [CountKey::Time(time), CountKey::Text(level)] = &keys[..] {
@@ -173,14 +173,14 @@ impl Engine {
         // The last rows tell at once whether nearly every row has a value of its own.
         let (store, most) = (&self.store, MANY_VALUES);
         let mut counted = count::last(store, wanted(), by.clone(), most, 1).await?;
-        if !counted.1 && counted.0.rows.len() <= most {
+        if !counted.1 && counted.0.different() <= most {
             counted = match count::tally(store, wanted(), by.clone(), most).await? {
                 Some(tally) => (tally, true),
                 None => count::last(store, wanted(), by, most, usize::MAX).await?,
             };
         }
         let (tally, complete) = counted;
-        let rows = tally.rows.values().sum();
+        let rows = tally.total();
         let batch = count::batch(&counting, tally).map_err(failed)?;
         Ok(Values { values: value_counts(&[batch])?, rows, complete })
     }

@@ -11,7 +11,6 @@ use sawlog_model::{Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::task::Stop;
 
 use crate::engine::{Engine, lock};
-use crate::segment::TextCounts;
 use crate::{Column, Order, ScanRequest, StoreError, columns};
 
 mod gather;
@@ -112,21 +111,17 @@ impl Scan {
         let unlimited = self.left.load(Ordering::SeqCst) == usize::MAX;
         let Source::Any(any) = &self.source else { return Ok(None) };
         let (wanted, counters) = (&self.wanted, &mut self.counters);
-        let (mut all, mut texts) = (Tally::default(), TextCounts::default());
+        let mut all = Tally::default();
         while unlimited && !wanted.stop.requested() {
-            let (tally, more) = any.with_next(wanted, |piece| {
-                if piece.tally_texts(by, wanted, &mut texts)? {
-                    return Ok(None);
-                }
-                piece.tally(by, wanted, counters).map(Some)
-            })?;
-            if !more {
-                all.merge_texts(texts);
-                return Ok(Some(all).filter(|all| all.rows.len() <= most));
-            }
-            all.merge(tally.unwrap_or_default());
-            if all.rows.len().max(texts.len()) > most {
+            let more = match any.next_segment(by) {
+                Some(handle) => any.tally_segment(&handle, by, wanted, most, &mut all)?,
+                None => any.tally_piece(by, wanted, counters, &mut all)?,
+            };
+            if all.different() > most {
                 break;
+            }
+            if !more {
+                return Ok(Some(all));
             }
         }
         Ok(None)
@@ -151,12 +146,10 @@ impl Scan {
         let mut counted = 0;
         while !wanted.stop.requested() && counted < pieces {
             counted += 1;
-            let (tally, more) = any.with_next(wanted, |piece| piece.tally(by, wanted, counters).map(Some))?;
-            if !more {
+            if !any.tally_piece(by, wanted, counters, &mut all)? {
                 return Ok((all, true));
             }
-            all.merge(tally.unwrap_or_default());
-            if all.rows.len() > most {
+            if all.different() > most {
                 break;
             }
         }

@@ -1,11 +1,15 @@
 //! Counts rows by the values of fields and by time, without making rows of them. Knows nothing of how segments find values.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use sawlog_model::Nanos;
 
+use super::Any;
 use super::piece::{Counters, Opened, Piece, Rows, Wanted};
+use crate::engine::lock;
+use crate::handle::Handle;
 use crate::segment::{Segment, TextCounts};
 use crate::{Column, StoreError, columns};
 
@@ -28,29 +32,125 @@ pub enum CountKey {
 }
 
 /// Rows by their keys, in the order of what they are counted by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Tally {
-    /// How many rows have which keys.
-    pub rows: HashMap<Vec<CountKey>, u64>,
+    rows: HashMap<Vec<CountKey>, u64>,
+    /// Those that are counted by one text alone.
+    texts: TextCounts,
 }
 
 impl Tally {
+    /// All of the rows with the same keys.
+    pub fn of(keys: Vec<CountKey>, rows: u64) -> Tally {
+        let mut tally = Tally::default();
+        tally.add(keys, rows);
+        tally
+    }
+
     /// Adds what another part counted.
     pub fn merge(&mut self, other: Tally) {
         for (keys, rows) in other.rows {
             self.add(keys, rows);
         }
+        self.texts.merge(&other.texts);
     }
 
-    /// Adds what was counted by the texts of one field.
-    pub(super) fn merge_texts(&mut self, texts: TextCounts) {
-        for (text, rows) in texts.into_rows().filter(|(_, rows)| *rows > 0) {
-            self.add(vec![CountKey::Text(text)], rows);
-        }
+    /// How many different keys there are, those without a text left aside where it is the only key.
+    pub fn different(&self) -> usize {
+        self.rows.len() + self.texts.different()
+    }
+
+    /// How many rows were counted.
+    pub fn total(&self) -> u64 {
+        self.rows.values().sum::<u64>() + self.texts.rows()
+    }
+
+    /// Of rows that are counted by one text alone, up to `limit` texts that most of them have, with how many: the most frequent
+    /// first, those of as many rows by the texts.
+    pub fn top(&self, limit: usize) -> Vec<(Vec<CountKey>, u64)> {
+        let key = |(text, rows)| (vec![CountKey::Text(Some(text))], rows);
+        self.texts.top(limit).into_iter().map(key).collect()
+    }
+
+    /// How many rows have which keys.
+    pub fn into_rows(self) -> HashMap<Vec<CountKey>, u64> {
+        let mut all = self.rows;
+        let texts = self.texts.into_rows().filter(|(_, rows)| *rows > 0);
+        all.extend(texts.map(|(text, rows)| (vec![CountKey::Text(text)], rows)));
+        all
     }
 
     fn add(&mut self, keys: Vec<CountKey>, rows: u64) {
-        *self.rows.entry(keys).or_default() += rows;
+        match &keys[..] {
+            [CountKey::Text(text)] => self.texts.add(text.as_deref(), rows),
+            _ => *self.rows.entry(keys).or_default() += rows,
+        }
+    }
+}
+
+impl Any {
+    /// The next segment as a whole, where rows are counted by one text alone.
+    pub(super) fn next_segment(&self, by: &[CountBy]) -> Option<Arc<Handle>> {
+        let mut queue = lock(&self.queue);
+        match (queue.front(), by) {
+            (Some(Piece::Segment(handle)), [CountBy::First(_)]) => {
+                let handle = handle.clone();
+                queue.pop_front();
+                Some(handle)
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts the rows of a segment by their texts in one field, the first of `by`, as far as that is told without looking at rows;
+    /// the other groups wait as pieces.
+    ///
+    /// # Errors
+    /// As [`Piece::open`].
+    pub(super) fn tally_segment(
+        &self,
+        handle: &Arc<Handle>,
+        by: &[CountBy],
+        wanted: &Wanted,
+        most: usize,
+        into: &mut Tally,
+    ) -> Result<bool, StoreError> {
+        let Some(segment) = handle.segment()? else { return Ok(true) };
+        let mut left = Piece::groups(handle, &segment, wanted, None);
+        if let [CountBy::First(names)] = by
+            && let mut names = names.iter().filter(|name| segment.may_have(name))
+            && let (Some(name), None) = (names.next(), names.next())
+        {
+            match segment.tally_all(name, &wanted.predicate, wanted.range, most, &wanted.stop) {
+                Ok(Some(told)) => {
+                    into.texts.add_segment(&told.texts);
+                    left.retain(
+                        |piece| matches!(piece, Piece::Group { group, .. } if told.left.contains(group)),
+                    );
+                }
+                Ok(None) => {}
+                Err(error) => return handle.quarantine(error).map(|()| true),
+            }
+        }
+        let mut queue = lock(&self.queue);
+        left.into_iter().rev().for_each(|piece| queue.push_front(piece));
+        Ok(true)
+    }
+
+    /// Counts the rows of the next group or batch; gives whether there was one.
+    ///
+    /// # Errors
+    /// As [`Piece::open`].
+    pub(super) fn tally_piece(
+        &self,
+        by: &[CountBy],
+        wanted: &Wanted,
+        counters: &mut Counters,
+        into: &mut Tally,
+    ) -> Result<bool, StoreError> {
+        let (tally, more) = self.with_next(wanted, |piece| piece.tally(by, wanted, counters).map(Some))?;
+        into.merge(tally.unwrap_or_default());
+        Ok(more)
     }
 }
 
@@ -218,25 +318,6 @@ fn rounded(time: Nanos, step: Nanos) -> Nanos {
 }
 
 impl Piece {
-    /// Counts the rows of a group by their texts in one field, the first of `by`, where that is told without looking at rows; gives
-    /// whether it did.
-    ///
-    /// # Errors
-    /// As [`Piece::open`].
-    pub fn tally_texts(
-        &self,
-        by: &[CountBy],
-        wanted: &Wanted,
-        texts: &mut TextCounts,
-    ) -> Result<bool, StoreError> {
-        let (Piece::Group { segment, group, rows: None, .. }, [CountBy::First(names)]) = (self, by) else {
-            return Ok(false);
-        };
-        let mut names = names.iter().filter(|name| segment.may_have(name));
-        let (Some(name), None) = (names.next(), names.next()) else { return Ok(false) };
-        segment.tally(*group, name, &wanted.predicate, wanted.range, texts)
-    }
-
     /// Counts the rows of a group or batch that are wanted.
     ///
     /// # Errors

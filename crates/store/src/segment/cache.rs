@@ -1,7 +1,7 @@
 //! Decoded parts of segments that queries share, the least recently used given up when there are too many. Knows nothing
 //! of what the parts are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::column::{Column, Strings};
 use super::heads::Outline;
 use super::skeleton::Skeleton;
+use super::tally::ToldTexts;
 use crate::Read;
 use crate::memory::{Held, Memory};
 
@@ -26,6 +27,8 @@ pub(super) enum Part {
     Column(Arc<Column>),
     /// The heads of a row group.
     Outline(Arc<Outline>),
+    /// A question for the texts of a field, and its answer.
+    Texts(Arc<str>, ToldTexts),
 }
 
 /// Which part: segment, sort, and two numbers that the sort gives meaning to.
@@ -37,8 +40,12 @@ pub(super) struct PartKey {
     pub(super) second: u32,
 }
 
-/// Bytes of chunks of a row group that are kept where only one question is asked: it comes back to them a few times.
-const PASSING: usize = 4 << 20;
+/// Bytes of what belongs to one row group that are kept when it is asked for first: a question comes back to it a few times, and
+/// memory that is used again is faster than more of it.
+const PASSING: usize = 8 << 20;
+
+/// So many parts that were given up are remembered: what is asked for again is kept.
+const GONE: usize = 8192;
 
 /// Parts within a budget.
 struct Parts {
@@ -49,6 +56,26 @@ struct Parts {
     clock: u64,
     /// Where what is kept is counted.
     held: Option<Held>,
+}
+
+/// The last parts that were given up.
+#[derive(Default)]
+struct Gone {
+    keys: HashSet<PartKey>,
+    order: VecDeque<PartKey>,
+}
+
+impl Gone {
+    fn add(&mut self, key: PartKey) {
+        if self.keys.insert(key) {
+            self.order.push_back(key);
+        }
+        if self.order.len() > GONE
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+    }
 }
 
 impl Parts {
@@ -72,11 +99,12 @@ impl Parts {
         Some(part.clone())
     }
 
-    /// Keeps a part of `weight` bytes, unless it is most of the budget by itself.
-    fn put(&mut self, key: PartKey, part: Part, weight: usize) {
+    /// Keeps a part of `weight` bytes, unless it is most of the budget by itself; gives what is not kept for it.
+    fn put(&mut self, key: PartKey, part: Part, weight: usize) -> Vec<PartKey> {
         if weight > self.budget / 2 {
-            return;
+            return vec![key];
         }
+        let mut gone = Vec::new();
         self.clock += 1;
         let clock = self.clock;
         if let Some((_, old, used)) = self.parts.insert(key, (part, weight, clock)) {
@@ -89,11 +117,13 @@ impl Parts {
             let Some((_, oldest)) = self.by_use.pop_first() else { break };
             if let Some((_, weight, _)) = self.parts.remove(&oldest) {
                 self.bytes -= weight;
+                gone.push(oldest);
             }
         }
         if let Some(held) = &mut self.held {
             held.resize(self.bytes as u64);
         }
+        gone
     }
 }
 
@@ -113,11 +143,17 @@ pub(super) fn add(count: &AtomicU64, more: usize) {
 }
 
 /// Decoded blocks that queries share, within a budget, and how much was read to make them.
+///
+/// What belongs to one row group passes through a small part of it at first, and is kept only when it is asked for again after that: a
+/// question that goes once over more than can be kept would leave nothing of use.
 pub struct Cache {
     next_segment: AtomicU64,
     pub(super) counts: Counts,
     kept: Mutex<Parts>,
-    passing: Option<Mutex<Parts>>,
+    passing: Mutex<Parts>,
+    gone: Mutex<Gone>,
+    /// Only one question is asked.
+    once: bool,
 }
 
 fn lock(parts: &Mutex<Parts>) -> MutexGuard<'_, Parts> {
@@ -127,23 +163,27 @@ fn lock(parts: &Mutex<Parts>) -> MutexGuard<'_, Parts> {
 impl Cache {
     /// A cache of this many bytes for questions one after the other.
     pub fn new(bytes: usize) -> Self {
+        let passing = PASSING.min(bytes / 2);
         Cache {
             next_segment: AtomicU64::new(0),
             counts: Counts::default(),
-            kept: Parts::new(bytes),
-            passing: None,
+            kept: Parts::new(bytes - passing),
+            passing: Parts::new(passing),
+            gone: Mutex::default(),
+            once: false,
         }
     }
 
-    /// One for a single question. What one row group needs and no other is soon given up, and columns are not kept: memory
-    /// that is used again is faster than more of it.
+    /// One for a single question: columns are not kept.
     pub fn for_one_question(bytes: usize) -> Self {
-        Cache { passing: Some(Parts::new(PASSING)), ..Cache::new(bytes) }
+        Cache { once: true, ..Cache::new(bytes) }
     }
 
     /// Counts what is kept where everything is counted.
     pub(crate) fn counted(self, share: &Memory) -> Self {
-        lock(&self.kept).held = Some(share.hold());
+        for parts in [&self.kept, &self.passing] {
+            lock(parts).held = Some(share.hold());
+        }
         self
     }
 
@@ -168,7 +208,7 @@ impl Cache {
     /// Gives the part up where it is known.
     pub(super) fn get(&self, key: PartKey) -> Option<Part> {
         let kept = lock(&self.kept).get(key);
-        kept.or_else(|| self.passing.as_ref().and_then(|passing| lock(passing).get(key)))
+        kept.or_else(|| lock(&self.passing).get(key))
     }
 
     /// Keeps a part of `weight` bytes.
@@ -176,18 +216,33 @@ impl Cache {
         lock(&self.kept).put(key, part, weight);
     }
 
+    /// Keeps a part that one row group has: for a short while, unless it was given up before.
+    fn put_again(&self, key: PartKey, part: Part, weight: usize) {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.keys.contains(&key) && !self.once {
+            drop(gone);
+            return self.put(key, part, weight);
+        }
+        lock(&self.passing).put(key, part, weight).into_iter().for_each(|key| gone.add(key));
+    }
+
     /// Keeps an unpacked chunk; `one_group` says that no other row group needs it.
     pub(super) fn put_chunk(&self, key: PartKey, bytes: Bytes, one_group: bool) {
-        let parts = self.passing.as_ref().filter(|_| one_group).unwrap_or(&self.kept);
         let weight = bytes.len();
-        lock(parts).put(key, Part::Chunk(bytes), weight);
+        match one_group {
+            true => self.put_again(key, Part::Chunk(bytes), weight),
+            false => self.put(key, Part::Chunk(bytes), weight),
+        }
     }
 
     /// Keeps a column, unless only one question is asked: its row group has it as long as it is open.
     pub(super) fn put_column(&self, key: PartKey, column: Arc<Column>) {
-        if self.passing.is_none() {
+        if !self.once {
             let weight = column.weight();
-            self.put(key, Part::Column(column), weight);
+            self.put_again(key, Part::Column(column), weight);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

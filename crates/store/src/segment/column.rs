@@ -199,6 +199,14 @@ impl Column {
         }
     }
 
+    /// The same without regard to how many that are.
+    pub(super) fn codes(&self) -> Option<(Cow<'_, [u32]>, usize)> {
+        match self {
+            Column::Dictionary { entries, codes } => Some((Cow::Borrowed(codes), entries.len())),
+            _ => self.numbers(),
+        }
+    }
+
     /// Appends the bytes of a value.
     pub(super) fn append(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
         match self {

@@ -287,6 +287,9 @@ impl Heads {
             // Rows are narrowed by the words of an expression before it is asked.
             _ if matches!(needle.test, Test::Regex(_)) => Ok(None),
             _ => {
+                if let Some(passing) = self.count_led(column, rows, |values| needle.find(values, kind))? {
+                    return Ok(Some(passing));
+                }
                 let Some(values) = self.column_alone(column, rows)? else { return Ok(None) };
                 let absent = self.text_lacks(column, needle, reading)?;
                 let found = needle.find_knowing(&values, kind, &absent).map_err(damaged)?;

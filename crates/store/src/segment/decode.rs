@@ -77,7 +77,7 @@ pub(super) enum LedBy {
 /// What leads has no codes.
 pub(super) const NO_CODES: Damage = Damage::Bytes("a column is led by one without codes");
 
-const NOT_LED: Damage = Damage::Bytes("codes do not follow from their leader");
+pub(super) const NOT_LED: Damage = Damage::Bytes("codes do not follow from their leader");
 
 impl LedBy {
     /// By the values of a column that stand beside those of the column of this form.

@@ -159,6 +159,53 @@ pub(super) fn decode<T: Copy + Default + PartialEq + Into<i64>>(
     Some(codes)
 }
 
+/// Which of the last codes beside one leading code pass, latest first, as bits.
+#[derive(Clone, Copy, Default)]
+struct Passing {
+    bits: u8,
+    len: u8,
+}
+
+impl Passing {
+    /// Takes the code at `place` to the front; gives whether it passes.
+    fn take(&mut self, place: u8) -> u8 {
+        let bit = self.bits >> place & 1;
+        let below = (1 << place) - 1;
+        self.bits = self.bits & !(below << 1 | 1) | (self.bits & below) << 1 | bit;
+        bit
+    }
+
+    fn push(&mut self, bit: u8) {
+        self.bits = self.bits << 1 | bit;
+        self.len = (self.len + 1).min(EXCEPTION);
+    }
+}
+
+/// How many of the codes pass beside these leading codes, which are below `count`; `passing` says it of each exception. `None`
+/// where symbols, exceptions and leading codes do not fit each other.
+pub(super) fn count_passing(
+    symbols: &[u8],
+    mut passing: impl Iterator<Item = bool>,
+    leaders: &[u32],
+    count: usize,
+) -> Option<u64> {
+    let mut recent = vec![Passing::default(); count];
+    let mut passed = 0;
+    for (symbol, leader) in symbols.iter().zip(leaders) {
+        let recent = recent.get_mut(*leader as usize)?;
+        passed += u64::from(match *symbol {
+            symbol if symbol < recent.len => recent.take(symbol),
+            EXCEPTION.. => {
+                let bit = u8::from(passing.next()?);
+                recent.push(bit);
+                bit
+            }
+            _ => return None,
+        });
+    }
+    (symbols.len() <= leaders.len()).then_some(passed)
+}
+
 /// Numbers for codes: small ones by a table.
 struct Numbers {
     small: Vec<u32>,
@@ -183,3 +230,6 @@ impl Numbers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

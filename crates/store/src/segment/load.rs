@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use sawlog_model::Nanos;
 
+use super::bits::Bits;
 use super::cache::{Part, PartKey, add};
 use super::column::Column;
 use super::counted::Told;
 use super::cursor::{Cursor, Damage};
-use super::decode::{LedBy, Sources, Stream};
+use super::decode::{LedBy, NO_CODES, NOT_LED, Sources, Stream};
 use super::heads::Heads;
 use super::reader::{self, Body};
-use super::{fields, stream, tag};
+use super::{fields, follow, ints, stream, tag};
 use crate::StoreError;
 
 impl Heads {
@@ -72,19 +73,85 @@ impl Heads {
             0 => LedBy::Nobody,
             1 => LedBy::Before,
             _ => {
-                let base = self.base(column, leader)?;
-                let Some(values) = told.values(base) else { return Ok(None) };
-                let Some(values) = self.column_alone(base, values)? else { return Ok(None) };
-                let led = LedBy::column(&values, tag).map_err(|damage| self.body.damaged(damage))?;
-                match (led, self.having(told, column, base)?) {
-                    (led, None) => led,
-                    (LedBy::Codes(numbers, different), Some(rows)) => beside(&numbers, different, rows),
-                    _ => return Ok(None),
-                }
+                let led = |values: &Arc<Column>| LedBy::column(values, tag);
+                let Some(led) = self.led_alone(told, column, leader, led)? else { return Ok(None) };
+                led
             }
         };
         let none = || Ok(Vec::new());
         self.read_column(column, count as usize, none, |_, _| Ok(led)).map(Some)
+    }
+
+    /// Of what is led by the codes of another column, how many values pass, where `passes` says it of different ones: mostly these are
+    /// few, and of what leads them only codes are read. `None` where that does not tell.
+    pub(super) fn count_led(
+        &self,
+        column: u32,
+        count: u64,
+        passes: impl FnOnce(&Column) -> Result<Bits, Damage>,
+    ) -> Result<Option<u64>, StoreError> {
+        let (Some(told), Some(head), rows) = (self.told()?, self.of_column(column), count as usize) else {
+            return Ok(None);
+        };
+        let damaged = |damage| self.body.damaged(damage);
+        let mut head = Cursor::new(head);
+        let (leader, tag) = (head.varint().map_err(damaged)?, head.byte().map_err(damaged)?);
+        if leader == 0 || !matches!(tag, tag::INTEGERS | tag::SHARED) {
+            return Ok(None);
+        }
+        let numbers = self.stream(stream::of_column(column, stream::NUMBERS))?;
+        let missing = || damaged(Damage::Bytes("numbers end too early"));
+        let (symbols, planes) = numbers.split_at_checked(rows).ok_or_else(missing)?;
+        let (different, planes) = (follow::exceptions(symbols), &mut Cursor::new(planes));
+        // Whatever value comes, it came as an exception first.
+        let different = match tag {
+            tag::INTEGERS => ints::decode(different, &mut head, planes).map(Column::Integers),
+            _ => {
+                let owner = fields::dictionary(&self.body.fields, column);
+                let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
+                let Some(entries) = entries else { return Ok(None) };
+                let codes = ints::decode_below(entries.len(), different, &mut head, planes);
+                codes.map(|codes| Column::Dictionary { entries, codes })
+            }
+        };
+        let different = different.map_err(damaged)?;
+        let passing = passes(&different).map_err(damaged)?;
+        match passing.count() {
+            0 => return Ok(Some(0)),
+            all if all == different.len() => return Ok(Some(count)),
+            _ if leader == 1 => return Ok(None),
+            _ => {}
+        }
+        let led = |values: &Arc<Column>| {
+            let (codes, most) = values.codes().ok_or(NO_CODES)?;
+            Ok(LedBy::Codes(codes.into_owned(), most))
+        };
+        let Some(LedBy::Codes(leaders, most)) = self.led_alone(told, column, leader, led)? else {
+            return Ok(None);
+        };
+        let passing = (0..different.len()).map(|index| passing.has(index));
+        let counted = follow::count_passing(symbols, passing, &leaders, most);
+        counted.map(Some).ok_or_else(|| damaged(NOT_LED))
+    }
+
+    /// What leads a column, beside its values, as `led` takes it from the values of the leader; `None` where that cannot be had without
+    /// the rows.
+    fn led_alone(
+        &self,
+        told: &Told,
+        column: u32,
+        leader: u64,
+        led: impl FnOnce(&Arc<Column>) -> Result<LedBy, Damage>,
+    ) -> Result<Option<LedBy>, StoreError> {
+        let base = self.base(column, leader)?;
+        let Some(values) = told.values(base) else { return Ok(None) };
+        let Some(values) = self.column_alone(base, values)? else { return Ok(None) };
+        let led = led(&values).map_err(|damage| self.body.damaged(damage))?;
+        Ok(match (led, self.having(told, column, base)?) {
+            (led, None) => Some(led),
+            (LedBy::Codes(numbers, different), Some(rows)) => Some(beside(&numbers, different, rows)),
+            _ => None,
+        })
     }
 
     /// Of each row whether it has a value in a column and in its leader; `None` where all have both or none.

@@ -44,6 +44,7 @@ mod tally;
 mod template;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod times;
 mod writer;
 
@@ -57,7 +58,7 @@ use self::fields::Role;
 pub use self::group::Group;
 use self::heads::Heads;
 use self::reader::Body;
-pub(crate) use self::tally::TextCounts;
+pub(crate) use self::texts::TextCounts;
 pub use self::writer::SegmentWriter;
 
 use crate::{FieldCount, StoreError};
@@ -215,25 +216,6 @@ impl Segment {
                 None => Group::open(heads)?.count(predicate, range),
             }
         })
-    }
-
-    /// Counts the rows of the group by their texts in a field where that needs no look at rows; gives whether it did.
-    ///
-    /// # Errors
-    /// As the disk says.
-    pub(crate) fn tally(
-        &self,
-        index: usize,
-        field: &str,
-        predicate: &Predicate,
-        range: TimeRange,
-        into: &mut TextCounts,
-    ) -> Result<bool, StoreError> {
-        let covered = |meta: &GroupMeta| range.covers(meta.first_time, meta.last_time);
-        if !self.body.meta.groups.get(index).is_some_and(covered) {
-            return Ok(false);
-        }
-        Heads::open(self.body.clone(), index)?.tally(field, predicate, into)
     }
 
     /// Whether a row may have a field, as far as the footer tells.

@@ -3,11 +3,12 @@
 //! nothing of rows.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
-use sawlog_model::{FieldValue, Kind, Test, token};
+use sawlog_model::{Compare, FieldValue, Kind, Test, token};
 
 use super::bits::Bits;
 use super::column::{Column, Lists, Printed, Strings};
@@ -139,11 +140,11 @@ impl<'a> Needle<'a> {
     /// The same; the index says that the tokens that are `absent` are none of the variables of templates.
     pub(super) fn find_knowing(&self, column: &Column, kind: Kind, absent: &Absent) -> Result<Bits, Damage> {
         let count = column.len();
-        if let (Some(keeps), Column::Integers(values) | Column::Padded { values, .. }) =
+        if let (Some(passing), Column::Integers(values) | Column::Padded { values, .. }) =
             (self.integers(), column)
             && kind != Kind::Bool
         {
-            return Ok(Bits::of(count, |index| keeps(values[index])));
+            return Ok(Bits::of(count, |index| passing.contains(&values[index])));
         }
         Ok(match column {
             Column::Constant { value, .. } => {
@@ -284,17 +285,22 @@ impl<'a> Needle<'a> {
         entries.found.get(key, || self.find_in_strings(entries, kind))
     }
 
-    /// The test as one of integers, where it is one.
-    fn integers(&self) -> Option<Box<dyn Fn(i64) -> bool>> {
+    /// The integers that pass, where the test is one of integers.
+    fn integers(&self) -> Option<RangeInclusive<i64>> {
         let number = |text: &str| super::encode::canonical_integer(text.as_bytes());
         Some(match self.test {
             Test::Is(wanted) => {
                 let wanted = number(wanted)?;
-                Box::new(move |value| value == wanted)
+                wanted..=wanted
             }
             Test::Number(compare, wanted) => {
-                let (compare, wanted) = (*compare, number(wanted)?);
-                Box::new(move |value| compare.holds(value.cmp(&wanted)))
+                let wanted = number(wanted)?;
+                match compare {
+                    Compare::Less => i64::MIN..=wanted - 1,
+                    Compare::LessOrEqual => i64::MIN..=wanted,
+                    Compare::Greater => wanted + 1..=i64::MAX,
+                    Compare::GreaterOrEqual => wanted..=i64::MAX,
+                }
             }
             _ => return None,
         })

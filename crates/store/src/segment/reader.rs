@@ -33,6 +33,7 @@ const STRINGS: u8 = 1;
 const SKELETONS: u8 = 2;
 pub(super) const COLUMN: u8 = 3;
 pub(super) const OUTLINE: u8 = 4;
+pub(super) const TEXTS: u8 = 5;
 
 /// What all groups of an open segment share.
 pub(super) struct Body {

@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use sawlog_model::{FieldValue, Kind, Predicate, Test};
+use sawlog_model::{FieldValue, Kind, Predicate, Test, TimeRange};
+use sawlog_sys::task::Stop;
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::cache::{Part, PartKey};
 use super::column::{Column, Strings};
 use super::counts::Counts;
 use super::cursor::Damage;
 use super::fields::{self, Role};
 use super::group::Group;
 use super::heads::Heads;
-use super::interner::Interner;
-use super::{select, stream, tag};
+use super::texts::{SegmentTexts, Source, TextCounts};
+use super::{GroupMeta, Segment, reader, select, stream, tag};
 use crate::StoreError;
 
 /// For each row the index of its text, and the texts (`None`: the row has no such field).
@@ -147,12 +149,100 @@ impl Group {
     }
 }
 
-/// Where the values of a column come from, with how many rows have each.
-enum Source {
-    Constant(Bytes, u64),
-    Integers(Vec<(u32, u32)>),
-    Codes(Arc<Strings>, Vec<(u32, u32)>),
-    Values(Arc<Column>),
+/// Longer questions are not remembered, bytes.
+const LONGEST: usize = 256;
+
+/// What a segment says of a question for texts.
+#[derive(Clone)]
+pub(crate) struct ToldTexts {
+    /// What was counted.
+    pub(crate) texts: Arc<SegmentTexts>,
+    /// Groups whose rows must be looked at.
+    pub(crate) left: Arc<Vec<usize>>,
+}
+
+impl Segment {
+    /// Counts the rows of the group by their texts in a field where that needs no look at rows; gives whether it did.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn tally(
+        &self,
+        index: usize,
+        field: &str,
+        predicate: &Predicate,
+        range: TimeRange,
+        into: &mut TextCounts,
+    ) -> Result<bool, StoreError> {
+        let mut texts = SegmentTexts::default();
+        let told = self.tally_group(index, field, predicate, range, &mut texts)?;
+        if told {
+            into.add_segment(&texts);
+        }
+        Ok(told)
+    }
+
+    fn tally_group(
+        &self,
+        index: usize,
+        field: &str,
+        predicate: &Predicate,
+        range: TimeRange,
+        into: &mut SegmentTexts,
+    ) -> Result<bool, StoreError> {
+        let covered = |meta: &GroupMeta| range.covers(meta.first_time, meta.last_time);
+        if !self.body.meta.groups.get(index).is_some_and(covered) {
+            return Ok(false);
+        }
+        Heads::open(self.body.clone(), index)?.tally(field, predicate, into)
+    }
+
+    /// The same of all groups with rows of these times, remembered with what else is kept of segments; `None` where there are more
+    /// than `most` texts, or `stop` says that nobody wants to know any more.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn tally_all(
+        &self,
+        field: &str,
+        predicate: &Predicate,
+        range: TimeRange,
+        most: usize,
+        stop: &Stop,
+    ) -> Result<Option<ToldTexts>, StoreError> {
+        let meta = &self.body.meta;
+        let question = format!("{field} {predicate:?}");
+        let whole = range.covers(meta.first_time, meta.last_time) && question.len() <= LONGEST;
+        let hash = xxh3_64(question.as_bytes());
+        let (first, second) = (hash as u32, (hash >> 32) as u32);
+        let key = PartKey { segment: self.body.id, sort: reader::TEXTS, first, second };
+        if let Some(Part::Texts(asked, told)) = self.body.cache.get(key).filter(|_| whole)
+            && *asked == *question
+        {
+            return Ok(Some(told));
+        }
+        let (mut texts, mut left) = (SegmentTexts::default(), Vec::new());
+        for (index, group) in meta.groups.iter().enumerate() {
+            if !range.overlaps(group.first_time, group.last_time) {
+                continue;
+            }
+            if stop.requested() {
+                return Ok(None);
+            }
+            if !self.tally_group(index, field, predicate, range, &mut texts)? {
+                left.push(index);
+            }
+            if texts.different() > most {
+                return Ok(None);
+            }
+        }
+        let weight = question.len() + texts.weight() + left.len() * 8;
+        let told = ToldTexts { texts: Arc::new(texts), left: Arc::new(left) };
+        if whole {
+            self.body.cache.put(key, Part::Texts(question.into(), told.clone()), weight);
+        }
+        Ok(Some(told))
+    }
 }
 
 impl Heads {
@@ -161,7 +251,7 @@ impl Heads {
         &self,
         name: &str,
         predicate: &Predicate,
-        into: &mut TextCounts,
+        into: &mut SegmentTexts,
     ) -> Result<bool, StoreError> {
         // Rows without the field may be left out.
         let only_with = match predicate {
@@ -178,11 +268,10 @@ impl Heads {
             let Some(source) = self.source(column, rows, counts)? else { return Ok(false) };
             sources.push((kind, source));
         }
-        let before = into.without;
         for (kind, source) in &sources {
-            into.add_all(*kind, source).map_err(|damage| self.body.damaged(damage))?;
+            into.add(*kind, source).map_err(|damage| self.body.damaged(damage))?;
         }
-        into.without = if only_with { before } else { into.without + without };
+        into.add_without((!only_with).then_some(without));
         Ok(true)
     }
 
@@ -204,113 +293,9 @@ impl Heads {
                 let missing = || self.body.damaged(Damage::Bytes("a dictionary is missing"));
                 Some(Source::Codes(entries.ok_or_else(missing)?, list.to_vec()))
             }
+            (Some((_, tag::SHARED)), None) => self.column_alone(column, rows)?.map(Source::Shared),
             _ => self.column_alone(column, rows)?.map(Source::Values),
         })
-    }
-}
-
-/// Dictionaries of which is remembered what their entries are counted under.
-const DICTIONARIES: usize = 4;
-
-/// What entries of a dictionary are counted under, one too large; 0 where that is not known yet.
-struct Known {
-    entries: Arc<Strings>,
-    kind: Kind,
-    numbers: Vec<u32>,
-}
-
-/// How many rows have which text, over any number of groups and segments.
-#[derive(Default)]
-pub(crate) struct TextCounts {
-    texts: Interner,
-    rows: Vec<u64>,
-    /// Rows without a text.
-    without: u64,
-    known: Vec<Known>,
-}
-
-impl TextCounts {
-    /// How many different texts were met.
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The texts (`None`: rows without) with how many rows have each; what is not UTF-8 may come twice.
-    pub(crate) fn into_rows(self) -> impl Iterator<Item = (Option<String>, u64)> {
-        let TextCounts { texts, rows, without, .. } = self;
-        let text = move |number: usize| String::from_utf8_lossy(texts.get(number as u32)).into_owned();
-        let counted = rows.into_iter().enumerate().map(move |(number, rows)| (Some(text(number)), rows));
-        counted.chain((without > 0).then_some((None, without)))
-    }
-
-    /// The number of a value's text; `None` where it has none.
-    fn number(&mut self, kind: Kind, bytes: &[u8]) -> Option<u32> {
-        let value = FieldValue::read(kind, bytes.into());
-        let (number, is_new) = self.texts.intern(value.text()?);
-        if is_new {
-            self.rows.push(0);
-        }
-        Some(number)
-    }
-
-    fn add(&mut self, kind: Kind, bytes: &[u8], rows: u64) {
-        match self.number(kind, bytes) {
-            Some(number) => self.rows[number as usize] += rows,
-            None => self.without += rows,
-        }
-    }
-
-    fn add_all(&mut self, kind: Kind, source: &Source) -> Result<(), Damage> {
-        let mut bytes = Vec::new();
-        match source {
-            Source::Constant(value, rows) => self.add(kind, value, *rows),
-            Source::Integers(list) => {
-                for (value, rows) in list {
-                    self.add(kind, value.to_string().as_bytes(), u64::from(*rows));
-                }
-            }
-            Source::Codes(entries, list) => {
-                self.add_codes(kind, entries, list.iter().map(|(code, rows)| (*code, u64::from(*rows))));
-            }
-            Source::Values(column) => match &**column {
-                Column::Dictionary { entries, codes } => {
-                    self.add_codes(kind, entries, codes.iter().map(|code| (*code, 1)));
-                }
-                column => {
-                    for index in 0..column.len() {
-                        bytes.clear();
-                        column.append(index, &mut bytes)?;
-                        self.add(kind, &bytes, 1);
-                    }
-                }
-            },
-        }
-        Ok(())
-    }
-
-    /// Adds rows by codes of a dictionary, of which each is made text once.
-    fn add_codes(&mut self, kind: Kind, entries: &Arc<Strings>, rows: impl Iterator<Item = (u32, u64)>) {
-        let is_known = |known: &Known| Arc::ptr_eq(&known.entries, entries) && known.kind == kind;
-        let mut known = match self.known.iter().position(is_known) {
-            Some(at) => self.known.remove(at),
-            None => Known { entries: entries.clone(), kind, numbers: vec![0; entries.len()] },
-        };
-        for (code, rows) in rows {
-            let number = match known.numbers[code as usize] {
-                0 => {
-                    let number = self.number(kind, entries.get(code as usize));
-                    known.numbers[code as usize] = number.map_or(0, |number| number + 1);
-                    number
-                }
-                number => Some(number - 1),
-            };
-            match number {
-                Some(number) => self.rows[number as usize] += rows,
-                None => self.without += rows,
-            }
-        }
-        self.known.insert(0, known);
-        self.known.truncate(DICTIONARIES);
     }
 }
 

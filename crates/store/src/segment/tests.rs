@@ -1,6 +1,6 @@
 //! Whatever rows are written come back byte for byte, and a selection is exactly what the predicate itself keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +10,12 @@ use sawlog_model::{
     Batch, Compare, Context, Fields, Kind, Marks, Names, Predicate, Row, RowRef, Slot, Source, SourceFacts,
     SourceId, Tenant, Test, TimeRange, time::Layout,
 };
+use sawlog_sys::task::Stop;
 use sawlog_sys::{Open, Sys};
 
 use super::column::Column;
 use super::heads::Heads;
+use super::needle::Needle;
 use super::{Cache, Effort, Segment, SegmentWriter, TextCounts, literal};
 use crate::StoreError;
 
@@ -178,20 +180,21 @@ fn check_alone(rows: &[RowRef<'_>], path: &Path) {
                 Some(values) => heads.column_alone(column as u32, values).expect("a column"),
                 None => None,
             };
-            if let Some(alone) = alone {
+            if let Some(alone) = &alone {
                 let with_rows = &group.values(column as u32).expect("a column").column;
                 let texts = |column: &Column| column.strings().expect("values");
-                assert_eq!(texts(&alone).bytes, texts(with_rows).bytes, "{}", field.name);
-                assert_eq!(texts(&alone).ends, texts(with_rows).ends, "{}", field.name);
+                assert_eq!(texts(alone).bytes, texts(with_rows).bytes, "{}", field.name);
+                assert_eq!(texts(alone).ends, texts(with_rows).ends, "{}", field.name);
+            }
+            if let (Some(values), Some(alone)) = (values.filter(|values| *values > 0), &alone) {
+                check_led(&heads, (column as u32, values), alone, field.role.kind());
             }
             let mut texts = TextCounts::default();
             let tallied = segment.tally(number, &field.name, &Predicate::All, TimeRange::ALL, &mut texts);
             if tallied.expect("counts") {
                 let mut wanted: BTreeMap<Option<String>, u64> = BTreeMap::new();
                 for row in here {
-                    let text = row.field(&field.name).and_then(|value| Some(value.text()?.to_vec()));
-                    let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
-                    *wanted.entry(text).or_default() += 1;
+                    *wanted.entry(text_of(row, &field.name)).or_default() += 1;
                 }
                 let mut counted: BTreeMap<Option<String>, u64> = BTreeMap::new();
                 texts.into_rows().for_each(|(text, rows)| *counted.entry(text).or_default() += rows);
@@ -199,6 +202,60 @@ fn check_alone(rows: &[RowRef<'_>], path: &Path) {
             }
         }
     }
+    let is_field = |field: &&super::fields::Field| matches!(field.role, super::fields::Role::Field(_));
+    let names = segment.body.fields.iter().filter(is_field).map(|field| field.name.to_string());
+    check_texts(rows, &segment, &names.collect());
+}
+
+/// Values that pass, counted by the different ones, against those that are found among all.
+fn check_led(heads: &Heads, (column, values): (u32, u64), alone: &Column, kind: Kind) {
+    let all = alone.strings().expect("values");
+    for index in [0, all.len() / 3, all.len() - 1] {
+        let text = String::from_utf8_lossy(all.get(index)).into_owned();
+        for test in [Test::Is(text.clone()), Test::Number(Compare::GreaterOrEqual, text)] {
+            let needle = Needle::new(&test);
+            let counted = heads.count_led(column, values, |different| needle.find(different, kind));
+            if let Some(counted) = counted.expect("a count") {
+                let found = needle.find(alone, kind).expect("values").count();
+                assert_eq!(counted, found as u64, "{test:?}");
+            }
+        }
+    }
+}
+
+/// Rows of a whole segment by the texts of each field against what the rows say.
+fn check_texts(rows: &[RowRef<'_>], segment: &Segment, names: &BTreeSet<String>) {
+    for name in names {
+        for predicate in [Predicate::All, Predicate::Field(name.clone(), Test::Exists)] {
+            let ask = || segment.tally_all(name, &predicate, TimeRange::ALL, usize::MAX, &Stop::default());
+            let told = ask().expect("counts").expect("few texts");
+            let again = ask().expect("counts").expect("few texts");
+            let (mut texts, mut texts_again) = (TextCounts::default(), TextCounts::default());
+            texts.add_segment(&told.texts);
+            texts_again.add_segment(&again.texts);
+            if told.left.is_empty() {
+                let mut wanted: BTreeMap<Option<String>, u64> = BTreeMap::new();
+                for row in rows.iter().filter(|row| predicate.keeps(*row)) {
+                    *wanted.entry(text_of(row, name)).or_default() += 1;
+                }
+                let mut top: Vec<_> = wanted.clone().into_iter().collect();
+                top.retain(|(text, _)| text.is_some());
+                top.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+                let first: Vec<_> = texts.top(3).into_iter().map(|(text, rows)| (Some(text), rows)).collect();
+                assert_eq!(first, top[..top.len().min(3)], "{name}");
+                assert_eq!(texts.different(), top.len(), "{name}");
+                assert_eq!(texts.rows(), wanted.values().sum::<u64>(), "{name}");
+                assert_eq!(texts.into_rows().collect::<BTreeMap<_, _>>(), wanted, "{name}");
+                assert_eq!(texts_again.into_rows().collect::<BTreeMap<_, _>>(), wanted, "{name}, again");
+            }
+        }
+    }
+}
+
+/// The text of a row's field as columns show it.
+fn text_of(row: &RowRef<'_>, name: &str) -> Option<String> {
+    let text = row.field(name).and_then(|value| Some(value.text()?.to_vec()));
+    text.map(|text| String::from_utf8_lossy(&text).into_owned())
 }
 
 pub(super) fn check_select(segment: &Segment, rows: &[RowRef<'_>], predicate: &Predicate, range: TimeRange) {

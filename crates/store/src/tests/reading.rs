@@ -72,11 +72,11 @@ fn what_groups_say_of_themselves_is_counted_without_looking_at_rows() {
     let level = || CountBy::First(vec!["level".to_owned()]);
     let text = |level: &str| CountKey::Text(Some(level.to_owned()));
     for predicate in [Predicate::All, Predicate::Field("level".to_owned(), Test::Exists)] {
-        let count = |scan: Scan| scan.tally(&[level()], 10).expect("readable").expect("few keys");
+        let count = |scan: Scan| scan.tally(&[level()], 10).expect("readable").expect("few keys").into_rows();
         let (tally, read) = asked(dir.path(), predicate, count);
-        assert_eq!(tally.rows[&vec![text("WARN")]], (HOURS * ROWS / 3) as u64);
-        assert_eq!(tally.rows[&vec![text("INFO")]], (HOURS * ROWS * 2 / 3) as u64);
-        assert_eq!((tally.rows.len(), read.opened, read.columns), (2, HOURS as u64, 0));
+        assert_eq!(tally[&vec![text("WARN")]], (HOURS * ROWS / 3) as u64);
+        assert_eq!(tally[&vec![text("INFO")]], (HOURS * ROWS * 2 / 3) as u64);
+        assert_eq!((tally.len(), read.opened, read.columns), (2, HOURS as u64, 0));
     }
 
     // As the histogram above a list of events asks: other names for levels, which no row has.
@@ -84,21 +84,21 @@ fn what_groups_say_of_themselves_is_counted_without_looking_at_rows() {
     let by = [CountBy::Time(HOUR), CountBy::First(names)];
     let count = |by: &[CountBy]| {
         let by = by.to_owned();
-        move |scan: Scan| scan.tally(&by, 100).expect("readable").expect("few keys")
+        move |scan: Scan| scan.tally(&by, 100).expect("readable").expect("few keys").into_rows()
     };
     let (tally, read) = asked(dir.path(), Predicate::All, count(&by));
     for hour in 0..HOURS {
         let key = |level| vec![CountKey::Time(hour as Nanos * HOUR), text(level)];
-        assert_eq!(tally.rows[&key("WARN")], ROWS as u64 / 3);
-        assert_eq!(tally.rows[&key("INFO")], ROWS as u64 * 2 / 3);
+        assert_eq!(tally[&key("WARN")], ROWS as u64 / 3);
+        assert_eq!(tally[&key("INFO")], ROWS as u64 * 2 / 3);
     }
-    assert_eq!((tally.rows.len(), read.columns), (2 * HOURS, 0));
+    assert_eq!((tally.len(), read.columns), (2 * HOURS, 0));
 
     // Where the steps cut a group, times and codes are looked at, and still no text.
     let by = [CountBy::Time(60_000_000_000), level()];
     let (tally, read) = asked(dir.path(), Predicate::All, count(&by));
-    assert_eq!(tally.rows.len(), 2 * HOURS * (ROWS / 60));
-    assert_eq!(tally.rows.values().sum::<u64>(), (HOURS * ROWS) as u64);
+    assert_eq!(tally.len(), 2 * HOURS * (ROWS / 60));
+    assert_eq!(tally.values().sum::<u64>(), (HOURS * ROWS) as u64);
     assert!(read.columns > 0, "{read:?}");
     assert_eq!(read.texts, 0);
 }
