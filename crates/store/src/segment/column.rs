@@ -13,6 +13,7 @@ use super::bits::Bits;
 use super::cursor::Damage;
 use super::decode::{Place, Reading, Stream};
 use super::follow;
+use super::framed::Framed;
 use super::lately::Lately;
 use super::template::{self, VARIABLE};
 
@@ -68,6 +69,8 @@ pub(super) enum Column {
     Plain(Strings),
     Templates(Box<Templates>),
     Printed(Printed),
+    /// Texts by their parts, all of which were read.
+    Parts(Arc<Framed>),
     /// JSON lists.
     Lists(Lists),
     /// The values of `base`, but for those at `places`.
@@ -161,6 +164,7 @@ impl Column {
             Column::Plain(strings) => strings.len(),
             Column::Templates(templates) => templates.codes.len(),
             Column::Printed(printed) => printed.times.len(),
+            Column::Parts(framed) => framed.len(),
             Column::Lists(lists) => lists.starts.len() - 1,
             Column::Equal { base, .. } => base.len(),
         }
@@ -175,6 +179,7 @@ impl Column {
             Column::Plain(strings) => strings.weight(),
             Column::Templates(templates) => templates.weight(),
             Column::Printed(printed) => printed.times.len() * 8,
+            Column::Parts(framed) => framed.weight(),
             Column::Lists(lists) => lists.starts.len() * 4 + lists.elements.weight(),
             Column::Equal { places, other, .. } => {
                 places.len() * 4 + other.as_ref().map_or(0, |other| other.weight())
@@ -219,6 +224,7 @@ impl Column {
             Column::Plain(strings) => out.extend_from_slice(strings.get(index)),
             Column::Templates(templates) => templates.append(index, out)?,
             Column::Printed(printed) => printed.append(index, out),
+            Column::Parts(framed) => framed.append(index, out)?,
             Column::Lists(lists) => lists.append(index, out)?,
             Column::Equal { base, places, other } => match (places.binary_search(&(index as u32)), other) {
                 (Ok(place), Some(other)) => other.append(place, out)?,

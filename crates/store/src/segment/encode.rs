@@ -71,6 +71,8 @@ pub(super) struct Input<'a> {
     pub(super) times: &'a [Nanos],
     /// It is the elements of lists.
     pub(super) nested: bool,
+    /// Which columns of parts it stands beside, value by value; 0 where it is no part.
+    pub(super) family: u32,
 }
 
 /// The integer that prints as exactly these bytes.
@@ -99,7 +101,7 @@ fn decimal(digits: &[u8]) -> Option<i64> {
 }
 
 /// Up to `most` of the values, spread evenly.
-fn sample<'a, 'b>(
+pub(super) fn sample<'a, 'b>(
     values: &'b [&'a [u8]],
     most: usize,
 ) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a, 'b> {

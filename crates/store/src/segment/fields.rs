@@ -20,6 +20,8 @@ pub(super) enum Role {
     Raw,
     /// Slots of whole rows.
     Rest,
+    /// Parts of values of a column of text of this kind: in no skeleton, and no field.
+    Part(Kind),
 }
 
 impl Role {
@@ -29,6 +31,8 @@ impl Role {
             Role::Line => 16,
             Role::Raw => 17,
             Role::Rest => 18,
+            Role::Part(Kind::JsonText) => 20,
+            Role::Part(_) => 19,
         }
     }
 
@@ -37,6 +41,8 @@ impl Role {
             16 => Role::Line,
             17 => Role::Raw,
             18 => Role::Rest,
+            19 => Role::Part(Kind::Text),
+            20 => Role::Part(Kind::JsonText),
             kind => Role::Field(
                 Kind::from_u8(kind).ok_or(Damage::Bytes("a column has a kind that is not known"))?,
             ),
@@ -46,7 +52,7 @@ impl Role {
     /// How its bytes are read.
     pub(super) fn kind(self) -> Kind {
         match self {
-            Role::Field(kind) => kind,
+            Role::Field(kind) | Role::Part(kind) => kind,
             Role::Line | Role::Raw | Role::Rest => Kind::Text,
         }
     }
@@ -93,6 +99,18 @@ impl FieldTable {
             self.fields.push(Field { name: name.into(), role, layout });
         }
         Some(id)
+    }
+
+    /// The number of a new column for parts of the values of a column.
+    pub(super) fn add_part(&mut self, of: u32, kind: Kind) -> u32 {
+        let role = Role::Part(kind);
+        let name = self.fields.get(of as usize).map_or_else(|| "".into(), |field| field.name.clone());
+        // No other column has such a key: names are text.
+        self.key.clear();
+        self.key.extend_from_slice(&[role.code(), 0xff]);
+        self.key.extend_from_slice(&(self.fields.len() as u32).to_le_bytes());
+        self.fields.push(Field { name, role, layout: 0 });
+        self.keys.intern(&self.key).0
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_model::{
-    Batch, Kind, Marks, NameId, Names, Predicate, Row, RowRef, Slot, Source, Tenant, Test, TimeRange,
+    Batch, Kind, Marks, NameId, Names, Predicate, Row, RowRef, Slot, Source, Tenant, Test, TimeRange, token,
+    value,
 };
 use sawlog_sys::sim::World;
 use sawlog_sys::{File, Open};
@@ -14,9 +15,10 @@ use sawlog_sys::{File, Open};
 use super::cache::Cache;
 use super::column::{Column, Strings};
 use super::decode::{LedBy, Sources, Stream};
+use super::frame::Frame;
 use super::needle::Needle;
 use super::reader::Body;
-use super::{Effort, Segment, SegmentWriter, TextCounts, footer};
+use super::{Effort, Segment, SegmentWriter, TextCounts, footer, index};
 
 pub mod encodings;
 #[cfg(test)]
@@ -26,8 +28,12 @@ mod tests;
 pub type Target = fn(&[u8]);
 
 /// All, by the names that they have in `fuzz/`.
-pub const TARGETS: &[(&str, Target)] =
-    &[("segment_file", segment_file), ("segment_column", segment_column), ("segment_lines", segment_lines)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("segment_file", segment_file),
+    ("segment_column", segment_column),
+    ("segment_lines", segment_lines),
+    ("segment_parts", segment_parts),
+];
 
 /// Values of a damaged column that are looked at together.
 const MOST_BYTES: usize = 1 << 20;
@@ -162,6 +168,53 @@ pub fn segment_lines(bytes: &[u8]) {
             assert_eq!(counted, wanted.len() as u64, "{question:?} is counted");
         }
     }
+}
+
+/// A byte that says whether lines are escaped, and lines: those that have the frame of most of them are cut where no word, no
+/// address and no escape is.
+pub fn segment_parts(bytes: &[u8]) {
+    let Some((json, text)) = bytes.split_first() else { return };
+    let texts: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    cut_apart(&texts, json % 2 == 1);
+}
+
+/// Learns a frame of texts and cuts them; gives whether there was one.
+fn cut_apart(texts: &[&[u8]], json: bool) -> bool {
+    let Some(frame) = Frame::learn(texts, json) else { return false };
+    let literals = frame.literals();
+    let mut spans = Vec::new();
+    for text in texts {
+        spans.clear();
+        if !frame.cut(text, json, &mut spans) {
+            continue;
+        }
+        assert_eq!(spans.len() + 1, literals.len());
+        let read = |text: &[u8]| match json {
+            true => value::unescape(text.into()).into_owned(),
+            false => text.to_vec(),
+        };
+        let mut pieces: Vec<Vec<u8>> = vec![literals[0].clone()];
+        for ((start, end), behind) in spans.iter().zip(&literals[1..]) {
+            pieces.extend([text[*start as usize..*end as usize].to_vec(), behind.clone()]);
+        }
+        assert_eq!(pieces.concat(), *text, "the parts are the text");
+        let read_pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| read(piece)).collect();
+        assert_eq!(read_pieces.concat(), read(text), "no escape is cut: {pieces:?}");
+        let whole = read(text);
+        let said = |texts: &[&[u8]]| {
+            let (mut words, mut addresses) = (Vec::new(), Vec::new());
+            for text in texts {
+                token::tokens(text, |word| words.push(word.to_vec()));
+                index::addresses(text, |hash, _| addresses.push(hash));
+            }
+            (words, addresses)
+        };
+        let read_pieces: Vec<&[u8]> = read_pieces.iter().map(Vec::as_slice).collect();
+        assert_eq!(said(&read_pieces), said(&[&whole]), "no word is cut: {pieces:?}");
+        let written: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        assert_eq!(said(&written), said(&[text]), "nor as it is written: {pieces:?}");
+    }
+    true
 }
 
 /// A row for each line; a word behind `=` is a value of `a`, one behind `:` of `b`.

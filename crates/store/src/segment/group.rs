@@ -9,6 +9,7 @@ use super::bits::Bits;
 use super::column::Column;
 use super::cursor::Damage;
 use super::decode::LedBy;
+use super::framed::{Beside, Framed};
 use super::heads::Heads;
 use super::offsets::Offsets;
 use super::reader::Body;
@@ -30,6 +31,8 @@ pub struct Group {
     received: OnceLock<Arc<Vec<Nanos>>>,
     pub(super) offsets: OnceLock<Offsets>,
     columns: Vec<OnceLock<Values>>,
+    places: Vec<OnceLock<Arc<Places>>>,
+    framed: Vec<OnceLock<Option<Arc<Framed>>>>,
 }
 
 /// The contexts of the rows.
@@ -48,11 +51,30 @@ impl Contexts {
 /// A column, and which of its values are those of a row.
 pub(super) struct Values {
     pub(super) column: Arc<Column>,
-    /// First value of each row; empty where each row has one.
-    starts: Vec<u32>,
+    places: Arc<Places>,
 }
 
 impl Values {
+    /// The number of the first value of the row.
+    pub(super) fn start(&self, row: usize) -> usize {
+        self.places.start(row)
+    }
+}
+
+/// Which of the values of a column are those of a row.
+pub(super) struct Places {
+    /// First value of each row; empty where each row has one.
+    starts: Vec<u32>,
+    /// How many values there are.
+    count: usize,
+}
+
+impl Places {
+    /// How many values there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Whether each row has one value.
     pub(super) fn is_one_each(&self) -> bool {
         self.starts.is_empty()
@@ -85,6 +107,8 @@ impl Group {
         let ids = heads.integers_below(skeletons.len(), heads.places().shapes, stream::SHAPES)?;
         let (codes, shapes) = local_shapes(ids, &skeletons).map_err(|damage| body.damaged(damage))?;
         let columns = body.fields.iter().map(|_| OnceLock::new()).collect();
+        let places = body.fields.iter().map(|_| OnceLock::new()).collect();
+        let framed = body.fields.iter().map(|_| OnceLock::new()).collect();
         Ok(Group {
             body,
             number: heads.number,
@@ -96,6 +120,8 @@ impl Group {
             received: OnceLock::new(),
             offsets: OnceLock::new(),
             columns,
+            places,
+            framed,
         })
     }
 
@@ -173,81 +199,60 @@ impl Group {
     /// A column, with the places of the rows' values.
     pub(super) fn values(&self, column: u32) -> Result<&Values, StoreError> {
         once(&self.columns[column as usize], || {
-            let (starts, count) = self.starts(column);
-            Ok(Values { column: self.load(column, &starts, count)?, starts })
+            let places = self.places(column).clone();
+            let beside = BesideRows { group: self, of: column };
+            let column = match self.framed(column)? {
+                Some(framed) => {
+                    self.heads.read_parts(framed, &beside)?;
+                    Arc::new(Column::Parts(framed.clone()))
+                }
+                None => self.heads.read_column(column, places.count, &beside)?,
+            };
+            Ok(Values { column, places })
         })
     }
 
-    /// The first value of each row (none where each row has just one), and how many values there are.
-    fn starts(&self, column: u32) -> (Vec<u32>, usize) {
-        let per_shape: Vec<u32> = self.shapes.iter().map(|shape| shape.count(column) as u32).collect();
-        if per_shape.iter().all(|count| *count == 1) {
-            return (Vec::new(), self.rows());
-        }
-        let mut next = 0;
-        let starts = self
-            .codes
-            .iter()
-            .map(|code| {
+    /// The places of the rows' values in a column.
+    pub(super) fn places(&self, column: u32) -> &Arc<Places> {
+        self.places[column as usize].get_or_init(|| {
+            let per_shape: Vec<u32> = self.shapes.iter().map(|shape| shape.count(column) as u32).collect();
+            if per_shape.iter().all(|count| *count == 1) {
+                return Arc::new(Places { starts: Vec::new(), count: self.rows() });
+            }
+            let mut next = 0;
+            let start = |code: &u32| {
                 let start = next;
                 next += per_shape[*code as usize];
                 start
-            })
-            .collect();
-        (starts, next as usize)
+            };
+            let starts = self.codes.iter().map(start).collect();
+            Arc::new(Places { starts, count: next as usize })
+        })
     }
 
-    fn load(&self, column: u32, starts: &[u32], count: usize) -> Result<Arc<Column>, StoreError> {
-        let times = || {
-            let times = self.times()?;
-            let mut beside = Vec::with_capacity(count);
-            beside.extend(self.rows_of_values(column, starts, count).map(|row| times[row]));
-            Ok(beside)
-        };
-        let lead = |leader, tag| self.led_by(leader, column, tag, starts, count);
-        self.heads.read_column(column, count, times, lead)
+    /// The parts of the values of a column that is kept so; each is read when it is needed.
+    pub(super) fn framed(&self, column: u32) -> Result<Option<&Arc<Framed>>, StoreError> {
+        let framed = once(&self.framed[column as usize], || {
+            Ok(self.heads.framed(column, self.places(column).count)?.map(Arc::new))
+        });
+        framed.map(Option::as_ref)
     }
 
-    /// Who leads a column, by the number in its head.
-    fn led_by(
+    /// The values of a part of a frame of a column.
+    pub(super) fn part<'a>(
         &self,
-        leader: u32,
         column: u32,
-        tag: u8,
-        starts: &[u32],
-        count: usize,
-    ) -> Result<LedBy, StoreError> {
-        let damaged = |reason| self.body.damaged(Damage::Bytes(reason));
-        match leader {
-            0 => return Ok(LedBy::Nobody),
-            1 => return Ok(LedBy::Before),
-            // Columns are led by earlier ones only, so that this comes to an end.
-            _ if leader - 2 >= column => return Err(damaged("a column is led by a later one")),
-            _ => {}
-        }
-        let values = self.values(leader - 2)?;
-        let led = LedBy::column(&values.column, tag).map_err(|damage| self.body.damaged(damage))?;
-        // Where both have one value in the same rows, one stands beside the other.
-        let single = starts.is_empty() || self.shapes.iter().all(|shape| shape.count(column) <= 1);
-        let LedBy::Codes(numbers, different) = led else { return Ok(led) };
-        if single && values.starts == starts && numbers.len() == count {
-            return Ok(LedBy::Codes(numbers, different));
-        }
-        let end = |row: usize| match row + 1 {
-            next if next < self.rows() => values.start(next),
-            _ => numbers.len(),
-        };
-        let of_row = |row: usize| {
-            let start = values.start(row);
-            if start < end(row) { numbers[start] } else { different as u32 }
-        };
-        let mut beside = Vec::with_capacity(count);
-        beside.extend(self.rows_of_values(column, starts, count).map(of_row));
-        Ok(LedBy::Codes(beside, different + 1))
+        framed: &'a Framed,
+        frame: usize,
+        part: usize,
+    ) -> Result<&'a Arc<Column>, StoreError> {
+        self.heads.part(framed, frame, part, &BesideRows { group: self, of: column })
     }
 
     /// The row of each value of a column.
-    fn rows_of_values(&self, column: u32, starts: &[u32], count: usize) -> impl Iterator<Item = usize> {
+    fn rows_of_values(&self, column: u32) -> impl Iterator<Item = usize> {
+        let Places { starts, count } = &**self.places(column);
+        let (starts, count) = (starts, *count);
         let per_shape: Vec<usize> =
             self.shapes.iter().map(|shape| if starts.is_empty() { 1 } else { shape.count(column) }).collect();
         let rows = self.codes.iter().enumerate();
@@ -257,5 +262,44 @@ impl Group {
     /// Appends a value.
     pub(super) fn append(&self, values: &Values, index: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
         values.column.append(index, out).map_err(|damage| self.body.damaged(damage))
+    }
+}
+
+/// What stands beside the values of a column, by its rows.
+struct BesideRows<'a> {
+    group: &'a Group,
+    of: u32,
+}
+
+impl Beside for BesideRows<'_> {
+    fn times(&self) -> Result<Vec<Nanos>, StoreError> {
+        let times = self.group.times()?;
+        let mut beside = Vec::with_capacity(self.group.places(self.of).count);
+        beside.extend(self.group.rows_of_values(self.of).map(|row| times[row]));
+        Ok(beside)
+    }
+
+    fn led(&self, leader: u32, _: u32, tag: u8) -> Result<LedBy, StoreError> {
+        let BesideRows { group, of } = *self;
+        let places = group.places(of);
+        let values = group.values(leader - 2)?;
+        let led = LedBy::column(&values.column, tag).map_err(|damage| group.body.damaged(damage))?;
+        // Where both have one value in the same rows, one stands beside the other.
+        let single = places.is_one_each() || group.shapes.iter().all(|shape| shape.count(of) <= 1);
+        let LedBy::Codes(numbers, different) = led else { return Ok(led) };
+        if single && values.places.starts == places.starts && numbers.len() == places.count {
+            return Ok(LedBy::Codes(numbers, different));
+        }
+        let end = |row: usize| match row + 1 {
+            next if next < group.rows() => values.start(next),
+            _ => numbers.len(),
+        };
+        let of_row = |row: usize| {
+            let start = values.start(row);
+            if start < end(row) { numbers[start] } else { different as u32 }
+        };
+        let mut beside = Vec::with_capacity(places.count);
+        beside.extend(group.rows_of_values(of).map(of_row));
+        Ok(LedBy::Codes(beside, different + 1))
     }
 }

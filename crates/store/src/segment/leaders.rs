@@ -53,6 +53,7 @@ pub(super) struct Leaders<'a> {
 
 struct Valued<'a> {
     column: u32,
+    family: u32,
     kind: Kind,
     rows: &'a [u32],
     values: &'a [&'a [u8]],
@@ -60,6 +61,7 @@ struct Valued<'a> {
 
 struct Coded {
     column: u32,
+    family: u32,
     /// A number for the code of each row; the last for rows that have none.
     by_row: Vec<u32>,
     count: usize,
@@ -128,13 +130,14 @@ impl<'a> Leaders<'a> {
         for (row, number) in input.rows.iter().zip(numbers).rev() {
             by_row[*row as usize] = number;
         }
-        self.coded.push(Coded { column: input.number, by_row, count: count + 1, depth });
+        let (column, family) = (input.number, input.family);
+        self.coded.push(Coded { column, family, by_row, count: count + 1, depth });
     }
 
     /// Says which values a column has, so that others can be equal to it.
     pub(super) fn add_values(&mut self, input: &Input<'a>) {
         let (column, kind, rows, values) = (input.number, input.kind, input.rows, input.values);
-        self.valued.push(Valued { column, kind, rows, values });
+        self.valued.push(Valued { column, family: input.family, kind, rows, values });
     }
 
     /// A column that has nearly the same values in the same rows.
@@ -143,8 +146,8 @@ impl<'a> Leaders<'a> {
         if count < 32 {
             return None;
         }
-        self.valued.iter().find_map(|Valued { column, kind, rows, values }| {
-            if rows.len() != count || *kind != input.kind {
+        self.valued.iter().find_map(|Valued { column, family, kind, rows, values }| {
+            if !stands_beside(*family, input) || rows.len() != count || *kind != input.kind {
                 return None;
             }
             let step = count.div_ceil(64);
@@ -184,7 +187,8 @@ impl<'a> Leaders<'a> {
     }
 
     fn search(&self, input: &Input<'a>, stretch: &[i64], alone: usize) -> Option<Choice> {
-        let columns = self.coded.iter().map(|coded| Choice::Column(coded.column));
+        let beside = self.coded.iter().filter(|coded| stands_beside(coded.family, input));
+        let columns = beside.map(|coded| Choice::Column(coded.column));
         let glance = &stretch[..stretch.len().min(GLANCE)];
         let mut candidates: Vec<(usize, Choice)> = columns
             .chain([Choice::Before])
@@ -233,4 +237,10 @@ impl<'a> Leaders<'a> {
     fn coded(&self, column: u32) -> Option<&Coded> {
         self.coded.iter().find(|coded| coded.column == column)
     }
+}
+
+/// Whether a column may say something about the one that is written. Parts say something only about those beside them: nothing
+/// else can be read without putting the values together.
+fn stands_beside(family: u32, input: &Input<'_>) -> bool {
+    family == 0 || family == input.family
 }

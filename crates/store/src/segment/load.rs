@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sawlog_model::Nanos;
 
 use super::bits::Bits;
@@ -11,63 +12,115 @@ use super::column::Column;
 use super::counted::Told;
 use super::cursor::{Cursor, Damage};
 use super::decode::{LedBy, NO_CODES, NOT_LED, Sources, Stream};
+use super::framed::Beside;
 use super::heads::Heads;
 use super::reader::{self, Body};
 use super::{fields, follow, ints, stream, tag};
 use crate::StoreError;
 
 impl Heads {
-    /// A column of `count` values. `times` are those of the rows of the values, `lead` says who leads it by the number in its
-    /// head and its form; both are asked only where they are needed.
+    /// A column of `count` values, with what stands beside them.
     pub(super) fn read_column(
         &self,
         column: u32,
         count: usize,
-        times: impl FnOnce() -> Result<Vec<Nanos>, StoreError>,
-        lead: impl FnOnce(u32, u8) -> Result<LedBy, StoreError>,
+        beside: &dyn Beside,
     ) -> Result<Arc<Column>, StoreError> {
-        let body = &self.body;
-        let group = self.number as u32 + 1;
-        let key = PartKey { segment: body.id, sort: reader::COLUMN, first: group, second: column };
-        if let Some(Part::Column(column)) = body.cache.get(key) {
+        if let Some(framed) = self.framed(column, count)? {
+            self.read_parts(&framed, beside)?;
+            return Ok(Arc::new(Column::Parts(Arc::new(framed))));
+        }
+        if let Some(column) = self.cached(column) {
             return Ok(column);
         }
-        let damaged = |damage| body.damaged(damage);
+        let (leader, tag, _) = self.split_head(column)?;
+        let times = if matches!(tag, tag::PRINTED | tag::STAMPS) { beside.times()? } else { Vec::new() };
+        let led = match leader {
+            0 => LedBy::Nobody,
+            1 => LedBy::Before,
+            // Columns are led by earlier ones only, and by none that are read from later ones, so that this comes to an end.
+            _ if leader - 2 >= column || self.is_in_parts(leader - 2)? => {
+                return Err(self.body.damaged(Damage::Bytes("a column is led by a later one")));
+            }
+            _ => beside.led(leader, column, tag)?,
+        };
+        self.read_led(column, count, times, led)
+    }
+
+    /// Whether the values of a column are kept by their parts.
+    pub(super) fn is_in_parts(&self, column: u32) -> Result<bool, StoreError> {
+        Ok(self.form(column)?.is_some_and(|(_, tag)| tag == tag::PARTS))
+    }
+
+    fn cached(&self, column: u32) -> Option<Arc<Column>> {
+        match self.body.cache.get(self.key(column)) {
+            Some(Part::Column(column)) => Some(column),
+            _ => None,
+        }
+    }
+
+    fn key(&self, column: u32) -> PartKey {
+        let group = self.number as u32 + 1;
+        PartKey { segment: self.body.id, sort: reader::COLUMN, first: group, second: column }
+    }
+
+    /// A stream of a column of the group, fetched when it is needed.
+    pub(super) fn lazy(&self, column: u32, part: u32) -> Stream {
+        Stream::new(Body::fetch(&self.body, stream::of_column(column, part), self.number as u32 + 1))
+    }
+
+    /// The number of what leads a column, its form, and its head from there on.
+    fn split_head(&self, column: u32) -> Result<(u32, u8, Bytes), StoreError> {
+        let damaged = |damage| self.body.damaged(damage);
         let head = self.place(column).ok_or_else(|| damaged(Damage::Bytes("a column is missing")))?;
         let mut cursor = Cursor::new(&self.bytes()[head.clone()]);
         let leader = cursor.u32().map_err(damaged)?;
         let tag = cursor.clone().byte().map_err(damaged)?;
-        let times = if matches!(tag, tag::PRINTED | tag::STAMPS) { times()? } else { Vec::new() };
-        let stream = |part| Stream::new(Body::fetch(body, stream::of_column(column, part), group));
+        Ok((leader, tag, self.bytes().slice(head.end - cursor.remaining()..head.end)))
+    }
+
+    /// A column of which all is known that stands beside it.
+    fn read_led(
+        &self,
+        column: u32,
+        count: usize,
+        times: Vec<Nanos>,
+        leader: LedBy,
+    ) -> Result<Arc<Column>, StoreError> {
+        let body = &self.body;
+        let (_, tag, head) = self.split_head(column)?;
         let shared = |wanted, column, part| {
             // Elements of lists have a form of their own behind that of the lists.
             let used = tag == wanted || tag == tag::LISTS;
             if used { body.strings(stream::of_column(column, part)) } else { Ok(None) }
         };
         let sources = Sources {
-            head: self.bytes().slice(head.end - cursor.remaining()..head.end),
-            numbers: stream(stream::NUMBERS),
-            text: stream(stream::TEXT),
-            templates: stream(stream::TEMPLATES),
+            head,
+            numbers: self.lazy(column, stream::NUMBERS),
+            text: self.lazy(column, stream::TEXT),
+            templates: self.lazy(column, stream::TEMPLATES),
             dictionary: shared(tag::SHARED, fields::dictionary(&body.fields, column), stream::DICTIONARY)?,
             table: shared(tag::TEMPLATES, column, stream::TABLE)?,
             times,
-            leader: lead(leader, tag)?,
+            leader,
         };
-        let read = Arc::new(Column::read(count, sources).map_err(damaged)?);
+        let read = Arc::new(Column::read(count, sources).map_err(|damage| body.damaged(damage))?);
         add(&body.cache.counts.columns, 1);
         if matches!(tag, tag::PLAIN | tag::TEMPLATES) {
             add(&body.cache.counts.texts, 1);
         }
-        body.cache.put_column(key, read.clone());
+        body.cache.put_column(self.key(column), read.clone());
         Ok(read)
     }
 
     /// The `count` values of a column of which no row has two; `None` where they cannot be read without the rows.
     pub(super) fn column_alone(&self, column: u32, count: u64) -> Result<Option<Arc<Column>>, StoreError> {
         let (Some(told), Some((leader, tag))) = (self.told()?, self.form(column)?) else { return Ok(None) };
-        if matches!(tag, tag::PRINTED | tag::STAMPS | tag::LISTS) {
+        if matches!(tag, tag::PRINTED | tag::STAMPS | tag::LISTS | tag::PARTS) {
             return Ok(None);
+        }
+        if let Some(column) = self.cached(column) {
+            return Ok(Some(column));
         }
         let led = match leader {
             0 => LedBy::Nobody,
@@ -78,8 +131,7 @@ impl Heads {
                 led
             }
         };
-        let none = || Ok(Vec::new());
-        self.read_column(column, count as usize, none, |_, _| Ok(led)).map(Some)
+        self.read_led(column, count as usize, Vec::new(), led).map(Some)
     }
 
     /// Of what is led by the codes of another column, how many values pass, where `passes` says it of different ones: mostly these are

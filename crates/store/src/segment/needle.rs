@@ -386,6 +386,7 @@ impl<'a> Probe<'a> {
 }
 
 /// A search over long buffers.
+#[derive(Clone)]
 pub(super) enum Search<'a> {
     Exact(Box<Finder<'a>>),
     /// ASCII letters in either case, by the place of its rarest byte.

@@ -74,7 +74,7 @@ impl Body {
             .checked_sub(footer::TAIL)
             .ok_or(damaged(Damage::Bytes("it is too short for a segment")))?;
         let tail = Tail::read(&end[tail_at..]).map_err(damaged)?;
-        if tail.version != footer::VERSION {
+        if !(footer::FIRST_VERSION..=footer::VERSION).contains(&tail.version) {
             let (found, known) = (tail.version, footer::VERSION);
             return Err(StoreError::Format { path: path.to_owned(), found, known });
         }

@@ -6,7 +6,7 @@ use sawlog_model::{FieldValue, Kind, Predicate, Test, TimeRange, strip_terminato
 use super::bits::Bits;
 use super::column::Column;
 use super::fields::Role;
-use super::group::{Group, Values};
+use super::group::Group;
 use super::index::Index;
 use super::literal;
 use super::needle::{Needle, Reading};
@@ -181,8 +181,9 @@ impl Group {
         if self.heads.cannot_hold(column, &needle, Reading::Decoded)? {
             return Ok(kept);
         }
-        let values = self.values(column)?;
-        if rows.count() * 8 < values.column.len() {
+        let places = self.places(column);
+        if rows.count() * 8 < places.count() {
+            let values = self.values(column)?;
             let mut bytes = Vec::new();
             for row in rows.iter() {
                 let Some(which) = which(self.codes[row] as usize) else { continue };
@@ -194,11 +195,11 @@ impl Group {
             }
             return Ok(kept);
         }
-        let found = self.find_as(&needle, column, Reading::Decoded, values)?;
+        let found = self.find_as(&needle, column, Reading::Decoded)?;
         if !found.is_empty() {
             for row in rows.iter() {
                 let hit = which(self.codes[row] as usize)
-                    .is_some_and(|which| found.has(values.start(row) + which as usize));
+                    .is_some_and(|which| found.has(places.start(row) + which as usize));
                 if hit {
                     kept.set(row);
                 }
@@ -253,8 +254,8 @@ impl Group {
             if kind == Kind::Null && reading == Reading::Decoded && !needle.keeps(kind, b"null") {
                 continue;
             }
-            let values = self.values(column)?;
-            let found = self.find_as(needle, column, reading, values)?;
+            let of_rows = self.places(column);
+            let found = self.find_as(needle, column, reading)?;
             if found.is_empty() {
                 continue;
             }
@@ -269,14 +270,14 @@ impl Group {
                 })
                 .collect();
             // Where every row has just this value, what is found are rows.
-            if values.is_one_each() && places.iter().all(|places| places[..] == [0]) {
+            if of_rows.is_one_each() && places.iter().all(|places| places[..] == [0]) {
                 let mut found = found;
                 found.and(rows);
                 kept.or(&found);
                 continue;
             }
             for row in rows.iter() {
-                let start = values.start(row);
+                let start = of_rows.start(row);
                 if places[self.codes[row] as usize].iter().any(|which| found.has(start + *which as usize)) {
                     kept.set(row);
                 }
@@ -353,33 +354,43 @@ impl Group {
     /// Of `rows`, those whose slot holds the needle as it is written.
     fn slot_holds(&self, slot: ShapeSlot, needle: &Needle<'_>, rows: &Bits) -> Result<Bits, StoreError> {
         let mut kept = Bits::none(self.rows());
-        let values = self.values(slot.column)?;
-        let found = self.find_as(needle, slot.column, Reading::Written, values)?;
+        let of_rows = self.places(slot.column);
+        let found = self.find_as(needle, slot.column, Reading::Written)?;
         if !found.is_empty() {
-            let hits = rows.iter().filter(|row| found.has(values.start(*row) + slot.which as usize));
+            let hits = rows.iter().filter(|row| found.has(of_rows.start(*row) + slot.which as usize));
             hits.for_each(|row| kept.set(row));
         }
         Ok(kept)
     }
 
     /// The values of a column that pass when they are read so.
-    fn find_as(
+    fn find_as(&self, needle: &Needle<'_>, column: u32, reading: Reading) -> Result<Bits, StoreError> {
+        if let Some(framed) = self.framed(column)?
+            && let Some(found) = self.find_in_parts(needle, column, framed, reading)?
+        {
+            return Ok(found);
+        }
+        self.find_in(needle, column, reading, &self.values(column)?.column)
+    }
+
+    /// Of the values of a column those that pass when they are read so.
+    pub(super) fn find_in(
         &self,
         needle: &Needle<'_>,
         column: u32,
         reading: Reading,
-        values: &Values,
+        values: &Column,
     ) -> Result<Bits, StoreError> {
         let kind = self.body.fields[column as usize].role.kind();
         let absent = self.heads.text_lacks(column, needle, reading)?;
         let found = match reading {
-            Reading::Decoded => needle.find_knowing(&values.column, kind, &absent),
+            Reading::Decoded => needle.find_knowing(values, kind, &absent),
             // Templates of escaped text are cut at the escapes; its written form knows other words.
             Reading::Written if kind == Kind::JsonText => {
-                let written = values.column.strings().map(Column::Plain);
+                let written = values.strings().map(Column::Plain);
                 written.and_then(|written| needle.find(&written, Kind::Text))
             }
-            Reading::Written => needle.find_knowing(&values.column, Kind::Text, &absent),
+            Reading::Written => needle.find_knowing(values, Kind::Text, &absent),
         };
         found.map_err(|damage| self.body.damaged(damage))
     }

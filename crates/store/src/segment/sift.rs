@@ -36,6 +36,7 @@ impl Heads {
             word: needle.probe(),
             whole: Some(whole).filter(|whole| !escaped || whole.is_never_escaped()),
             number: needle.may_be_number(),
+            single: needle.is_single(),
         };
         self.cannot_look_so(column, head, &looks)
     }
@@ -74,6 +75,7 @@ impl Heads {
             }
             (tag::SHARED, _, Some(piece)) => none_of(piece, owner, stream::DICTIONARY)?,
             (tag::TEMPLATES, Some(word), _) => none_of(word, column, stream::TABLE)? && no_text(word)?,
+            (tag::PARTS, word, _) => self.no_part_looks_so(column, looks, word.as_ref())?,
             (tag::LISTS, Some(word), _) => {
                 none_of(word, column, stream::TABLE)?
                     && none_of(word, owner, stream::DICTIONARY)?
@@ -87,6 +89,33 @@ impl Heads {
             (tag::CONSTANT | tag::DICTIONARY | tag::PLAIN, _, Some(piece)) => no_text(piece)?,
             _ => false,
         })
+    }
+
+    /// Whether no part of the values of a column can look so: one of them must hold all of what stands within a word, and else the
+    /// word.
+    fn no_part_looks_so(
+        &self,
+        column: u32,
+        looks: &Looks<'_>,
+        word: Option<&Probe<'_>>,
+    ) -> Result<bool, StoreError> {
+        let of_word = word.map(|word| Looks {
+            word: Some(Probe { bytes: word.bytes, is_token: word.is_token, search: word.search.clone() }),
+            whole: None,
+            number: false,
+            single: true,
+            ..*looks
+        });
+        let Some(looks) = (if looks.single { Some(looks) } else { of_word.as_ref() }) else {
+            return Ok(false);
+        };
+        for part in self.parts_of(column)? {
+            let head = self.of_column(part).unwrap_or_default();
+            if !self.cannot_look_so(part, head, looks)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Of the tokens of the needle those that the index says the column's text does not have, by where they stand in it. What
@@ -131,8 +160,8 @@ impl Heads {
     /// their business.
     fn is_indexed(&self, column: u32, reading: Reading) -> bool {
         match self.body.fields[column as usize].role {
-            Role::Field(Kind::Text) | Role::Line => true,
-            Role::Field(Kind::JsonText) => reading == Reading::Decoded,
+            Role::Field(Kind::Text) | Role::Part(Kind::Text) | Role::Line => true,
+            Role::Field(Kind::JsonText) | Role::Part(Kind::JsonText) => reading == Reading::Decoded,
             _ => false,
         }
     }
@@ -158,6 +187,10 @@ impl Heads {
         }
         match self.form(column)? {
             Some((leader, tag::EQUAL)) => self.is_addressed(self.base(column, leader)?),
+            Some((_, tag::PARTS)) => {
+                let parts = self.parts_of(column)?;
+                parts.into_iter().try_fold(false, |is, part| Ok(is || self.is_addressed(part)?))
+            }
             _ => Ok(false),
         }
     }
@@ -166,7 +199,9 @@ impl Heads {
     pub(super) fn base(&self, column: u32, leader: u64) -> Result<u32, StoreError> {
         let base = leader.checked_sub(2).filter(|base| *base < u64::from(column));
         let missing = || self.body.damaged(Damage::Bytes("a base is missing"));
-        Ok(base.filter(|base| self.of_column(*base as u32).is_some()).ok_or_else(missing)? as u32)
+        let base = base.filter(|base| self.of_column(*base as u32).is_some()).ok_or_else(missing)? as u32;
+        // What is kept by parts is read from later columns.
+        if self.is_in_parts(base)? { Err(missing()) } else { Ok(base) }
     }
 
     /// Whether a time may hold the probe: its digits and letters look like part of a token of a time.
@@ -186,6 +221,8 @@ struct Looks<'a> {
     whole: Option<Probe<'a>>,
     /// It may stand in a number.
     number: bool,
+    /// It stands within a word.
+    single: bool,
 }
 
 /// Whether the times of a column, whose head goes on at `head`, are all printed and have not all signs of the needle.

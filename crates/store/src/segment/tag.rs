@@ -22,3 +22,5 @@ pub(crate) const STAMPS: u8 = 8;
 pub(crate) const EQUAL: u8 = 9;
 /// JSON lists: how many elements each has, and the elements.
 pub(crate) const LISTS: u8 = 10;
+/// Texts by their parts, which are columns of their own.
+pub(crate) const PARTS: u8 = 11;

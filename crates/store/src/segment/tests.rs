@@ -289,7 +289,7 @@ pub(super) fn check_select(segment: &Segment, rows: &[RowRef<'_>], predicate: &P
 }
 
 /// What `columns` gives against what the rows say.
-fn check_columns(segment: &Segment, rows: &[RowRef<'_>]) {
+pub(super) fn check_columns(segment: &Segment, rows: &[RowRef<'_>]) {
     let names = ["_raw", "_offset", "a", "b.c", "_line", "_tag", "_source", "missing"];
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut at = 0;

@@ -13,9 +13,10 @@ use super::encode::{self, Bodies, Input, Shared};
 use super::fields::{self, Role};
 use super::interner::Interner;
 use super::leaders::Leaders;
+use super::parts::Frames;
 use super::{
     Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, offsets,
-    printing, stream,
+    parts, printing, stream,
 };
 use crate::FieldCount;
 
@@ -25,6 +26,7 @@ pub struct SegmentWriter {
     effort: Effort,
     chunks: Chunks,
     dissector: Dissector,
+    frames: Frames,
     shared: Vec<Shared>,
     /// Dictionaries, each of all text columns of one name.
     dictionaries: Vec<Interner>,
@@ -52,6 +54,7 @@ impl SegmentWriter {
             effort,
             chunks: Chunks::new(effort, &footer::head()),
             dissector: Dissector::default(),
+            frames: Frames::default(),
             shared: Vec::new(),
             dictionaries: Vec::new(),
             contexts: Vec::new(),
@@ -87,6 +90,8 @@ impl SegmentWriter {
         let mut heads = Vec::new();
         let mut values = Values::default();
         let shapes = self.dissector.group(rows, &mut values);
+        let framed = self.frames.cut(&mut self.dissector.fields, &mut values);
+        let families = parts::families(&framed);
         let columns = self.dissector.fields.list().len();
         self.shared.resize_with(columns, Shared::default);
         self.dictionaries.resize_with(columns, Interner::default);
@@ -110,18 +115,24 @@ impl SegmentWriter {
         for (number, (list, rows)) in values.columns.iter().zip(&values.rows).enumerate() {
             let role = self.dissector.fields.list()[number].role;
             let list = if role == Role::Rest { &rest } else { list };
+            if let Some(framed) = framed.get(&(number as u32)) {
+                let mut bodies = Bodies::default();
+                framed.put(&mut bodies);
+                self.put_bodies(group, number as u32, &bodies, &mut heads);
+            }
             if !list.is_empty() {
                 // A whole JSON line has words in written and in decoded form.
                 let kind = if role == Role::Raw { Kind::Json } else { role.kind() };
-                let input =
-                    Input { number: number as u32, kind, values: list, rows, times: &times, nested: false };
+                let number = number as u32;
+                let family = families.get(&number).copied().unwrap_or(0);
+                let input = Input { number, kind, values: list, rows, times: &times, nested: false, family };
                 tokens.begin_column();
                 let counted = self.put_column(group, &input, &mut leaders, &mut heads, &mut tokens);
                 if tokens.end_column() {
-                    self.addressed.insert(number as u32);
+                    self.addressed.insert(number);
                 }
                 if !counted.is_empty() {
-                    put_varint(&mut counts, number as u64 + 1);
+                    put_varint(&mut counts, u64::from(number) + 1);
                     counts.extend_from_slice(&counted);
                 }
             }
@@ -243,6 +254,11 @@ impl SegmentWriter {
             }
             _ => encode::encode(input, dictionary, shared, leaders, &mut bodies, tokens),
         }
+        self.put_bodies(group, column, &bodies, heads);
+        bodies.counts
+    }
+
+    fn put_bodies(&mut self, group: u32, column: u32, bodies: &Bodies, heads: &mut Vec<u8>) {
         put_varint(heads, u64::from(column));
         put_bytes(heads, &bodies.head);
         let parts = [
@@ -254,7 +270,6 @@ impl SegmentWriter {
             let key = stream::of_column(column, part);
             self.chunks.put(key, StreamKey { stream: key, group }, bytes);
         }
-        bodies.counts
     }
 
     fn put_integers(&mut self, group: u32, stream: u32, values: &[i64], heads: &mut Vec<u8>) {

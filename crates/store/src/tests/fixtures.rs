@@ -1,4 +1,4 @@
-//! Stores that earlier versions wrote: `crates/store/fixtures/v<N>` is one as version N of the format has it, with every encoding,
+//! Stores that earlier versions wrote: `crates/store/fixtures/v<N>` is one whose segments are of version N, with every encoding,
 //! and `rows.txt` what is in it. A version that was released stays there and stays readable; `cargo xtask fixtures` makes the
 //! one of now again, as long as it is not frozen.
 
@@ -18,7 +18,7 @@ use sawlog_sys::{Open, Sys};
 
 use crate::catalogue::FORMAT;
 use crate::engine::lock;
-use crate::segment::tag;
+use crate::segment::{VERSION, tag};
 use crate::{Options, Order, Origin, ScanRequest, Store, StoreError};
 
 /// Times of rows begin here.
@@ -105,6 +105,27 @@ fn mixed(number: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
+/// A line of an access log, or now and then what is none.
+fn access(n: u64) -> String {
+    let word = |salt: u64| ["alpha", "beta", "gamma", "delta", "kappa"][(mixed(n * 7 + salt) % 5) as usize];
+    if n.is_multiple_of(90) {
+        return format!("no answer to {} [{}", word(1), word(2));
+    }
+    format!(
+        "10.1.{}.7 - - [20/Nov/2026:12:{:02}:{:02} +0000] \"GET /{}/{}/{} HTTP/1.{}\" 200 {} \"-\" \"Agent ({}; {})\"",
+        mixed(n + 12) % 90,
+        n / 60,
+        n % 60,
+        word(3),
+        word(4),
+        mixed(n + 13) % 700,
+        n % 2,
+        mixed(n + 14) % 9_000,
+        word(5),
+        word(6),
+    )
+}
+
 /// Rows with a column of each form.
 fn of_every_form() -> Batch {
     let mut maker = Maker::new(1, 7, &[("_tag", "app.web"), ("_host", "h1"), ("dc", "berlin")]);
@@ -154,7 +175,8 @@ fn of_every_form() -> Batch {
                     words[(mixed(n + 6) % 4) as usize]
                 ),
             )
-            .field("\" from ", "ip", Kind::Text, 0, &format!("10.0.{}.{}", n % 3, mixed(n + 7) % 250))
+            .field("\" <", "access", Kind::Text, 0, &access(n))
+            .field("> from ", "ip", Kind::Text, 0, &format!("10.0.{}.{}", n % 3, mixed(n + 7) % 250))
             .text(if n % 7 == 0 { " tail of some words\r\n" } else { "\n" });
         if n % 4 == 0 {
             maker.unprinted("added", &format!("by{}", n % 2));
@@ -300,7 +322,7 @@ fn what_is_written_now_has_the_rows_of_the_fixture() {
     let store = Store::open(&sys, dir.path(), Options::default()).unwrap();
     let text = all_rows(&store);
     drop(store);
-    let to = of_version(FORMAT);
+    let to = of_version(VERSION);
     if std::env::var_os("SAWLOG_FIXTURES").is_none() {
         let wanted = String::from_utf8(sys.fs.read(&to.join("rows.txt")).unwrap()).unwrap();
         let differs = text.lines().zip(wanted.lines()).find(|(have, wanted)| have != wanted);
@@ -323,7 +345,7 @@ fn what_is_written_now_has_the_rows_of_the_fixture() {
 #[test]
 fn every_version_is_read() {
     let sys = Sys::real();
-    for version in 1..=FORMAT {
+    for version in 1..=VERSION {
         let wanted = sys.fs.read(&of_version(version).join("rows.txt")).unwrap();
         let wanted = String::from_utf8(wanted).unwrap();
         let dir = copy(&sys, version);
@@ -363,7 +385,7 @@ fn every_version_is_read() {
 #[test]
 fn the_fixture_of_now_has_every_form() {
     let sys = Sys::real();
-    let dir = copy(&sys, FORMAT);
+    let dir = copy(&sys, VERSION);
     let store = Store::open(&sys, dir.path(), Options::default()).unwrap();
     let (mut forms, mut leaders, mut efforts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let live = lock(&store.engine.live);
@@ -374,14 +396,14 @@ fn the_fixture_of_now_has_every_form() {
             forms.insert(form);
         }
     }
-    let mut wanted: BTreeSet<u8> = (tag::CONSTANT..=tag::LISTS).collect();
+    let mut wanted: BTreeSet<u8> = (tag::CONSTANT..=tag::PARTS).collect();
     // It stands only in templates and behind equal columns.
     wanted.remove(&tag::DICTIONARY);
     assert_eq!(forms, wanted);
     assert!(leaders.contains(&0) && leaders.contains(&2), "{leaders:?}");
     assert_eq!(efforts, [false, true].into());
     let mut found = Vec::new();
-    files(&sys, &of_version(FORMAT), &mut found);
+    files(&sys, &of_version(VERSION), &mut found);
     let bytes: usize = found.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(bytes < 300 << 10, "the fixture has {bytes} bytes");
 }
@@ -389,7 +411,7 @@ fn the_fixture_of_now_has_every_form() {
 #[test]
 fn version_0_is_refused_with_a_remedy() {
     let sys = Sys::real();
-    let dir = copy(&sys, FORMAT);
+    let dir = copy(&sys, VERSION);
     let mut found = Vec::new();
     files(&sys, &dir.path().join("catalogue"), &mut found);
     for (path, mut bytes) in found {
@@ -404,12 +426,12 @@ fn version_0_is_refused_with_a_remedy() {
     assert!(matches!(error, StoreError::Format { found: 0, known: FORMAT, .. }), "{error}");
     assert!(error.to_string().contains("import the logs again"), "{error}");
     // A segment of version 0 in a catalogue of now.
-    let dir = copy(&sys, FORMAT);
+    let dir = copy(&sys, VERSION);
     let mut found = Vec::new();
     files(&sys, &dir.path().join("t2"), &mut found);
     let (path, mut bytes) = found.swap_remove(0);
     let at = bytes.len() - 12;
-    assert_eq!(bytes[at..at + 4], FORMAT.to_le_bytes());
+    assert_eq!(bytes[at..at + 4], VERSION.to_le_bytes());
     bytes[at..at + 4].copy_from_slice(&0u32.to_le_bytes());
     sys.fs.unlink(&path).unwrap();
     put(&sys, &path, &bytes);

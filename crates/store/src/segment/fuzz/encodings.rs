@@ -36,6 +36,7 @@ pub const ENCODINGS: &[(&str, Execute)] = &[
     ("stamps", |dice| column(dice, tag::STAMPS)),
     ("equal", |dice| column(dice, tag::EQUAL)),
     ("lists", |dice| column(dice, tag::LISTS)),
+    ("parts", parts),
     ("led by the code before", |dice| led(dice, false)),
     ("led by another column", |dice| led(dice, true)),
     ("planes of integers", planes),
@@ -122,6 +123,7 @@ impl Asked<'_> {
             rows: &rows,
             times: self.times,
             nested: false,
+            family: 0,
         };
         if !base.is_empty() {
             let mut out = Bodies::default();
@@ -223,6 +225,36 @@ fn led(dice: &mut Dice, by_column: bool) -> bool {
     let back: Vec<i64> = follow::decode(&symbols, &exceptions, leader()).expect("codes");
     assert_eq!(back, codes);
     true
+}
+
+/// Texts of a make, some of them damaged; whether they have a frame.
+fn parts(dice: &mut Dice) -> bool {
+    let json = dice.coin();
+    let quote = if json { "\\\"" } else { "\"" };
+    let signs: Vec<&str> = (0..2 + dice.below(5))
+        .map(|_| dice.pick(&[" ", " - ", ", ", " [", "] ", quote, "=", ": ", " (", ") ", "\t", ";"]))
+        .collect();
+    let words: Vec<Vec<u8>> = (0..6).map(|_| word(dice)).collect();
+    let mut texts: Vec<Vec<u8>> = (0..40)
+        .map(|_| {
+            let mut text = Vec::new();
+            for sign in &signs {
+                match dice.below(3) {
+                    0 => text
+                        .extend_from_slice(format!("10.0.{}.{}", dice.below(9), dice.below(300)).as_bytes()),
+                    1 => text.extend_from_slice(&words[dice.below(words.len())]),
+                    _ => text.extend_from_slice(format!("{:x}", dice.roll() >> 30).as_bytes()),
+                }
+                text.extend_from_slice(sign.as_bytes());
+            }
+            text.extend_from_slice(dice.pick(&[&b""[..], b"end", b"\\u00e9", b"\\", b"\xff"]));
+            text
+        })
+        .collect();
+    while dice.below(3) > 0 {
+        damage(dice, &mut texts);
+    }
+    super::cut_apart(&slices(&texts), json)
 }
 
 /// Integers in each of their forms.

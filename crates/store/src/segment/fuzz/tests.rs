@@ -7,6 +7,7 @@ use sawlog_sys::sim::{Dice, withstand};
 
 use super::*;
 use crate::segment::encode::put_strings;
+use crate::segment::parts;
 
 fn text() -> Vec<u8> {
     let mut text = Vec::new();
@@ -26,18 +27,28 @@ fn text() -> Vec<u8> {
 /// Bytes that get far.
 fn seeds(name: &str) -> Vec<Vec<u8>> {
     match name {
-        "segment_file" => [Effort::Cheap, Effort::Strong].map(file_seed).to_vec(),
+        "segment_file" => {
+            let mut seeds = [Effort::Cheap, Effort::Strong]
+                .map(|effort| file_seed(effort, &batch_of(&text()), 90))
+                .to_vec();
+            let batch =
+                parts::tests::batch(700, parts::tests::As::Event, |at| parts::tests::mixed(at, "\\\""));
+            seeds.push(file_seed(Effort::Cheap, &batch, 400));
+            seeds
+        }
+        "segment_parts" => {
+            let lines = |quote| (0..300).map(|at| parts::tests::mixed(at, quote) + "\n").collect::<String>();
+            [format!("\0{}", lines("\"")), format!("\x01{}", lines("\\\""))].map(String::into_bytes).to_vec()
+        }
         "segment_column" => column_seeds(),
         _ => vec![text(), b"a=1 a=1\n".repeat(20), b"\n\n\n".to_vec()],
     }
 }
 
-fn file_seed(effort: Effort) -> Vec<u8> {
-    let text = text();
-    let batch = batch_of(&text);
+fn file_seed(effort: Effort, batch: &Batch, group: usize) -> Vec<u8> {
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     let mut writer = SegmentWriter::new(Tenant(1), effort);
-    rows.chunks(90).for_each(|group| writer.add_group(group));
+    rows.chunks(group).for_each(|group| writer.add_group(group));
     let bytes = writer.finish().bytes;
     let (before, tail) = bytes.split_at(bytes.len() - footer::TAIL);
     let tail = footer::Tail::read(tail).expect("a tail");
@@ -85,7 +96,7 @@ fn seeded_damage_breaks_nothing() {
 
 #[test]
 fn seeds_get_far() {
-    let segment_seed = file_seed(Effort::Strong);
+    let segment_seed = file_seed(Effort::Strong, &batch_of(&text()), 90);
     let footer = usize::from(u16::from_le_bytes([segment_seed[0], segment_seed[1]]));
     let mut whole = footer::head();
     whole.extend_from_slice(&segment_seed[2 + footer..]);
