@@ -184,4 +184,23 @@ pub(super) const QUESTIONS: &[Question] = &[
         word: true,
         grows: false,
     },
+    Question {
+        what: "sorted by time, 100 rows",
+        sawlog: "* | sort _time desc | limit 100",
+        rg: &[],
+        logsql: "* | sort by (_time desc) limit 100",
+        same: &["_time"],
+        word: false,
+        grows: false,
+    },
+    // As many rows as cut no equal ones off: each copy has the same sizes.
+    Question {
+        what: "sorted by a field, 96 rows",
+        sawlog: "bytes:* | sort bytes desc | limit 96",
+        rg: &[],
+        logsql: "bytes:* | sort by (bytes desc) limit 96",
+        same: &["_time"],
+        word: false,
+        grows: false,
+    },
 ];
