@@ -16,9 +16,10 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 use sawlog_model::{Nanos, Normalizers, Predicate, Tenant, TimeRange};
-use sawlog_store::{CountBy, CountKey, Memory, Order, ScanRequest, Store};
+use sawlog_store::{CountBy, CountKey, Memory, Order, ScanRequest, Store, Tally};
 
 use crate::count;
+use crate::largest;
 use crate::late;
 use crate::memory::{exhausted, is_exhausted};
 use crate::parse::{self, Query};
@@ -218,7 +219,13 @@ impl Engine {
         fields.sort();
         fields.dedup();
         let range = request.range.intersect(&query.range);
-        let logs = Logs::new(&self.store, request.tenant, range, query.predicate.clone(), &fields);
+        let mut predicate = query.predicate.clone();
+        if let Some(rows) = late
+            && let Some(bound) = self.bound(request, query, rows).await?
+        {
+            predicate = predicate.and(bound);
+        }
+        let logs = Logs::new(&self.store, request.tenant, range, predicate, &fields);
         let state = self.session()?.at(request.now);
         let frame = self.frame(state, logs, request, query, records.then_some(shown))?;
         let answer = self.execute(Planned::new(frame).await?, records)?;
@@ -233,13 +240,39 @@ impl Engine {
         let [step] = &query.pipes[..] else { return Ok(None) };
         let Some(counting) = step.counts(&self.setting(request, query)) else { return Ok(None) };
         let by = counting.by.iter().map(|(_, by)| by.clone()).collect();
+        let Some(tally) = self.tally(request, query, by).await? else { return Ok(None) };
+        let batch = count::batch(&counting, tally).map_err(failed)?;
+        Ok(Some(batch.slice(0, request.limit.unwrap_or(usize::MAX).min(batch.num_rows()))))
+    }
+
+    /// How many rows have which keys, where these are not too many.
+    async fn tally(
+        &self,
+        request: &Request,
+        query: &Query,
+        by: Vec<CountBy>,
+    ) -> Result<Option<Tally>, QueryError> {
         let wanted = scan_request(request, query, Vec::new(), Order::Any, None);
         let most = (self.memory.most() / BYTES_PER_KEY).max(1) as usize;
         // Where others hold so much that this is not there, a plan does with less.
         let Ok(_held) = self.memory.take(most as u64 * COUNTED_KEY) else { return Ok(None) };
-        let Some(tally) = count::tally(&self.store, wanted, by, most).await? else { return Ok(None) };
-        let batch = count::batch(&counting, tally).map_err(failed)?;
-        Ok(Some(batch.slice(0, request.limit.unwrap_or(usize::MAX).min(batch.num_rows()))))
+        count::tally(&self.store, wanted, by, most).await
+    }
+
+    /// What the first rows in the order of a field's numbers all pass, where that is told without looking at rows.
+    pub(crate) async fn bound(
+        &self,
+        request: &Request,
+        query: &Query,
+        rows: usize,
+    ) -> Result<Option<Predicate>, QueryError> {
+        let Some((field, least_first)) = largest::field(&query.pipes) else { return Ok(None) };
+        if !largest::is_told(&query.predicate, field) {
+            return Ok(None);
+        }
+        let by = vec![CountBy::First(vec![field.to_owned()])];
+        let counted = self.tally(request, query, by).await?;
+        Ok(counted.and_then(|counted| largest::bound(counted, field, least_first, rows as u64)))
     }
 
     /// Starts a plan with memory of its own.

@@ -10,6 +10,7 @@ use sawlog_model::{Nanos, Tenant, TimeRange};
 mod count;
 mod engine;
 mod keeps;
+mod largest;
 mod late;
 mod memory;
 mod ndjson;

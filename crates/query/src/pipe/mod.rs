@@ -74,6 +74,11 @@ pub(crate) trait Step: Debug + Send + Sync {
         Order::Keeps
     }
 
+    /// The field by whose values it puts rows in order first, numbers before texts, and whether the least comes first.
+    fn sorts_by(&self) -> Option<(&str, bool)> {
+        None
+    }
+
     /// Whether it only leaves rows out or puts them in another order, whatever they are.
     fn only_picks(&self) -> bool {
         self.filter().is_some() || self.limit().is_some()

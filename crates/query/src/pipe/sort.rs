@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
-use super::{Order, Pipe, Setting, Step, column};
+use super::{Order, Pipe, Setting, Step, column, text_key};
 use crate::QueryError;
 use crate::number;
 use crate::parse::cursor::Cursor;
@@ -42,6 +42,11 @@ impl Step for Sort {
             keys.push(column(name).sort(*ascending, false));
         }
         frame.sort(keys)
+    }
+
+    fn sorts_by(&self) -> Option<(&str, bool)> {
+        let (name, ascending) = self.0.first()?;
+        text_key(name).filter(|_| !name.starts_with('_')).map(|_| (&**name, *ascending))
     }
 
     fn only_picks(&self) -> bool {

@@ -23,6 +23,7 @@ mod tests;
 
 use exec::{LogsExec, What};
 use pushdown::Pushed;
+pub(crate) use pushdown::numbers;
 
 /// The columns that `SELECT *` gives.
 pub(crate) const OWN: [&str; 10] =

@@ -94,10 +94,15 @@ fn comparison(value: &Expr, op: Operator, other: &Expr) -> Option<Predicate> {
     let (name, Expr::Literal(ScalarValue::Float64(Some(wanted)), _)) = (number(value)?, other) else {
         return None;
     };
+    numbers(&name, op, *wanted)
+}
+
+/// At least the rows whose number in the field stands so to the wanted one.
+pub(crate) fn numbers(name: &str, op: Operator, wanted: f64) -> Option<Predicate> {
     // SQL compares numbers after rounding to 64 bits, the store compares decimals: two steps make up for that.
     let low = Test::Number(Compare::GreaterOrEqual, decimal(wanted.next_down().next_down())?);
     let high = Test::Number(Compare::LessOrEqual, decimal(wanted.next_up().next_up())?);
-    let of = |test| Predicate::Field(name.clone(), test);
+    let of = |test| Predicate::Field(name.to_owned(), test);
     match op {
         Operator::Eq => Some(of(low).and(of(high))),
         Operator::Gt | Operator::GtEq => Some(of(low)),

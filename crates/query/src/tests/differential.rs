@@ -188,6 +188,41 @@ async fn plans_find_the_same_rows() {
     }
 }
 
+/// Where few rows are wanted, a field's counts say how large its numbers must be, and only such rows are read.
+#[tokio::test]
+async fn the_first_rows_by_a_number_are_those_of_all_rows_in_order() {
+    let mut dice = Dice(23);
+    let mut fixture = Fixture::new();
+    for source in 1..=3 {
+        let lines: Vec<Line> = (0..80).map(|_| line(&mut dice)).collect();
+        fixture.append(batch(source, 0, &lines));
+        if source < 3 {
+            fixture.store.flush().unwrap();
+        }
+    }
+    let mut bounded = 0;
+    for name in NAMES {
+        for (search, direction) in
+            [("*".to_owned(), "desc"), (format!("{name}:*"), "asc"), ("get".into(), "desc")]
+        {
+            let sorted = format!("{search} | sort {name} {direction}, _time, _source, _offset");
+            let all = found(&fixture, &sorted).await;
+            for rows in [1, 4, 30, 200] {
+                let first = found(&fixture, &format!("{sorted} | limit {rows}")).await;
+                assert_eq!(first, all[..all.len().min(rows)], "{sorted} | limit {rows}");
+                let filtered = format!("{sorted} | filter {name}:>0 | limit {rows}");
+                let positive = found(&fixture, &filtered).await;
+                let wanted = found(&fixture, &format!("{sorted} | filter {name}:>0")).await;
+                assert_eq!(positive, wanted[..wanted.len().min(rows)], "{filtered}");
+            }
+            let query = crate::parse::parse(&format!("{sorted} | limit 4"), START).unwrap();
+            bounded +=
+                usize::from(fixture.engine.bound(&request(&sorted), &query, 4).await.unwrap().is_some());
+        }
+    }
+    assert!(bounded > 4, "bounds were told for {bounded} of these sorts only");
+}
+
 #[tokio::test]
 async fn times_bound_a_search() {
     let mut dice = Dice(13);

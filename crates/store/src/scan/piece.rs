@@ -162,7 +162,9 @@ impl Piece {
                 (Rows::Memory(entry), order)
             }
             Piece::Group { handle, segment, group: index, rows } => {
-                if !segment.may_keep(index, &wanted.predicate)? {
+                if !segment.may_keep(index, &wanted.predicate)?
+                    || segment.has_no_such_number(index, &wanted.predicate)?
+                {
                     return Ok(None);
                 }
                 let meta = &segment.meta().groups[index];

@@ -40,7 +40,7 @@ pub(super) struct PartKey {
     pub(super) second: u32,
 }
 
-/// Bytes of what belongs to one row group that are kept when it is asked for first: a question comes back to it a few times, and
+/// Bytes of what belongs to a row group (or few) that are kept when it is asked for first: a question comes back to it a few times, and
 /// memory that is used again is faster than more of it.
 const PASSING: usize = 8 << 20;
 
@@ -144,7 +144,7 @@ pub(super) fn add(count: &AtomicU64, more: usize) {
 
 /// Decoded blocks that queries share, within a budget, and how much was read to make them.
 ///
-/// What belongs to one row group passes through a small part of it at first, and is kept only when it is asked for again after that: a
+/// What belongs to a row group passes through a small part of it at first, and is kept only when it is asked for again after that: a
 /// question that goes once over more than can be kept would leave nothing of use.
 pub struct Cache {
     next_segment: AtomicU64,
@@ -216,7 +216,7 @@ impl Cache {
         lock(&self.kept).put(key, part, weight);
     }
 
-    /// Keeps a part that one row group has: for a short while, unless it was given up before.
+    /// Keeps a part that a row group has: for a short while, unless it was given up before.
     fn put_again(&self, key: PartKey, part: Part, weight: usize) {
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         if gone.keys.contains(&key) && !self.once {
@@ -226,10 +226,10 @@ impl Cache {
         lock(&self.passing).put(key, part, weight).into_iter().for_each(|key| gone.add(key));
     }
 
-    /// Keeps an unpacked chunk; `one_group` says that no other row group needs it.
-    pub(super) fn put_chunk(&self, key: PartKey, bytes: Bytes, one_group: bool) {
+    /// Keeps an unpacked chunk; `few_groups` says that it is of no others.
+    pub(super) fn put_chunk(&self, key: PartKey, bytes: Bytes, few_groups: bool) {
         let weight = bytes.len();
-        match one_group {
+        match few_groups {
             true => self.put_again(key, Part::Chunk(bytes), weight),
             false => self.put(key, Part::Chunk(bytes), weight),
         }

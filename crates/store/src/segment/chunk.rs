@@ -13,6 +13,8 @@ use super::cursor::{Cursor, Damage, put_signed, put_varint};
 const CHUNK: usize = 1 << 20;
 /// Pools below this share chunks at the end.
 const SMALL: usize = 128 << 10;
+/// So many row groups are a few: a chunk of theirs is worth little to the questions that come to others.
+const FEW: usize = 4;
 /// Bytes that wait in all pools together before the largest is closed.
 const WAITING: usize = 48 << 20;
 
@@ -38,8 +40,8 @@ pub(super) struct ChunkMeta {
     pub(super) stored: u32,
     pub(super) raw: u32,
     pub(super) checksum: u32,
-    /// All its streams are of one row group.
-    pub(super) one_group: bool,
+    /// All its streams are of a few row groups.
+    pub(super) few_groups: bool,
 }
 
 #[derive(Default)]
@@ -117,7 +119,7 @@ impl Chunks {
             stored: stored.len() as u32,
             raw: pool.bytes.len() as u32,
             checksum: crc32c::crc32c(stored),
-            one_group: is_of_one_group(pool.streams.iter().map(|(key, _)| key.group)),
+            few_groups: is_of_few_groups(pool.streams.iter().map(|(key, _)| key.group)),
         };
         self.file.extend_from_slice(stored);
         self.chunks.push((meta, pool.streams));
@@ -164,10 +166,16 @@ impl Chunks {
 /// Chunks and the places of streams, sorted by their keys.
 pub(super) type Table = (Vec<ChunkMeta>, Vec<(StreamKey, Place)>);
 
-/// Whether these are all the same row group.
-fn is_of_one_group(mut groups: impl Iterator<Item = u32>) -> bool {
-    let first = groups.next().filter(|first| *first > 0);
-    first.is_some_and(|first| groups.all(|group| group == first))
+/// Whether these are a few row groups, and nothing that the segment has once.
+fn is_of_few_groups(groups: impl Iterator<Item = u32>) -> bool {
+    let mut seen = [0; FEW];
+    for group in groups {
+        match seen.iter_mut().find(|seen| **seen == 0 || **seen == group) {
+            Some(place) if group > 0 => *place = group,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Reads the table of chunks. `offset` is where the first chunk stands.
@@ -191,9 +199,9 @@ pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Tab
             places.push((key, Place { chunk: chunk as u32, start, len }));
             start = end;
         }
-        let one_group =
-            is_of_one_group(places[first_place..].iter().map(|(key, _): &(StreamKey, _)| key.group));
-        chunks.push(ChunkMeta { offset: offset - u64::from(stored), stored, raw, checksum, one_group });
+        let few_groups =
+            is_of_few_groups(places[first_place..].iter().map(|(key, _): &(StreamKey, _)| key.group));
+        chunks.push(ChunkMeta { offset: offset - u64::from(stored), stored, raw, checksum, few_groups });
     }
     places.sort_unstable_by_key(|(key, _)| *key);
     Ok((chunks, places))

@@ -107,7 +107,7 @@ pub(super) struct Printed {
 pub(super) struct Templates {
     /// The templates of the segment.
     pub(super) table: Arc<Strings>,
-    /// Index into `runs` of each value.
+    /// Index into `runs` of each value; empty where the values are not told apart.
     pub(super) codes: Vec<u32>,
     /// Templates of this group, ascending.
     pub(super) runs: Vec<TemplateRun>,
@@ -322,8 +322,11 @@ impl Templates {
 
     /// Appends a text.
     pub(super) fn append(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
-        let run = self.codes[index] as usize;
-        let rank = self.ranks()[index] as usize;
+        self.append_text(self.codes[index] as usize, self.ranks()[index] as usize, out)
+    }
+
+    /// Appends one of the texts of a run.
+    pub(super) fn append_text(&self, run: usize, rank: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
         let mut rest = self.table.get(self.runs[run].template as usize);
         for variable in self.variables(run)? {
             let at = memchr::memchr(VARIABLE, rest).unwrap_or(rest.len());

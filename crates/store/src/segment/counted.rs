@@ -5,7 +5,7 @@ use bytes::Bytes;
 use sawlog_model::{Kind, Predicate, Test};
 
 use super::bits::Bits;
-use super::column::Column;
+use super::column::Templates;
 use super::counts::{self, Counts};
 use super::cursor::Cursor;
 use super::decode::{LedBy, Sources, Stream};
@@ -281,8 +281,7 @@ impl Heads {
                 let head = self.bytes().slice_ref(&head[head.len() - cursor.remaining() - 1..]);
                 let texts = self.by_template(column, head, leader > 0, list)?;
                 let absent = self.text_lacks(column, needle, reading)?;
-                let found = needle.find_knowing(&texts, kind, &absent).map_err(damaged)?;
-                Ok(Some(found.count() as u64))
+                needle.count_in_templates(&texts, kind, &absent).map(Some).map_err(damaged)
             }
             // Rows are narrowed by the words of an expression before it is asked.
             _ if matches!(needle.test, Test::Regex(_)) => Ok(None),
@@ -298,14 +297,14 @@ impl Heads {
         }
     }
 
-    /// The texts of a column of templates, in the order of these.
+    /// The texts of a column by their templates.
     fn by_template(
         &self,
         column: u32,
         head: Bytes,
         led: bool,
         list: &[(u32, u32)],
-    ) -> Result<Column, StoreError> {
+    ) -> Result<Templates, StoreError> {
         let stream = |part| {
             let key = stream::of_column(column, part);
             Stream::new(Body::fetch(&self.body, key, self.number as u32 + 1))
@@ -320,7 +319,7 @@ impl Heads {
             times: Vec::new(),
             leader: LedBy::Nobody,
         };
-        Column::by_template(list, led, sources).map_err(|damage| self.body.damaged(damage))
+        Templates::of_runs(list, led, sources).map_err(|damage| self.body.damaged(damage))
     }
 }
 

@@ -312,23 +312,6 @@ impl Column {
         Column::read_at(count, from, Place::default(), false)
     }
 
-    /// The texts of a column of templates, ordered by template: `list` says how many texts have which. Which rows they are
-    /// of stays unread. `led` says whether another column leads the templates.
-    pub(super) fn by_template(list: &[(u32, u32)], led: bool, from: Sources) -> Result<Column, Damage> {
-        let table = from.table.clone().ok_or(Damage::Bytes("templates are missing"))?;
-        if list.iter().any(|(template, _)| *template as usize >= table.len()) {
-            return Err(Damage::Bytes("a code is not in its dictionary"));
-        }
-        let of_one = |(template, count): &(u32, u32)| std::iter::repeat_n(*template, *count as usize);
-        let ids: Vec<u32> = list.iter().flat_map(of_one).collect();
-        let mut head = Cursor::new(&from.head);
-        head.byte()?;
-        // The first of codes that are led is always an exception, so that there are some.
-        ints::size(if led { 1 } else { ids.len() }, &mut head)?;
-        let start = Place { head: narrow(from.head.len() - head.remaining())?, ..Place::default() };
-        Ok(Column::Templates(Box::new(Templates::read(ids, table, start, from))))
-    }
-
     /// Reads the column that begins at `at`; `nested` where it is the elements of lists.
     fn read_at(count: usize, mut from: Sources, at: Place, nested: bool) -> Result<Column, Damage> {
         let times = std::mem::take(&mut from.times);
@@ -415,6 +398,25 @@ impl Reading<'_> {
 }
 
 impl Templates {
+    /// Texts of which `list` says how many have which template; which rows they are of stays unread, so that they have no codes. `led`
+    /// says whether another column leads the templates.
+    pub(super) fn of_runs(list: &[(u32, u32)], led: bool, from: Sources) -> Result<Templates, Damage> {
+        let table = from.table.clone().ok_or(Damage::Bytes("templates are missing"))?;
+        if list.iter().any(|(template, _)| *template as usize >= table.len()) {
+            return Err(Damage::Bytes("a code is not in its dictionary"));
+        }
+        let some = list.iter().filter(|(_, values)| *values > 0);
+        let runs: Vec<TemplateRun> = some
+            .map(|(template, values)| TemplateRun { template: *template, values: *values as usize })
+            .collect();
+        let mut head = Cursor::new(&from.head);
+        head.byte()?;
+        // The first of codes that are led is always an exception, so that there are some.
+        ints::size(if led { 1 } else { runs.iter().map(|run| run.values).sum() }, &mut head)?;
+        let start = Place { head: narrow(from.head.len() - head.remaining())?, ..Place::default() };
+        Ok(Templates::with_runs(Vec::new(), runs, table, start, from))
+    }
+
     /// Texts with these templates; the head of their variables begins at `start`.
     fn read(mut ids: Vec<u32>, table: Arc<Strings>, start: Place, from: Sources) -> Templates {
         let mut counts = vec![0u32; table.len()];
@@ -426,9 +428,19 @@ impl Templates {
             runs.push(TemplateRun { template: template as u32, values: *values as usize });
         }
         ids.iter_mut().for_each(|id| *id = code_of[*id as usize]);
+        Templates::with_runs(ids, runs, table, start, from)
+    }
+
+    fn with_runs(
+        codes: Vec<u32>,
+        runs: Vec<TemplateRun>,
+        table: Arc<Strings>,
+        start: Place,
+        from: Sources,
+    ) -> Templates {
         let Sources { head, numbers, text, .. } = from;
         let (ranks, variables) = (OnceLock::new(), OnceLock::new());
-        Templates { table, codes: ids, runs, ranks, variables, start, head, numbers, text }
+        Templates { table, codes, runs, ranks, variables, start, head, numbers, text }
     }
 
     /// Where the variables of each run stand.

@@ -32,26 +32,7 @@ impl Needle<'_> {
         absent: &Absent,
     ) -> Result<Bits, Damage> {
         let count = templates.codes.len();
-        let runs = &templates.runs;
-        let found = match &self.text {
-            None if self.in_word().is_some() => {
-                let in_literals = self.in_literals(&templates.table, kind);
-                let found = (0..runs.len()).map(|run| self.match_in_run(run, templates, kind, &in_literals));
-                found.collect::<Result<Vec<Found>, Damage>>()?
-            }
-            None => {
-                let all = |run: &TemplateRun| Found::Some {
-                    sure: Bits::none(run.values),
-                    maybe: Some(Bits::all(run.values)),
-                };
-                runs.iter().map(all).collect()
-            }
-            Some(text) => {
-                let look = Look::new(self, text, templates, kind, absent)?;
-                let found = (0..runs.len()).map(|run| self.find_in_run(run, &look));
-                found.collect::<Result<Vec<Found>, Damage>>()?
-            }
-        };
+        let found = self.found_in_runs(templates, kind, absent)?;
         if !found.iter().any(|found| matches!(found, Found::Some { .. })) {
             let all: Vec<bool> = found.iter().map(|found| matches!(found, Found::All)).collect();
             return Ok(Bits::of(count, |index| all[templates.codes[index] as usize]));
@@ -64,13 +45,9 @@ impl Needle<'_> {
                 Found::None => false,
                 Found::Some { sure, maybe } => {
                     let rank = *rank as usize;
-                    let mut hit = sure.has(rank);
-                    if !hit && maybe.as_ref().is_some_and(|maybe| maybe.has(rank)) {
-                        bytes.clear();
-                        templates.append(index, &mut bytes)?;
-                        hit = self.keeps(kind, &bytes);
-                    }
-                    hit
+                    sure.has(rank)
+                        || maybe.as_ref().is_some_and(|maybe| maybe.has(rank))
+                            && self.keeps_text(templates, (*code as usize, rank), kind, &mut bytes)?
                 }
             };
             if hit {
@@ -78,6 +55,71 @@ impl Needle<'_> {
             }
         }
         Ok(bits)
+    }
+
+    /// How many texts pass, as [`Needle::find_in_templates`] finds them; which these are is not asked.
+    pub(super) fn count_in_templates(
+        &self,
+        templates: &Templates,
+        kind: Kind,
+        absent: &Absent,
+    ) -> Result<u64, Damage> {
+        let (mut count, mut bytes) = (0, Vec::new());
+        let found = self.found_in_runs(templates, kind, absent)?;
+        for (number, (found, run)) in found.iter().zip(&templates.runs).enumerate() {
+            count += match found {
+                Found::All => run.values,
+                Found::None => 0,
+                Found::Some { sure, maybe } => {
+                    let mut hits = sure.count();
+                    for rank in maybe.iter().flat_map(Bits::iter).filter(|rank| !sure.has(*rank)) {
+                        hits += usize::from(self.keeps_text(templates, (number, rank), kind, &mut bytes)?);
+                    }
+                    hits
+                }
+            } as u64;
+        }
+        Ok(count)
+    }
+
+    /// Whether a text passes, by the run that it is of and its rank there.
+    fn keeps_text(
+        &self,
+        templates: &Templates,
+        (run, rank): (usize, usize),
+        kind: Kind,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, Damage> {
+        bytes.clear();
+        templates.append_text(run, rank, bytes)?;
+        Ok(self.keeps(kind, bytes))
+    }
+
+    /// What is known of the texts of each template.
+    fn found_in_runs(
+        &self,
+        templates: &Templates,
+        kind: Kind,
+        absent: &Absent,
+    ) -> Result<Vec<Found>, Damage> {
+        let runs = &templates.runs;
+        match &self.text {
+            None if self.in_word().is_some() && kind != Kind::Json => {
+                let in_literals = self.in_literals(&templates.table, kind);
+                (0..runs.len()).map(|run| self.match_in_run(run, templates, kind, &in_literals)).collect()
+            }
+            Some(text) if kind != Kind::Json => {
+                let look = Look::new(self, text, templates, kind, absent)?;
+                (0..runs.len()).map(|run| self.find_in_run(run, &look)).collect()
+            }
+            _ => {
+                let all = |run: &TemplateRun| Found::Some {
+                    sure: Bits::none(run.values),
+                    maybe: Some(Bits::all(run.values)),
+                };
+                Ok(runs.iter().map(all).collect())
+            }
+        }
     }
 
     /// The values of one template that an expression matches whose matches stand in one part.

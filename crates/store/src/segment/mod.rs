@@ -54,7 +54,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use sawlog_model::{Nanos, Predicate, SourceId, Tenant, TimeRange};
+use sawlog_model::{Nanos, Predicate, SourceId, Tenant, Test, TimeRange};
 use sawlog_sys::File;
 
 pub use self::cache::Cache;
@@ -222,6 +222,27 @@ impl Segment {
                 None => Group::open(heads)?.count(predicate, range),
             }
         })
+    }
+
+    /// Whether a condition on the numbers of a field is known to keep no row of the group, of those that must all hold.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn has_no_such_number(&self, index: usize, predicate: &Predicate) -> Result<bool, StoreError> {
+        match predicate {
+            Predicate::And(all) => {
+                for one in all {
+                    if self.has_no_such_number(index, one)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Predicate::Field(_, Test::Number(..)) => {
+                Ok(Heads::open(self.body.clone(), index)?.count(predicate)? == Some(0))
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Whether a row may have a field, as far as the footer tells.

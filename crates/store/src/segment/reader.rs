@@ -226,7 +226,7 @@ impl Body {
         let bytes = Bytes::from(raw);
         add(&self.cache.counts.bytes, meta.stored as usize);
         add(&self.cache.counts.unpacked, bytes.len());
-        self.cache.put_chunk(key, bytes.clone(), meta.one_group);
+        self.cache.put_chunk(key, bytes.clone(), meta.few_groups);
         Ok(bytes)
     }
 

@@ -8,7 +8,7 @@ use sawlog_model::{FieldValue, Kind};
 
 use super::column::{Column, Strings};
 use super::cursor::Damage;
-use super::interner::Interner;
+use super::interner::{IntMap, Interner};
 
 /// Where the values of a column come from, with how many rows have each.
 pub(super) enum Source {
@@ -174,6 +174,13 @@ impl SegmentTexts {
             Source::Shared(column) | Source::Values(column) => match (&**column, source) {
                 (Column::Dictionary { entries, codes }, Source::Shared(_)) => {
                     self.of_dictionary(kind, entries).add(codes);
+                }
+                (Column::Integers(values), _) => {
+                    let mut rows = IntMap::default();
+                    values.iter().for_each(|value| *rows.entry(*value).or_insert(0) += 1);
+                    for (value, rows) in rows {
+                        self.others.add_value(kind, value.to_string().as_bytes(), rows);
+                    }
                 }
                 (Column::Dictionary { entries, codes }, _) => {
                     let mut coded = Coded::new(kind, entries);
