@@ -2,7 +2,7 @@
 //! sawlog, VictoriaLogs and ripgrep over the same lines, whose answers are compared, the same questions over a part of the data,
 //! and what a start costs. What was made stays in `bench-scale` below the target folder, and a later run goes on from there: the
 //! folder has to be removed after a change of the store's format, or for another `--gb`. With `--ask` only the questions whose names
-//! begin so are asked, and nothing else is measured.
+//! begin so are asked, and nothing else is measured; `--ask growth` asks over parts of the data only.
 
 mod ask;
 mod copies;
@@ -31,6 +31,9 @@ const REST: f64 = 10e9;
 /// So many copies have stores that are asked for growth.
 const STAGES: [usize; 2] = [1, 4];
 
+/// What is asked where only the growth is measured.
+const GROWTH: &str = "growth";
+
 /// What a run works with.
 struct Scale<'a> {
     sawlog: &'a Path,
@@ -48,7 +51,8 @@ pub(super) fn run(
     ask: Option<&str>,
 ) -> Result<()> {
     let asked = questions::named(ask);
-    ensure!(!asked.is_empty(), "no question is called so");
+    let only_growth = ask == Some(GROWTH);
+    ensure!(only_growth || !asked.is_empty(), "no question is called so");
     let copies = (bytes.unwrap_or(BYTES) / COPY).ceil() as usize;
     std::fs::create_dir_all(folder.join("done"))?;
     let scale = Scale { sawlog, logs, folder };
@@ -60,6 +64,9 @@ pub(super) fn run(
         if stages.contains(&(copy + 1)) {
             scale.keep(copy + 1)?;
         }
+    }
+    if only_growth {
+        return growth(&scale, &stages, docs);
     }
     let peer = scale.feed(copies)?;
     let store = scale.stage(copies);
