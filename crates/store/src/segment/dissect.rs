@@ -21,7 +21,7 @@ const LONGEST_GAP: usize = 40;
 const FEW_NAMES: usize = 500;
 const NEW_NAMES: usize = 40;
 /// Rows that are fetched at once, and of each so many bytes.
-const AHEAD: usize = 32;
+pub(super) const AHEAD: usize = 32;
 const LONGEST_AHEAD: usize = 1024;
 /// Most names that are counted for rows kept whole.
 const LOOSE_NAMES: usize = 20_000;
@@ -210,7 +210,7 @@ impl Dissector {
         let mut last = Last::default();
         for (index, row) in rows.iter().enumerate() {
             if index.is_multiple_of(AHEAD) {
-                fetch(&rows[index..rows.len().min(index + AHEAD)]);
+                fetch(rows[index..].iter().take(AHEAD).map(|row| row.raw()));
             }
             if last.is_like(*row) {
                 for (slot, column) in row.slots().iter().zip(&last.columns) {
@@ -404,8 +404,8 @@ impl Dissector {
 
 /// Has the bytes of rows brought into the cache of the processor, many at once: rows that wait in memory are mostly in none, and
 /// one after the other each would be waited for.
-fn fetch(rows: &[RowRef<'_>]) {
-    let lines = rows.iter().flat_map(|row| row.raw().iter().take(LONGEST_AHEAD).step_by(64));
+pub(super) fn fetch<'a>(rows: impl Iterator<Item = &'a [u8]>) {
+    let lines = rows.flat_map(|row| row.iter().take(LONGEST_AHEAD).step_by(64));
     std::hint::black_box(lines.fold(0u8, |all, byte| all ^ byte));
 }
 

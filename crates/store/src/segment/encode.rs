@@ -413,23 +413,23 @@ const NONE: u32 = u32::MAX;
 
 /// Values one after the other: a column is gone through several times, which takes long where its values are far apart.
 #[derive(Default)]
-struct Copied {
+pub(super) struct Copied {
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
 
 impl Copied {
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    fn push(&mut self, value: &[u8]) {
+    pub(super) fn push(&mut self, value: &[u8]) {
         self.bytes.extend_from_slice(value);
         self.ends.push(self.bytes.len() as u32);
     }
 
-    fn values(&self) -> Vec<&[u8]> {
+    pub(super) fn values(&self) -> Vec<&[u8]> {
         let mut start = 0;
         self.ends
             .iter()

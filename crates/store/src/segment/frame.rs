@@ -110,6 +110,11 @@ impl Frame {
         }
     }
 
+    /// Whether the text is of this make.
+    pub(super) fn is_of(&self, text: &[u8], json: bool) -> bool {
+        self.cut(text, json, &mut Vec::new())
+    }
+
     /// Cuts a text; appends where each part begins and ends. `false` where it is of another make: then what was
     /// appended means nothing.
     pub(super) fn cut(&self, text: &[u8], json: bool, into: &mut Vec<(u32, u32)>) -> bool {

@@ -39,7 +39,7 @@ pub(super) struct Framed {
 /// What texts of one make have in common.
 #[derive(Debug)]
 pub(super) struct Frame {
-    before: Bytes,
+    pub(super) before: Bytes,
     pub(super) parts: Vec<Part>,
     /// How many values have it.
     values: usize,
@@ -49,7 +49,7 @@ pub(super) struct Frame {
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) column: u32,
-    behind: Bytes,
+    pub(super) behind: Bytes,
     values: OnceLock<Arc<Column>>,
 }
 

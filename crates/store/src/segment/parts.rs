@@ -3,30 +3,33 @@
 
 use std::collections::BTreeMap;
 
-use sawlog_model::Kind;
+use sawlog_model::{Kind, Nanos};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::cursor::{put_bytes, put_varint};
-use super::dissect::Values;
-use super::encode::{Bodies, sample};
+use super::dissect::{self, Values};
+use super::encode::{Bodies, Copied, sample};
 use super::fields::{FieldTable, Role};
 use super::frame::Frame;
 use super::tag;
 
 #[cfg(test)]
 pub(super) mod tests;
+mod trial;
 
 /// Fewer values are not worth a look.
 const FEWEST: usize = 256;
 /// Values of a sample.
 const SAMPLE: usize = 512;
+/// A column that is a smaller share of its row group is left whole.
+const WORTH_A_LOOK: u64 = 16;
 /// Shorter texts, on average, are left whole.
 const SHORTEST: usize = 24;
 /// Longer ones are.
 const LONGEST: usize = 16 << 10;
 /// One in so many of a sample must be of a make for it to be learned, and of a known one for a column to be cut.
 const WORTH_A_FRAME: usize = 10;
-/// Fewer values of a row group than this are not cut.
+/// Of fewer texts of a sample no frame is learned.
 const FEW: usize = 32;
 /// Most frames of a column, and most columns of parts of a segment.
 const MOST_FRAMES: usize = 16;
@@ -36,12 +39,44 @@ const MOST_COLUMNS: usize = 512;
 struct Known {
     frame: Frame,
     columns: Vec<u32>,
+    /// The parts of the values of a row group that have it, and their rows. They are copied: each column is gone through several
+    /// times, and in the rows they are far apart.
+    parts: Vec<Copied>,
+    rows: Vec<u32>,
+}
+
+impl Known {
+    fn new(frame: Frame, columns: Vec<u32>) -> Known {
+        let parts = columns.iter().map(|_| Copied::default()).collect();
+        Known { frame, columns, parts, rows: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.parts.iter_mut().for_each(Copied::clear);
+        self.rows.clear();
+    }
+
+    fn push(&mut self, value: &[u8], row: u32, spans: &[(u32, u32)]) {
+        for (part, (start, end)) in self.parts.iter_mut().zip(spans) {
+            part.push(&value[*start as usize..*end as usize]);
+        }
+        self.rows.push(row);
+    }
+}
+
+/// The frames of a column; the first is that of any text.
+#[derive(Default)]
+struct OfColumn {
+    frames: Vec<Known>,
+    /// How often nothing was learned, and for how many row groups nothing is tried again.
+    failed: u32,
+    wait: u32,
 }
 
 /// The frames of the columns of a segment while it is written.
 #[derive(Default)]
 pub(super) struct Frames {
-    of_columns: BTreeMap<u32, Vec<Known>>,
+    of_columns: BTreeMap<u32, OfColumn>,
     columns: usize,
 }
 
@@ -79,84 +114,134 @@ pub(super) fn families(framed: &BTreeMap<u32, Framed>) -> BTreeMap<u32, u32> {
     families.collect()
 }
 
-/// Where values of a column are cut.
-#[derive(Default)]
-struct Cuts {
-    /// The frame of each value.
-    codes: Vec<u32>,
-    /// How many values have each frame.
-    counts: Vec<usize>,
-    /// Begin and end of the parts, one value after the other.
-    spans: Vec<(u32, u32)>,
-}
-
 impl Frames {
-    /// Cuts the columns of a row group that are better cut; their parts are further columns of `values`.
-    pub(super) fn cut<'a>(
+    /// Cuts the columns of a row group that are better cut; their values are no longer in `values`, their parts are handed out by
+    /// [`Frames::lend`].
+    pub(super) fn cut(
         &mut self,
         fields: &mut FieldTable,
-        values: &mut Values<'a>,
+        values: &mut Values<'_>,
+        times: &[Nanos],
+        raw_bytes: u64,
     ) -> BTreeMap<u32, Framed> {
         let mut framed = BTreeMap::new();
-        for column in 0..values.columns.len() as u32 {
-            let Role::Field(kind @ (Kind::Text | Kind::JsonText)) = fields.list()[column as usize].role
+        for number in 0..values.columns.len() as u32 {
+            let Role::Field(kind @ (Kind::Text | Kind::JsonText)) = fields.list()[number as usize].role
             else {
                 continue;
             };
-            let list = &values.columns[column as usize];
-            if !is_long(list) || !self.know(column, kind, list, fields) {
+            let (list, rows) = (&values.columns[number as usize], &values.rows[number as usize]);
+            let column = trial::Column { kind, values: list, rows, times };
+            if !is_long(list, raw_bytes) || !self.know(number, &column, fields) {
                 continue;
             }
-            let Some(known) = self.of_columns.get(&column) else { continue };
-            let cuts = cut_all(known, list, kind == Kind::JsonText);
-            framed.insert(column, hand_out(column, known, &cuts, values));
+            let list = std::mem::take(&mut values.columns[number as usize]);
+            let rows = std::mem::take(&mut values.rows[number as usize]);
+            if let Some(known) = self.of_columns.get_mut(&number) {
+                framed.insert(number, cut_all(&mut known.frames, &list, &rows, kind == Kind::JsonText));
+            }
         }
         framed
     }
 
+    /// Adds the parts of columns that were cut to the columns of the row group.
+    pub(super) fn lend<'a>(&'a self, framed: &BTreeMap<u32, Framed>, values: &mut Values<'a>) {
+        let known = framed.keys().filter_map(|column| self.of_columns.get(column));
+        let known = known.flat_map(|known| &known.frames);
+        for Known { columns, parts, rows, .. } in known.filter(|known| !known.rows.is_empty()) {
+            for (column, part) in columns.iter().zip(parts) {
+                let column = *column as usize;
+                if values.columns.len() <= column {
+                    values.columns.resize_with(column + 1, Vec::new);
+                    values.rows.resize_with(column + 1, Vec::new);
+                }
+                values.columns[column] = part.values();
+                values.rows[column].clone_from(rows);
+            }
+        }
+    }
+
     /// Learns the makes of texts that are not known; gives whether many have a known one.
-    fn know(&mut self, column: u32, kind: Kind, list: &[&[u8]], fields: &mut FieldTable) -> bool {
-        let known = self.of_columns.entry(column).or_default();
-        let json = kind == Kind::JsonText;
-        let mut spans = Vec::new();
-        let mut is_of = |frame: &Frame, text: &[u8]| {
-            spans.clear();
-            frame.cut(text, json, &mut spans)
-        };
-        let mut strange: Vec<&[u8]> = sample(list, SAMPLE).collect();
+    fn know(&mut self, number: u32, column: &trial::Column<'_>, fields: &mut FieldTable) -> bool {
+        let known = self.of_columns.entry(number).or_default();
+        let json = column.kind == Kind::JsonText;
+        let mut strange: Vec<&[u8]> = sample(column.values, SAMPLE).collect();
         let all = strange.len();
-        for Known { frame, .. } in known.iter().filter(|known| known.columns.len() > 1) {
-            strange.retain(|text| !is_of(frame, text));
+        for Known { frame, .. } in known.frames.iter().skip(1) {
+            strange.retain(|text| !frame.is_of(text, json));
         }
-        while strange.len() * WORTH_A_FRAME > all && strange.len() >= FEW && known.len() < MOST_FRAMES {
-            let Some(frame) = Frame::learn(&strange, json) else { break };
-            let parts = frame.literals().len() - 1;
-            let before = strange.len();
-            strange.retain(|text| !is_of(&frame, text));
-            if (before - strange.len()) * WORTH_A_FRAME < all || self.columns + parts + 1 > MOST_COLUMNS {
-                break;
+        let is_many = |texts: usize| texts * WORTH_A_FRAME > all;
+        let mut are_known = all - strange.len();
+        if is_many(strange.len()) && known.may_learn() {
+            let before = known.frames.len();
+            let room = MOST_COLUMNS.saturating_sub(self.columns);
+            let (texts, columns) = known.learn(strange, json, fields.list().len() as u32, room, is_many);
+            if known.frames.len() > before && column.is_smaller_in_parts(&mut known.frames) {
+                are_known += texts;
+                self.columns += columns as usize;
+                for _ in 0..columns {
+                    fields.add_part(number, column.kind);
+                }
+            } else {
+                known.frames.truncate(before);
+                known.fail();
             }
-            if known.is_empty() {
-                let whole = fields.add_part(column, kind);
-                known.push(Known { frame: Frame::whole(), columns: vec![whole] });
-                self.columns += 1;
-            }
-            self.columns += parts;
-            let columns = (0..parts).map(|_| fields.add_part(column, kind)).collect();
-            known.push(Known { frame, columns });
         }
-        (all - strange.len()) * WORTH_A_FRAME > all
+        is_many(are_known)
     }
 }
 
-/// Whether the values are many, long and mostly different.
-fn is_long(list: &[&[u8]]) -> bool {
+impl OfColumn {
+    /// Learns frames of texts of which none is known, most of them first; their columns follow from `next` on. Gives how many of
+    /// the texts have one, and how many columns there are.
+    fn learn(
+        &mut self,
+        mut texts: Vec<&[u8]>,
+        json: bool,
+        next: u32,
+        room: usize,
+        is_many: impl Fn(usize) -> bool,
+    ) -> (usize, u32) {
+        let (all, mut end) = (texts.len(), next);
+        while is_many(texts.len()) && texts.len() >= FEW && self.frames.len() < MOST_FRAMES {
+            let Some(frame) = Frame::learn(&texts, json) else { break };
+            let parts = frame.literals().len() as u32 - 1;
+            let rest: Vec<&[u8]> = texts.iter().copied().filter(|text| !frame.is_of(text, json)).collect();
+            if !is_many(texts.len() - rest.len()) || (end + parts - next) as usize >= room {
+                break;
+            }
+            if self.frames.is_empty() {
+                self.frames.push(Known::new(Frame::whole(), vec![end]));
+                end += 1;
+            }
+            self.frames.push(Known::new(frame, (end..end + parts).collect()));
+            end += parts;
+            texts = rest;
+        }
+        (all - texts.len(), end - next)
+    }
+
+    /// Whether it is time for another look: after each that was for nothing it is longer until the next.
+    fn may_learn(&mut self) -> bool {
+        self.wait = self.wait.saturating_sub(1);
+        self.wait == 0
+    }
+
+    fn fail(&mut self) {
+        self.failed = (self.failed + 1).min(5);
+        self.wait = 1 << self.failed;
+    }
+}
+
+/// Whether the values are many, long and mostly different, and much of the row group.
+fn is_long(list: &[&[u8]], raw_bytes: u64) -> bool {
     if list.len() < FEWEST {
         return false;
     }
     let bytes: usize = sample(list, SAMPLE).map(<[u8]>::len).sum();
     let picked = sample(list, SAMPLE).len();
-    if bytes < picked * SHORTEST || bytes > picked * LONGEST {
+    let all = (bytes * (list.len() / picked)) as u64;
+    if bytes < picked * SHORTEST || bytes > picked * LONGEST || all * WORTH_A_LOOK < raw_bytes {
         return false;
     }
     let mut hashes: Vec<u64> = sample(list, SAMPLE).map(xxh3_64).collect();
@@ -165,74 +250,38 @@ fn is_long(list: &[&[u8]]) -> bool {
     hashes.len() * 2 > picked
 }
 
-/// Finds the frame of each value. That of the one before is tried first, the whole value is the last.
-fn cut_all(known: &[Known], list: &[&[u8]], json: bool) -> Cuts {
-    let mut cuts = Cuts { counts: vec![0; known.len()], ..Cuts::default() };
-    cuts.codes.reserve(list.len());
-    let mut last = 0;
-    for value in list {
-        let start = cuts.spans.len();
-        let others = (1..known.len()).filter(|code| *code != last);
-        let order = (last > 0).then_some(last).into_iter().chain(others);
-        let mut found = 0;
-        for code in order {
-            if known[code].frame.cut(value, json, &mut cuts.spans) {
-                found = code;
-                break;
-            }
-            cuts.spans.truncate(start);
-        }
-        if found == 0 {
-            cuts.spans.push((0, value.len() as u32));
-        } else {
-            last = found;
-        }
-        cuts.codes.push(found as u32);
-        cuts.counts[found] += 1;
-    }
-    cuts
-}
-
-/// Hands the parts to their columns.
-fn hand_out<'a>(column: u32, known: &[Known], cuts: &Cuts, values: &mut Values<'a>) -> Framed {
-    let list = std::mem::take(&mut values.columns[column as usize]);
-    let rows = std::mem::take(&mut values.rows[column as usize]);
-    // Values of a frame that few have stay whole.
-    let used: Vec<bool> = (0..known.len()).map(|code| code > 0 && cuts.counts[code] >= FEW).collect();
-    let needs_whole = (0..known.len()).any(|code| !used[code] && cuts.counts[code] > 0);
-    let mut frames = Vec::new();
-    let mut numbers = vec![0i64; known.len()];
-    for (code, Known { frame, columns }) in known.iter().enumerate() {
-        if used[code] || code == 0 && needs_whole {
-            numbers[code] = frames.len() as i64;
-            frames.push((frame.literals(), columns.clone()));
-        }
-    }
-    for Known { columns, .. } in known {
-        let last = columns.iter().copied().max().unwrap_or(0) as usize;
-        if values.columns.len() <= last {
-            values.columns.resize_with(last + 1, Vec::new);
-            values.rows.resize_with(last + 1, Vec::new);
-        }
-    }
+/// Finds the frame of each value and keeps its parts. The frame of the value before is tried first; that of any text is the last.
+fn cut_all(known: &mut [Known], list: &[&[u8]], rows: &[u32], json: bool) -> Framed {
+    known.iter_mut().for_each(Known::clear);
     let mut codes = Vec::with_capacity(list.len());
-    let mut at = 0;
-    for ((value, row), code) in list.iter().zip(&rows).zip(&cuts.codes) {
-        let code = *code as usize;
-        let columns = &known[code].columns;
-        let spans = &cuts.spans[at..at + columns.len()];
-        at += columns.len();
-        if used[code] {
-            for (column, (start, end)) in columns.iter().zip(spans) {
-                values.columns[*column as usize].push(&value[*start as usize..*end as usize]);
-                values.rows[*column as usize].push(*row);
-            }
-        } else {
-            let whole = known[0].columns[0] as usize;
-            values.columns[whole].push(value);
-            values.rows[whole].push(*row);
+    let mut spans = Vec::new();
+    let mut last = 0;
+    for (index, (value, row)) in list.iter().zip(rows).enumerate() {
+        if index.is_multiple_of(dissect::AHEAD) {
+            dissect::fetch(list[index..].iter().take(dissect::AHEAD).copied());
         }
-        codes.push(numbers[if used[code] { code } else { 0 }]);
+        let others = (1..known.len()).filter(|code| *code != last);
+        let mut order = (last > 0).then_some(last).into_iter().chain(others);
+        let found = order.find(|code| {
+            spans.clear();
+            known[*code].frame.cut(value, json, &mut spans)
+        });
+        match found {
+            Some(code) => last = code,
+            None => {
+                spans.clear();
+                spans.push((0, value.len() as u32));
+            }
+        }
+        known[found.unwrap_or(0)].push(value, *row, &spans);
+        codes.push(found.unwrap_or(0) as i64);
     }
+    let mut numbers = vec![0; known.len()];
+    let mut frames = Vec::new();
+    for (number, known) in numbers.iter_mut().zip(&*known).filter(|(_, known)| !known.rows.is_empty()) {
+        *number = frames.len() as i64;
+        frames.push((known.frame.literals(), known.columns.clone()));
+    }
+    codes.iter_mut().for_each(|code| *code = numbers[*code as usize]);
     Framed { frames, codes }
 }

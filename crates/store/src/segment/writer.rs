@@ -90,14 +90,16 @@ impl SegmentWriter {
         let mut heads = Vec::new();
         let mut values = Values::default();
         let shapes = self.dissector.group(rows, &mut values);
-        let framed = self.frames.cut(&mut self.dissector.fields, &mut values);
+        let meta = self.describe(rows);
+        let times = by_row(rows, |row| row.row().time);
+        let mut frames = std::mem::take(&mut self.frames);
+        let framed = frames.cut(&mut self.dissector.fields, &mut values, &times, meta.raw_bytes);
+        frames.lend(&framed, &mut values);
         let families = parts::families(&framed);
         let columns = self.dissector.fields.list().len();
         self.shared.resize_with(columns, Shared::default);
         self.dictionaries.resize_with(columns, Interner::default);
-        let meta = self.describe(rows);
         self.put_integers(group, stream::SHAPES, &shapes, &mut heads);
-        let times = by_row(rows, |row| row.row().time);
         self.put_integers(group, stream::TIMES, &times, &mut heads);
         self.put_integers(group, stream::RECEIVED, &by_row(rows, |row| row.row().received), &mut heads);
         let contexts = self.context_codes(rows);
@@ -150,6 +152,7 @@ impl SegmentWriter {
         self.tokens[0].push(shared);
         self.tokens[1].push(text);
         self.groups.push(meta);
+        self.frames = frames;
     }
 
     /// Ends the file.
