@@ -18,7 +18,8 @@ fn back(values: &[i64], limit: usize) -> (Vec<i64>, Result<Vec<u32>, Damage>) {
 
 fn lists() -> impl Strategy<Value = Vec<i64>> {
     let steps = |least: i64, most: i64, step: i64| {
-        prop::collection::vec(least..most, 1..300).prop_map(move |values| {
+        // Also more than are written in one go.
+        prop::collection::vec(least..most, 1..3 * BLOCK).prop_map(move |values| {
             values.into_iter().map(|value| value.wrapping_mul(step)).collect::<Vec<i64>>()
         })
     };
