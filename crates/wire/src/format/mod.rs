@@ -33,6 +33,7 @@ use bytes::Bytes;
 use sawlog_model::{Kind, Limits, NameId, Names, Nanos, Row, Slot};
 
 use self::detect::{FORMATS, Sample};
+pub(crate) use self::json::is_object;
 use self::line::Format;
 use self::parse::{Spec, Unmatched};
 use self::zone::Clock;

@@ -12,6 +12,19 @@ use super::{BOM, More, Parsed, Parser};
 pub(super) const EVENT_LINES: usize = 1_000;
 pub(super) const EVENT_BYTES: usize = 1 << 20;
 
+/// Rows by which it is told how many there are in all: lists that grow step by step are copied again and again.
+const LIKE_THESE: usize = 16;
+/// Bytes of a row, and of a slot, of the buffer's at least where room is made ahead.
+const FEW_BYTES: (usize, usize) = (32, 8);
+
+/// Makes room for the rows of `all` bytes, where those so far are the first `done` of them.
+fn make_room(parsed: &mut Parsed, done: usize, all: usize) {
+    let rest = (all - done) as f64 / done as f64;
+    let likely = |count: usize, bytes: usize| ((count as f64 * rest * 1.1) as usize).min(all / bytes);
+    parsed.rows.reserve_exact(likely(parsed.rows.len(), FEW_BYTES.0));
+    parsed.slots.reserve_exact(likely(parsed.slots.len(), FEW_BYTES.1));
+}
+
 /// The event that may still go on: the last row.
 #[derive(Clone, Copy)]
 struct Event {
@@ -63,7 +76,13 @@ impl Parser {
                 self.inside = cut.cut;
             }
             at += cut.len;
+            if parsed.rows.len() == LIKE_THESE {
+                make_room(&mut parsed, at, buffer.len());
+            }
         }
+        // Rows wait in memory for long.
+        parsed.rows.shrink_to_fit();
+        parsed.slots.shrink_to_fit();
         parsed.consumed = at;
         if let (More::Yes, Some(event)) = (more, event) {
             self.hold_back(event, &mut parsed);

@@ -3,6 +3,8 @@
 use sawlog_model::Limits;
 use sawlog_model::value::{ValueError, parse_json};
 
+use crate::format::is_object;
+
 /// A body of JSON lines: the body itself, or the lines made of one JSON document.
 pub(super) enum Lines {
     /// The body is lines already.
@@ -43,7 +45,7 @@ pub(super) fn lines(body: &[u8], limits: &Limits) -> Result<Lines, ValueError> {
 /// Whether the text is one object over several lines.
 fn is_one_object(text: &[u8], limits: &Limits) -> bool {
     let Some(end) = memchr::memchr(b'\n', text) else { return false };
-    parse_json(&text[..end], limits).is_err() && parse_json(text, limits).is_ok()
+    !is_object(&text[..end]) && parse_json(&text[..end], limits).is_err() && parse_json(text, limits).is_ok()
 }
 
 /// Calls `visit` with every element of what stands between the brackets of a valid list.

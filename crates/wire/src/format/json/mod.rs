@@ -175,7 +175,7 @@ fn within_records(text: &[u8], out: &mut Out<'_>) -> Option<Nanos> {
 }
 
 /// Whether the line is a JSON object.
-pub(super) fn is_object(line: &[u8]) -> bool {
+pub(crate) fn is_object(line: &[u8]) -> bool {
     let at = blanks(line, 0);
     line.get(at) == Some(&b'{') && nested(line, at).is_ok_and(|behind| blanks(line, behind) == line.len())
 }

@@ -35,6 +35,13 @@ pub(super) fn string(text: &[u8], mut at: usize) -> Result<usize, Invalid> {
 fn plain(text: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Of long strings many bytes are looked at together: without an early end that is done in wide registers.
+    let is_end = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+    while let Some(many) = text.get(at..).and_then(<[u8]>::first_chunk::<32>)
+        && !many.iter().fold(false, |any, byte| any | is_end(byte))
+    {
+        at += many.len();
+    }
     while let Some(chunk) = text.get(at..at + 8) {
         let word = u64::from_le_bytes([
             chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
@@ -51,7 +58,7 @@ fn plain(text: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
-    while text.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
+    while text.get(at).is_some_and(|byte| !is_end(byte)) {
         at += 1;
     }
     at
@@ -176,4 +183,23 @@ fn key(text: &[u8], at: usize) -> Result<usize, Invalid> {
     }
     let at = blanks(text, string(text, at + 1)? + 1);
     if text.get(at) == Some(&b':') { Ok(blanks(text, at + 1)) } else { Err(Invalid) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_ends_where_it_does_however_long_it_is() {
+        for len in 0..100 {
+            let inside = "é".repeat(len / 2) + &"x".repeat(len % 2);
+            for (end, wanted) in
+                [("\"", Some(len)), ("\\\"\"", Some(len + 2)), ("\u{1f}\"", None), ("", None)]
+            {
+                let text = format!("\"{inside}{end} and what follows, which is not of it");
+                let text = if end.is_empty() { format!("\"{inside}") } else { text };
+                assert_eq!(string(text.as_bytes(), 1).ok(), wanted.map(|end| end + 1), "{text}");
+            }
+        }
+    }
 }
