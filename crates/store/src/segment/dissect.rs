@@ -20,7 +20,7 @@ const LONGEST_GAP: usize = 40;
 /// keys are paths) do not come again, and would use up the columns.
 const FEW_NAMES: usize = 500;
 const NEW_NAMES: usize = 40;
-/// Rows that are fetched at once, and of each so many bytes.
+/// Texts that are fetched at once, and of each so many bytes.
 pub(super) const AHEAD: usize = 32;
 const LONGEST_AHEAD: usize = 1024;
 /// Most names that are counted for rows kept whole.
@@ -42,6 +42,12 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
+    /// Makes room for so many values of each column, but no more than rows.
+    fn reserve(&mut self, lengths: &[usize], rows: usize) {
+        self.columns = lengths.iter().map(|len| Vec::with_capacity(*len.min(&rows))).collect();
+        self.rows = lengths.iter().map(|len| Vec::with_capacity(*len.min(&rows))).collect();
+    }
+
     fn push(&mut self, column: u32, row: usize, value: &'a [u8]) {
         let column = column as usize;
         if column >= self.columns.len() {
@@ -176,6 +182,8 @@ pub(super) struct Dissector {
     skeleton_rows: Vec<u64>,
     /// Rows of each field that is in rows kept whole.
     loose_fields: HashMap<Arc<str>, u64>,
+    /// How many values each column had in the last group: the next one mostly has about as many.
+    lately: Vec<usize>,
 }
 
 impl Dissector {
@@ -208,6 +216,7 @@ impl Dissector {
         let mut columns = Vec::new();
         let mut shapes = Vec::with_capacity(rows.len());
         let mut last = Last::default();
+        values.reserve(&self.lately, rows.len());
         for (index, row) in rows.iter().enumerate() {
             if index.is_multiple_of(AHEAD) {
                 fetch(rows[index..].iter().take(AHEAD).map(|row| row.raw()));
@@ -246,6 +255,8 @@ impl Dissector {
             }
             shapes.push(i64::from(shape));
         }
+        self.lately.clear();
+        self.lately.extend(values.rows.iter().map(Vec::len));
         shapes
     }
 
@@ -402,11 +413,19 @@ impl Dissector {
     }
 }
 
-/// Has the bytes of rows brought into the cache of the processor, many at once: rows that wait in memory are mostly in none, and
-/// one after the other each would be waited for.
-pub(super) fn fetch<'a>(rows: impl Iterator<Item = &'a [u8]>) {
-    let lines = rows.flat_map(|row| row.iter().take(LONGEST_AHEAD).step_by(64));
+/// Has the texts brought into the cache of the processor, many at once: what waits in memory is mostly in none, and one after the
+/// other each would be waited for.
+pub(super) fn fetch<'a>(texts: impl Iterator<Item = &'a [u8]>) {
+    let lines = texts.flat_map(|text| text.iter().take(LONGEST_AHEAD).step_by(64));
     std::hint::black_box(lines.fold(0u8, |all, byte| all ^ byte));
+}
+
+/// The values of a column, each fetched some time before it comes.
+pub(super) fn fetched<'a>(values: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
+    values.chunks(AHEAD).flat_map(|some| {
+        fetch(some.iter().copied());
+        some.iter().copied()
+    })
 }
 
 /// Has words of a text line indexed that those of its values do not give: of values that are escaped, as they are

@@ -5,11 +5,12 @@ use sawlog_model::{Kind, Nanos};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::cursor::{put_bytes, put_varint};
+use super::dissect::fetched;
 use super::interner::{IntMap, Interner};
 use super::leaders::{Leaders, Memory};
 use super::printing::encode_stamps;
 use super::template::{self, Cut, Vocabulary};
-use super::{counts, index, ints, tag};
+use super::{Effort, counts, index, ints, tag};
 
 /// Bytes of one shared dictionary, at most.
 const DICTIONARY_BYTES: usize = 8 << 20;
@@ -17,6 +18,8 @@ const DICTIONARY_BYTES: usize = 8 << 20;
 const SAMPLE: usize = 512;
 /// Most templates of a column.
 const MOST_TEMPLATES: usize = 65_536;
+/// A column of the group before has few templates where there is at most one for so many values.
+const FEW_TEMPLATES: usize = 16;
 /// Most bytes of the templates of a column.
 const TEMPLATE_BYTES: usize = 8 << 20;
 /// A column whose values are shorter on average is not cut into templates.
@@ -53,11 +56,20 @@ impl Bodies {
 /// What a column shares over the groups of a segment.
 #[derive(Default)]
 pub(super) struct Shared {
+    /// What is written is soon written anew.
+    cheap: bool,
     /// Templates.
     pub(super) templates: Interner,
     vocabulary: Vocabulary,
     leader: Memory,
     cut: AllCut,
+}
+
+impl Shared {
+    /// One of columns that are written with so much effort.
+    pub(super) fn new(effort: Effort) -> Self {
+        Shared { cheap: effort == Effort::Cheap, ..Shared::default() }
+    }
 }
 
 /// A column of a row group that is to be written.
@@ -110,14 +122,25 @@ pub(super) fn sample<'a, 'b>(
 
 /// All values as integers, and the width that they are padded to (0 where they are not).
 fn as_integers(values: &[&[u8]]) -> Option<(Vec<i64>, usize)> {
-    if let Some(numbers) = values.iter().map(|value| canonical_integer(value)).collect() {
+    if let Some(numbers) = all_read(values, canonical_integer) {
         return Some((numbers, 0));
     }
     let width = values[0].len();
     if width == 0 || width > 18 || values.iter().any(|value| value.len() != width) {
         return None;
     }
-    Some((values.iter().map(|value| decimal(value)).collect::<Option<Vec<i64>>>()?, width))
+    Some((all_read(values, decimal)?, width))
+}
+
+/// What `read` makes of each value, unless one is not so.
+fn all_read(values: &[&[u8]], read: impl Fn(&[u8]) -> Option<i64>) -> Option<Vec<i64>> {
+    read(values[0])?;
+    let mut numbers = Vec::with_capacity(values.len());
+    fetched(values).try_for_each(|value| {
+        numbers.push(read(value)?);
+        Some(())
+    })?;
+    Some(numbers)
 }
 
 fn put_integer_tag(width: usize, head: &mut Vec<u8>) {
@@ -138,9 +161,7 @@ fn strings(values: &[&[u8]], out: &mut Bodies) {
     let lengths: Vec<i64> = values.iter().map(|value| value.len() as i64).collect();
     put_varint(&mut out.head, lengths.iter().sum::<i64>() as u64);
     out.integers(&lengths);
-    for value in values {
-        out.text.extend_from_slice(value);
-    }
+    fetched(values).for_each(|value| out.text.extend_from_slice(value));
 }
 
 /// Hash and length of each different value of a sample.
@@ -289,13 +310,13 @@ fn encode_shared<'a>(
     let before = dictionary.len();
     let mut seen = vec![false; before];
     let mut codes = Vec::with_capacity(values.len());
-    for value in values {
+    fetched(values).for_each(|value| {
         let (code, new) = dictionary.intern(value);
         if new || (code as usize) < before && !std::mem::replace(&mut seen[code as usize], true) {
             tokens.add(value);
         }
         codes.push(i64::from(code));
-    }
+    });
     let led = leaders.lead(input, &codes, &mut shared.leader);
     led.put_leader(&mut out.head);
     out.head.push(tag::SHARED);
@@ -383,9 +404,12 @@ fn encode_templates<'a>(
     if values.len() < 8 || bytes < values.len() * SHORTEST_TEXT {
         return false;
     }
-    shared.vocabulary.learn(sample(values, template::SAMPLE), kind);
+    let known = shared.templates.len();
+    let again = shared.cheap && known > 0 && known * FEW_TEMPLATES <= values.len();
+    let most = if again { template::SAMPLE_AGAIN } else { template::SAMPLE };
+    shared.vocabulary.learn(sample(values, most), kind);
     let mut cut = Cut::default();
-    if !is_templated(kind, values, &shared.vocabulary, &mut cut) {
+    if !is_templated(kind, sample(values, most / 4), shared, again, &mut cut) {
         return false;
     }
     let mut all = std::mem::take(&mut shared.cut);
@@ -485,7 +509,7 @@ fn cut_all(
 ) {
     all.clear();
     let whole = shared.templates.intern(template::WHOLE).0;
-    for value in values {
+    fetched(values).for_each(|value| {
         // A variable is a part of a word, and an address is four of them.
         tokens.add_addresses(value);
         shared.vocabulary.cut(value, kind, cut);
@@ -499,19 +523,26 @@ fn cut_all(
             Some(id) => {
                 all.push(id, cut.variables.iter().map(|(start, end)| &value[*start as usize..*end as usize]))
             }
-            None => all.push(whole, std::iter::once(*value)),
+            None => all.push(whole, std::iter::once(value)),
         }
-    }
+    });
 }
 
-/// Whether few templates and their literals make up much of a sample.
-fn is_templated(kind: Kind, values: &[&[u8]], vocabulary: &Vocabulary, cut: &mut Cut) -> bool {
-    let picked = sample(values, SAMPLE);
+/// Whether few templates and their literals make up much of a sample; `again`, those that are there already do not count.
+fn is_templated<'a>(
+    kind: Kind,
+    picked: impl Iterator<Item = &'a [u8]>,
+    shared: &Shared,
+    again: bool,
+    cut: &mut Cut,
+) -> bool {
     let (mut texts, mut literals, mut bytes) = (0, 0, 0);
     let mut templates = Interner::default();
     for value in picked {
-        vocabulary.cut(value, kind, cut);
-        templates.intern(&cut.template);
+        shared.vocabulary.cut(value, kind, cut);
+        if !again || shared.templates.find(&cut.template).is_none() {
+            templates.intern(&cut.template);
+        }
         texts += 1;
         bytes += value.len();
         literals += cut.template.len() - cut.variables.len();

@@ -20,6 +20,14 @@ const PAGE: u64 = 256;
 /// Numbers below so many digits are not indexed.
 const SHORT_NUMBER: usize = 5;
 
+/// The integer that a token is.
+fn integer(token: &[u8]) -> Option<u64> {
+    token.iter().try_fold(0u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
 /// For each byte its ASCII-folded form, 0 where it cannot stand in a token.
 const FOLD: [u8; 256] = {
     let mut table = [0; 256];
@@ -273,7 +281,7 @@ impl Tokens {
     /// Adds the tokens of a number or of JSON: those that are integers widen the range.
     fn add_measures(&mut self, text: &[u8]) {
         token::tokens(text, |token| {
-            let number = std::str::from_utf8(token).ok().and_then(|token| token.parse::<u64>().ok());
+            let number = if token[0].is_ascii_digit() { integer(token) } else { None };
             match (number, hash(token)) {
                 (Some(number), Some(_)) => self.widen(number),
                 (None, Some(hash)) => self.insert(hash),

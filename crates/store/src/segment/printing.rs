@@ -5,6 +5,7 @@ use sawlog_model::Kind;
 use sawlog_model::time::{self, Layout};
 
 use super::cursor::{put_bytes, put_signed, put_varint};
+use super::dissect::fetched;
 use super::encode::{Bodies, Input, encode_flat};
 use super::{index, tag};
 
@@ -92,11 +93,11 @@ pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, toke
     let mut printed = Vec::new();
     let mut printing = Printing::default();
     let mut zone = 0;
-    for (place, (value, row)) in input.values.iter().zip(input.rows).enumerate() {
-        let time = input.times[*row as usize];
+    fetched(input.values).enumerate().for_each(|(place, value)| {
+        let time = input.times[input.rows[place] as usize];
         printed.clear();
-        if Layout(layout).print(time, zone, &mut printed) && printed == *value {
-            continue;
+        if Layout(layout).print(time, zone, &mut printed) && printed == value {
+            return;
         }
         match Layout(layout).find_zone(time, value) {
             Some(found) => {
@@ -105,7 +106,7 @@ pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, toke
             }
             None => printing.exceptions.push((place, value)),
         }
-    }
+    });
     out.head.push(0);
     tokens.add_times(input.values);
     if printing.is_odd(input.values.len()) {

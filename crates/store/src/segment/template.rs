@@ -23,6 +23,8 @@ const MOST_VARIABLES: usize = 512;
 const LONGEST: usize = 64 << 10;
 /// Values that one sample looks at.
 pub(super) const SAMPLE: usize = 2048;
+/// The same where groups before taught the frequent words, and what is written is soon written anew.
+pub(super) const SAMPLE_AGAIN: usize = 256;
 /// A word is frequent where one value in so many of a sample has it.
 const FREQUENT: usize = 400;
 /// The same for a word with digits and letters: it must be nearly fixed.
@@ -160,26 +162,43 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
 
 /// The word that starts `text`, and what it is made of.
 fn word(text: &[u8]) -> (&[u8], Class) {
-    let (mut end, mut digits) = (0, 0);
+    let (mut end, mut any, mut all) = (0, 0, DIGIT);
     for byte in text {
         let of = BYTES[usize::from(*byte)];
         if of & WORD == 0 {
             break;
         }
-        digits += usize::from(of & DIGIT != 0);
+        any |= of;
+        all &= of;
         end += 1;
     }
-    let class = match digits {
-        0 => Class::Word,
-        _ if digits == end => Class::Digits,
-        _ => Class::Mixed,
+    let class = match (any & DIGIT, all) {
+        (0, _) => Class::Word,
+        (_, 0) => Class::Mixed,
+        _ => Class::Digits,
     };
     (&text[..end], class)
 }
 
+/// A hash of a word, never 0. Words are mostly short, and each of every text is hashed.
+#[inline]
 fn hash(word: &[u8]) -> u64 {
-    xxh3_64(word).max(1)
+    let (first, last) = match (word.first_chunk(), word.last_chunk()) {
+        _ if word.len() > 16 => return xxh3_64(word).max(1),
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (word.first_chunk(), word.last_chunk()) {
+            (Some(first), Some(last)) => {
+                (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+            }
+            _ => (word.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+        },
+    };
+    let product = u128::from(first ^ HASH_KEYS[0]) * u128::from(last ^ HASH_KEYS[1] ^ word.len() as u64);
+    ((product ^ product >> 64) as u64).max(1)
 }
+
+/// Numbers without a pattern, for [`hash`].
+const HASH_KEYS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
 
 /// The length of the JSON escape at the start of `text`, or `None` where it stands for a byte of a token, so that words
 /// cannot be told in the written form.
@@ -232,20 +251,25 @@ impl Vocabulary {
         into.template.clear();
         into.variables.clear();
         let escaped = kind == Kind::Json && memchr::memchr(b'\\', text).is_some();
-        let odd = escaped || text.len() > LONGEST || memchr::memchr(VARIABLE, text).is_some();
+        let odd = escaped || text.len() > LONGEST;
         if odd || !self.cut_chunks(text, kind == Kind::JsonText, into) {
             into.whole(text.len());
         }
     }
 
-    /// `false` where the text had better be one variable.
+    /// `false` where the text had better be one variable, or has to.
     fn cut_chunks(&self, text: &[u8], json: bool, into: &mut Cut) -> bool {
         let (mut at, mut odd_bytes, mut odd) = (0, 0, 0);
         while at < text.len() {
-            if json && text[at] == b'\\' {
-                let Some(len) = escape_len(&text[at..]) else { return false };
-                at = (at + len).min(text.len());
-            } else if is(text[at], DELIMITER) {
+            if is(text[at], DELIMITER) {
+                if json && text[at] == b'\\' {
+                    let Some(len) = escape_len(&text[at..]) else { return false };
+                    at += len - 1;
+                }
+                // Nothing but a delimiter, or what an escape covers, can be the byte that stands for variables.
+                if text.get(at) == Some(&VARIABLE) {
+                    return false;
+                }
                 at += 1;
             } else {
                 let (end, unusual) = self.cut_chunk(text, at, into);

@@ -97,7 +97,7 @@ impl SegmentWriter {
         frames.lend(&framed, &mut values);
         let families = parts::families(&framed);
         let columns = self.dissector.fields.list().len();
-        self.shared.resize_with(columns, Shared::default);
+        self.shared.resize_with(columns, || Shared::new(self.effort));
         self.dictionaries.resize_with(columns, Interner::default);
         self.put_integers(group, stream::SHAPES, &shapes, &mut heads);
         self.put_integers(group, stream::TIMES, &times, &mut heads);
