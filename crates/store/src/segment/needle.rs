@@ -3,12 +3,13 @@
 //! nothing of rows.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
-use sawlog_model::{Compare, FieldValue, Kind, Test, token};
+use sawlog_model::{Compare, Decimal, FieldValue, Kind, Test, token};
 
 use super::bits::Bits;
 use super::column::{Column, Lists, Printed, Strings};
@@ -294,12 +295,12 @@ impl<'a> Needle<'a> {
                 wanted..=wanted
             }
             Test::Number(compare, wanted) => {
-                let wanted = number(wanted)?;
+                let wanted = Decimal::parse(wanted.as_bytes())?;
                 match compare {
-                    Compare::Less => i64::MIN..=wanted - 1,
-                    Compare::LessOrEqual => i64::MIN..=wanted,
-                    Compare::Greater => wanted + 1..=i64::MAX,
-                    Compare::GreaterOrEqual => wanted..=i64::MAX,
+                    Compare::Less => i64::MIN..=first_integer(|order| order.is_ge(), &wanted)? - 1,
+                    Compare::LessOrEqual => i64::MIN..=first_integer(|order| order.is_gt(), &wanted)? - 1,
+                    Compare::Greater => first_integer(|order| order.is_gt(), &wanted)?..=i64::MAX,
+                    Compare::GreaterOrEqual => first_integer(|order| order.is_ge(), &wanted)?..=i64::MAX,
                 }
             }
             _ => return None,
@@ -328,6 +329,21 @@ impl<'a> Needle<'a> {
             }
         }
     }
+}
+
+/// Integers of columns have at most eighteen digits.
+const LARGEST: i64 = 999_999_999_999_999_999;
+
+/// The first integer that a column may have which stands so to the wanted number, where `stands` holds from one on; one more than the
+/// largest where none does.
+fn first_integer(stands: impl Fn(Ordering) -> bool, wanted: &Decimal<'_>) -> Option<i64> {
+    let (mut low, mut high) = (-LARGEST, LARGEST + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let holds = stands(Decimal::parse(middle.to_string().as_bytes())?.cmp(wanted));
+        if holds { high = middle } else { low = middle + 1 }
+    }
+    Some(low)
 }
 
 /// Which of the strings the expression matches, of which a match does not depend on what stands beside it: it goes over the whole

@@ -207,6 +207,40 @@ fn check_alone(rows: &[RowRef<'_>], path: &Path) {
     check_texts(rows, &segment, &names.collect());
 }
 
+/// Whatever number integers are compared with, those pass that pass one by one.
+#[test]
+fn integers_compare_with_numbers_that_are_none() {
+    let values = vec![-1_000_000, -8, -7, -1, 0, 1, 6, 7, 8, 41, 42, 999_999_999_999_999_999];
+    let column = Column::Integers(values.clone());
+    let numbers = [
+        "7",
+        "7.0",
+        "-7.5",
+        "6.999999",
+        "0",
+        "-0.0",
+        "4.1999999e1",
+        "4.2e1",
+        "1e-9",
+        "1e18",
+        "-1e30",
+        "1e30",
+        "x",
+    ];
+    for number in numbers {
+        for compare in [Compare::Less, Compare::LessOrEqual, Compare::Greater, Compare::GreaterOrEqual] {
+            let test = Test::Number(compare, number.to_owned());
+            let found = Needle::new(&test).find(&column, Kind::Number).expect("values");
+            let passes = |value: &i64| {
+                let text = value.to_string().into_bytes();
+                test.keeps_value(&sawlog_model::FieldValue::read(Kind::Number, text.into()))
+            };
+            let wanted: Vec<usize> = (0..values.len()).filter(|index| passes(&values[*index])).collect();
+            assert_eq!(found.iter().collect::<Vec<_>>(), wanted, "{test:?}");
+        }
+    }
+}
+
 /// Values that pass, counted by the different ones, against those that are found among all.
 fn check_led(heads: &Heads, (column, values): (u32, u64), alone: &Column, kind: Kind) {
     let all = alone.strings().expect("values");

@@ -184,22 +184,23 @@ pub(super) const QUESTIONS: &[Question] = &[
         word: true,
         grows: false,
     },
+    // Lines without a zone of their own have other times in VictoriaLogs, so that only as many rows are compared.
     Question {
         what: "sorted by time, 100 rows",
         sawlog: "* | sort _time desc | limit 100",
         rg: &[],
         logsql: "* | sort by (_time desc) limit 100",
-        same: &["_time"],
+        same: &[],
         word: false,
         grows: false,
     },
-    // As many rows as cut no equal ones off: each copy has the same sizes.
+    // Of equal sizes any may be among the first.
     Question {
-        what: "sorted by a field, 96 rows",
-        sawlog: "bytes:* | sort bytes desc | limit 96",
+        what: "sorted by a field, 100 rows",
+        sawlog: "bytes:* | sort bytes desc | limit 100",
         rg: &[],
-        logsql: "bytes:* | sort by (bytes desc) limit 96",
-        same: &["_time"],
+        logsql: "bytes:* | sort by (bytes desc) limit 100",
+        same: &[],
         word: false,
         grows: false,
     },
