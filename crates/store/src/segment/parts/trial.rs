@@ -14,7 +14,9 @@ use crate::segment::leaders::Leaders;
 const STRETCH: usize = 4_096;
 const STRETCH_BYTES: usize = 1 << 20;
 /// Parts must save so much of the bytes.
-const WORTH: f64 = 0.9;
+const WORTH: f64 = 0.92;
+/// Dictionaries and templates serve other row groups, too: so much of their bytes counts.
+const ONCE: f64 = 0.25;
 
 /// The values of a column of a row group.
 #[derive(Clone, Copy)]
@@ -39,7 +41,7 @@ impl<'a> Column<'a> {
         let framed = cut_all(known, stretch.values, stretch.rows, self.kind == Kind::JsonText);
         let mut out = Bodies::default();
         framed.put(&mut out);
-        let mut in_parts = size(&out, &mut judge);
+        let mut in_parts = size(&out, &mut judge) as f64;
         let parts: Vec<Vec<Vec<&[u8]>>> =
             known.iter().map(|known| known.parts.iter().map(Copied::values).collect()).collect();
         let mut leaders = Leaders::new(self.times.len());
@@ -49,11 +51,11 @@ impl<'a> Column<'a> {
                 in_parts += part.size(*number, known.columns[0], &mut leaders, &mut judge);
             }
         }
-        (in_parts as f64) < whole as f64 * WORTH
+        in_parts < whole * WORTH
     }
 
     /// The bytes that it takes as a column of its own.
-    fn size(&self, number: u32, family: u32, leaders: &mut Leaders<'a>, judge: &mut Compressor<'_>) -> usize {
+    fn size(&self, number: u32, family: u32, leaders: &mut Leaders<'a>, judge: &mut Compressor<'_>) -> f64 {
         let Column { kind, values, rows, times } = *self;
         let input = Input { number, kind, values, rows, times, nested: false, family };
         let (mut dictionary, mut shared, mut out) =
@@ -63,7 +65,7 @@ impl<'a> Column<'a> {
         for strings in [&dictionary, &shared.templates] {
             encode::put_strings(strings.iter(), &mut once);
         }
-        size(&out, judge) + compressed(&once, judge)
+        size(&out, judge) as f64 + compressed(&once, judge) as f64 * ONCE
     }
 }
 
