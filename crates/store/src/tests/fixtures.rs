@@ -382,6 +382,46 @@ fn every_version_is_read() {
     }
 }
 
+/// The lines of a tenant, sorted.
+fn sorted_lines(store: &Store, tenant: u32) -> Vec<Vec<u8>> {
+    let request = ScanRequest {
+        tenant: Tenant(tenant),
+        range: TimeRange::ALL,
+        predicate: Predicate::All,
+        columns: vec!["_raw".to_owned()],
+        order: Order::Any,
+        limit: None,
+    };
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for batch in store.scan(&request).unwrap() {
+        let batch = batch.unwrap();
+        lines.extend(batch.column(0).as_binary::<i32>().iter().flatten().map(<[u8]>::to_vec));
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn segments_of_two_versions_become_one() {
+    let sys = Sys::real();
+    for version in 1..=VERSION {
+        let dir = copy(&sys, version);
+        let store = Store::open(&sys, dir.path(), Options::default()).unwrap();
+        let mut batch = of_every_form();
+        Arc::make_mut(&mut batch.source).id = SourceId(8);
+        let mut wanted = sorted_lines(&store, 1);
+        wanted.extend(batch.iter().map(|row| row.raw().to_vec()));
+        wanted.sort();
+        let at = store.cursor() + 100;
+        store.append(Arc::new(batch), Origin::Journal { at, next: at + 100, position: None }).unwrap();
+        store.flush().unwrap();
+        assert!(sorted_lines(&store, 1) == wanted, "version {version}, beside one another");
+        store.compact(&mut |_, _| ()).unwrap();
+        assert_eq!(lock(&store.engine.live).segments[&Tenant(1)].len(), 1);
+        assert!(sorted_lines(&store, 1) == wanted, "version {version}, merged");
+    }
+}
+
 #[test]
 fn the_fixture_of_now_has_every_form() {
     let sys = Sys::real();
