@@ -32,6 +32,8 @@ const FIRST_ROWS: usize = 256;
 const BATCH_ROWS: usize = 8_192;
 /// A batch of this many rows goes out rather than being mixed with rows of another group.
 const ENOUGH_ROWS: usize = 2_048;
+/// So many pieces are open at once, where each has few of the rows: an open one holds megabytes.
+const MOST_OPEN: usize = 8;
 /// A reader without the lock begins again when files vanish under it, so many times.
 const PIN_ATTEMPTS: usize = 8;
 
@@ -267,7 +269,7 @@ impl Any {
                     picks.push((slot, row));
                 }
             }
-            if picks.len() >= want.min(ENOUGH_ROWS) {
+            if picks.len() >= want.min(ENOUGH_ROWS) || self.open.len() > MOST_OPEN && !picks.is_empty() {
                 return Ok(picks);
             }
             if wanted.stop.requested() {

@@ -214,3 +214,25 @@ fn a_thousand_segments_are_not_opened_at_a_start() {
     assert_eq!(stats.read.opened, SEGMENTS as u64);
     assert!(stats.open_segments <= Options::default().open_segments as u64, "{}", stats.open_segments);
 }
+
+#[test]
+fn few_groups_are_open_at_once_where_each_has_few_rows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&Sys::real(), dir.path(), Options::default()).expect("it opens");
+    let groups = 30;
+    for group in 0..groups {
+        let lines: Vec<String> = (0..4).map(|row| format!("{row} WORD{row} of {group}\n")).collect();
+        let lines: Vec<(u64, &str)> =
+            lines.iter().enumerate().map(|(row, line)| (group * 1000 + row as u64 * 100, &**line)).collect();
+        let position = Position { offset: (group + 1) * 1000, ..Position::default() };
+        let rows = batch(Tenant(1), SourceId(3), 0, &lines);
+        store.append(Arc::new(rows), Origin::Replayable(position)).expect("it is taken");
+        store.flush().expect("it flushes");
+    }
+    let mut wanted = request(Tenant(1), Order::Any, None);
+    wanted.predicate = Predicate::Any(Test::Phrase { text: "WORD2".to_owned(), fold: false });
+    let scan = store.scan(&wanted).expect("a scan");
+    let rows: Vec<usize> = scan.map(|batch| batch.expect("readable").num_rows()).collect();
+    assert_eq!(rows.iter().sum::<usize>() as u64, groups);
+    assert!(rows.iter().all(|rows| *rows < 12), "{rows:?}");
+}
