@@ -184,7 +184,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         word: true,
         grows: false,
     },
-    // Lines without a zone of their own have other times in VictoriaLogs, so that only as many rows are compared.
+    // VictoriaLogs gives other rows than the files have last, so that only their number is compared.
     Question {
         what: "sorted by time, 100 rows",
         sawlog: "* | sort _time desc | limit 100",
