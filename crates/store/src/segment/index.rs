@@ -4,7 +4,7 @@
 //! dots between them are, as an address. Knows nothing of predicates.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use sawlog_model::{Kind, token, value};
@@ -17,6 +17,8 @@ use super::template::VARIABLE;
 const SPARE_BITS: u32 = 7;
 /// Tokens of a page, on average.
 const PAGE: u64 = 256;
+/// Tokens that are put in order at a time, about.
+const STRETCH: usize = 64 << 10;
 /// Numbers below so many digits are not indexed.
 const SHORT_NUMBER: usize = 5;
 
@@ -356,6 +358,8 @@ impl Hashes {
             all.push(0);
         }
         all.sort_unstable();
+        // It stands in the memory of the table, and stays until the segment is written.
+        all.shrink_to_fit();
         all
     }
 }
@@ -428,49 +432,96 @@ fn bits_for(count: u64) -> u32 {
     64 - count.saturating_sub(1).leading_zeros()
 }
 
+/// Hashes with their groups (as `hash << 32 | group`), ascending, in so many stretches: all of them at once would take
+/// several times the memory of what they are made of.
+fn in_stretches(groups: &[Vec<u32>], stretches: u64, mut visit: impl FnMut(&[u64])) {
+    let width = 32 - stretches.trailing_zeros();
+    let mut rests: Vec<&[u32]> = groups.iter().map(Vec::as_slice).collect();
+    let mut pairs = Vec::new();
+    for stretch in 1..=stretches {
+        pairs.clear();
+        for (group, rest) in rests.iter_mut().enumerate() {
+            let len = rest.partition_point(|hash| u64::from(*hash) < stretch << width);
+            let (now, later) = rest.split_at(len);
+            pairs.extend(now.iter().map(|hash| u64::from(*hash) << 32 | group as u64));
+            *rest = later;
+        }
+        pairs.sort_unstable();
+        visit(&pairs);
+    }
+}
+
 /// Writes the index of a segment: the head for the footer, the pages as one stream. `groups` are the sorted hashes of
 /// each row group's tokens.
 pub(super) fn write(groups: &[Vec<u32>], head: &mut Vec<u8>) -> Vec<u8> {
-    let mut all: Vec<(u32, u32)> = Vec::with_capacity(groups.iter().map(Vec::len).sum());
-    for (group, hashes) in groups.iter().enumerate() {
-        all.extend(hashes.iter().map(|hash| (*hash, group as u32)));
-    }
-    all.sort_unstable();
-    let distinct = all.chunk_by(|a, b| a.0 == b.0).count() as u64;
-    let bits = (bits_for(distinct.max(1)) + SPARE_BITS).min(32);
-    let page_bits = bits_for(distinct.div_ceil(PAGE).max(1)).min(bits);
-    let rice = (bits.saturating_sub(bits_for(distinct.max(1)))).saturating_sub(1);
-    let group_bits = bits_for(groups.len() as u64);
-    let mut pages: BTreeMap<u64, BitWriter> = BTreeMap::new();
-    let mut before = 0;
-    for run in all.chunk_by(|a, b| a.0 >> (32 - bits) == b.0 >> (32 - bits)) {
-        let short = u64::from(run[0].0 >> (32 - bits));
-        let (page, within) = (short >> (bits - page_bits), short & ((1u64 << (bits - page_bits)) - 1));
-        let writer = pages.entry(page).or_insert_with(|| {
-            before = 0;
-            BitWriter::default()
-        });
-        let delta = within - before;
-        before = within;
-        writer.put_unary(delta >> rice);
-        writer.put(delta, rice);
-        let mut list: Vec<u32> = run.iter().map(|(_, group)| *group).collect();
-        list.sort_unstable();
-        list.dedup();
-        put_groups(&list, groups.len(), group_bits, writer);
-    }
-    put_varint(head, u64::from(bits));
-    put_varint(head, u64::from(page_bits));
-    put_varint(head, u64::from(rice));
-    let mut lengths = Vec::new();
-    let mut body = Vec::new();
-    for page in 0..1u64 << page_bits {
-        let bytes = pages.remove(&page).map(BitWriter::finish).unwrap_or_default();
-        put_varint(&mut lengths, bytes.len() as u64);
-        body.extend_from_slice(&bytes);
-    }
+    let count: usize = groups.iter().map(Vec::len).sum();
+    let stretches = (count / STRETCH).next_power_of_two().min(1 << 16) as u64;
+    let mut distinct = 0;
+    in_stretches(groups, stretches, |pairs| {
+        distinct += pairs.chunk_by(|a, b| a >> 32 == b >> 32).count() as u64;
+    });
+    let form = Form::new(distinct, groups.len());
+    let (mut lengths, mut body) = (Vec::new(), Vec::new());
+    let mut done = 0;
+    // Every stretch is some whole pages.
+    in_stretches(groups, stretches.min(1 << form.page_bits), |pairs| {
+        for page in pairs.chunk_by(|a, b| form.page(*a) == form.page(*b)) {
+            (done..form.page(page[0])).for_each(|_| put_varint(&mut lengths, 0));
+            done = form.page(page[0]) + 1;
+            let bytes = form.write_page(page);
+            put_varint(&mut lengths, bytes.len() as u64);
+            body.extend_from_slice(&bytes);
+        }
+    });
+    (done..1 << form.page_bits).for_each(|_| put_varint(&mut lengths, 0));
+    [form.bits, form.page_bits, form.rice].iter().for_each(|number| put_varint(head, u64::from(*number)));
     head.extend_from_slice(&lengths);
     body
+}
+
+/// How an index is written: bits of a hash, of those the ones that name its page, of differences that are not unary, and of the number
+/// of a group.
+struct Form {
+    bits: u32,
+    page_bits: u32,
+    rice: u32,
+    group_bits: u32,
+    groups: usize,
+}
+
+impl Form {
+    fn new(distinct: u64, groups: usize) -> Form {
+        let needed = bits_for(distinct.max(1));
+        let bits = (needed + SPARE_BITS).min(32);
+        let page_bits = bits_for(distinct.div_ceil(PAGE).max(1)).min(bits);
+        let rice = bits.saturating_sub(needed).saturating_sub(1);
+        Form { bits, page_bits, rice, group_bits: bits_for(groups as u64), groups }
+    }
+
+    /// The page of a hash with a group.
+    fn page(&self, pair: u64) -> u64 {
+        pair.checked_shr(64 - self.page_bits).unwrap_or(0)
+    }
+
+    /// How far each hash of a page is from the one before, and its groups.
+    fn write_page(&self, pairs: &[u64]) -> Vec<u8> {
+        let mut writer = BitWriter::default();
+        let mut before = 0;
+        let mut list: Vec<u32> = Vec::new();
+        for run in pairs.chunk_by(|a, b| a >> (64 - self.bits) == b >> (64 - self.bits)) {
+            let within = (run[0] >> (64 - self.bits)) & ((1u64 << (self.bits - self.page_bits)) - 1);
+            let delta = within - before;
+            before = within;
+            writer.put_unary(delta >> self.rice);
+            writer.put(delta, self.rice);
+            list.clear();
+            list.extend(run.iter().map(|pair| *pair as u32));
+            list.sort_unstable();
+            list.dedup();
+            put_groups(&list, self.groups, self.group_bits, &mut writer);
+        }
+        writer.finish()
+    }
 }
 
 /// Writes which of `all` groups a token is in: the count in unary up to four, then their numbers or one bit for each.
