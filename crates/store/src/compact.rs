@@ -1,27 +1,35 @@
 //! Compaction: many small segments become few large ones, written once more with the strong codec. Reads groups as
 //! batches, merges them by time and cuts new groups. Knows nothing of scans: they hold the old files until they end.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sawlog_model::{Batch, Nanos, Predicate, RowRef, Tenant, TimeRange};
+use sawlog_model::{Address, Batch, Nanos, Predicate, RowRef, SourceId, Tenant, TimeRange};
 
 use crate::catalogue::Change;
 use crate::engine::{Engine, lock};
-use crate::flush::{Output, age_from, by_address};
+use crate::flush::{Output, Rows, age_from, by_address};
 use crate::handle::Handle;
-use crate::segment::{Effort, GROUP_BYTES, GROUP_ROWS, GroupMeta, Segment};
+use crate::segment::{Cache, Effort, GROUP_BYTES, GROUP_ROWS, GroupMeta, Segment, SourceRange, SourceRun};
 use crate::{Full, Held, StoreError};
+
+#[cfg(test)]
+mod tests;
 
 /// So many segments of a kind are worth a merge.
 const ENOUGH: usize = 8;
-/// Raw bytes of groups that a merge may hold decoded at a time.
-const OPEN_BYTES: u64 = 64 << 20;
-/// Memory for a raw byte of a decoded group: itself, and its rows, slots and the group that is made of it.
-const DECODED: u64 = 2;
-/// What a source has in a decoded group beside its lines, bytes: a batch of its own.
+/// Bytes of groups that a merge may hold decoded at a time.
+const OPEN_BYTES: u64 = 40 << 20;
+/// Blocks of its inputs that a merge keeps, bytes.
+const BLOCKS: usize = 20 << 20;
+/// Bytes for what a merge writes: columns before they are packed, dictionaries, words of the index.
+const WRITING: u64 = 40 << 20;
+/// What a row and a slot take beside their bytes in a decoded group and in the one that is made of it, and what a source has there: a
+/// batch of its own; bytes.
+const OF_ROW: u64 = 80;
+const OF_SLOT: u64 = 16;
 const OF_SOURCE: u64 = 512;
 /// A merge takes no further segment above so many sources of those before: each stands in the footer of what is made, with its name.
 const MOST_SOURCES: usize = 128 << 10;
@@ -63,14 +71,12 @@ impl Engine {
 
     /// Bytes of groups that a merge may hold decoded at a time.
     fn open_bytes(&self) -> u64 {
-        OPEN_BYTES.min(self.shares.compaction.most() / DECODED)
+        OPEN_BYTES.min(self.shares.compaction.most() / 2)
     }
 
     /// Memory for a merge, bytes; never more than compaction may ever have.
     fn needed(&self, inputs: &[Arc<Handle>]) -> Result<u64, StoreError> {
-        let spans = spans(inputs)?;
-        let stored: u64 = inputs.iter().map(|handle| handle.entry.stored_bytes).sum();
-        Ok((most_open(&spans) * DECODED + stored).min(self.shares.compaction.most()))
+        Ok((most_open(&spans(inputs)?) + BLOCKS as u64 + WRITING).min(self.shares.compaction.most()))
     }
 
     /// Holds the memory for a merge that somebody waits for: as long as questions give some back, he waits.
@@ -189,7 +195,11 @@ impl Engine {
             let picked = merge.next_group(goes)?;
             if let Some(picked) = &picked {
                 let mut rows: Vec<RowRef<'_>> = picked.iter().map(Picked::row).collect();
-                output.get_or_insert_with(|| Output::anew(tenant, effort)).add(&mut rows);
+                let now = match &mut output {
+                    Some(output) => output,
+                    none => none.insert(self.begin_segment(tenant, effort, Rows::Anew)?),
+                };
+                now.add(&mut rows);
             }
             let raw_bytes = output.as_ref().map_or(0, |output| output.raw_bytes);
             done(written + raw_bytes);
@@ -305,20 +315,42 @@ fn fitting(list: &[Arc<Handle>], open_bytes: u64) -> Result<usize, StoreError> {
     Ok(list.len())
 }
 
-/// First and last time of the groups of these segments, and their bytes once they are decoded (of which there are [`DECODED`] copies).
-fn spans(list: &[Arc<Handle>]) -> Result<Vec<(Nanos, Nanos, u64)>, StoreError> {
+/// A place in the total order of rows.
+type Key = (Nanos, Address);
+
+/// Least and largest key that rows of a group may have.
+fn bounds(segment: &Segment, group: &GroupMeta) -> (Key, Key) {
+    let address = |run: &SourceRun, offset| {
+        let SourceRange { source, epoch, .. } = segment.meta().sources[run.source as usize];
+        Address { source, epoch, offset }
+    };
+    // Runs stand in the order of addresses.
+    let least = group.runs.first().map(|run| address(run, run.first));
+    let most = group.runs.last().map(|run| address(run, run.last));
+    let none = Address { source: SourceId(0), epoch: 0, offset: 0 };
+    ((group.first_time, least.unwrap_or(none)), (group.last_time, most.unwrap_or(none)))
+}
+
+/// Where the groups of these segments begin and end, and their bytes once they are decoded, about.
+fn spans(list: &[Arc<Handle>]) -> Result<Vec<(Key, Key, u64)>, StoreError> {
     let mut spans = Vec::new();
     for handle in list {
         let Some(segment) = handle.segment()? else { continue };
-        let bytes = |group: &GroupMeta| group.raw_bytes + group.runs.len() as u64 * OF_SOURCE;
-        spans.extend(segment.meta().groups.iter().map(|g| (g.first_time, g.last_time, bytes(g))));
+        let meta = segment.meta();
+        let slots: u64 = meta.fields.iter().map(|field| field.rows).sum();
+        let of_row = OF_ROW + slots * OF_SLOT / meta.rows.max(1);
+        spans.extend(meta.groups.iter().map(|group| {
+            let of_rows = u64::from(group.rows) * of_row + group.runs.len() as u64 * OF_SOURCE;
+            let (first, last) = bounds(&segment, group);
+            (first, last, group.raw_bytes + of_rows)
+        }));
     }
     Ok(spans)
 }
 
-/// The most bytes of groups whose times have a moment in common.
-fn most_open(spans: &[(Nanos, Nanos, u64)]) -> u64 {
-    let mut edges: Vec<(Nanos, bool, u64)> = Vec::with_capacity(spans.len() * 2);
+/// The most bytes of groups that have a place in common.
+fn most_open(spans: &[(Key, Key, u64)]) -> u64 {
+    let mut edges: Vec<(Key, bool, u64)> = Vec::with_capacity(spans.len() * 2);
     for (first, last, bytes) in spans {
         edges.push((*first, false, *bytes));
         edges.push((*last, true, *bytes));
@@ -374,9 +406,11 @@ impl Cursor {
         Cursor { group: Arc::new(Decoded { batches }), order, taken: 0 }
     }
 
-    fn head(&self) -> Option<Nanos> {
+    /// The place of the next row.
+    fn head(&self) -> Option<Key> {
         let (batch, row) = self.order.get(self.taken)?;
-        Some(self.group.batches[*batch as usize].rows[*row as usize].time)
+        let row = self.group.batches[*batch as usize].row(*row as usize);
+        Some((row.row().time, row.address()))
     }
 
     fn take(&mut self) -> Option<Picked> {
@@ -386,14 +420,42 @@ impl Cursor {
     }
 }
 
-/// The rows of several segments by time; a group is decoded when its first row may be the next.
+/// A cursor that waits, by the place of its next row.
+struct Waiting {
+    head: Key,
+    cursor: Cursor,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head)
+    }
+}
+
+/// The rows of several segments in their total order; a group is decoded when its first row may be the next.
 struct Merge {
     /// What is merged.
     inputs: Vec<(Arc<Handle>, Arc<Segment>)>,
-    /// Groups not yet decoded, last ones first: (first time, input, group).
-    pending: Vec<(Nanos, usize, usize)>,
-    cursors: Vec<Option<Cursor>>,
-    heads: BinaryHeap<Reverse<(Nanos, usize)>>,
+    /// Groups not yet decoded, last ones first: (least key, input, group).
+    pending: Vec<(Key, usize, usize)>,
+    /// Whose rows are the next, and up to where they surely are.
+    current: Option<Cursor>,
+    until: Option<Key>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
     /// A row that did not fit the group before.
     left_over: Option<Picked>,
     /// Rows that were to go.
@@ -404,24 +466,28 @@ struct Merge {
 
 impl Merge {
     fn new(handles: &[Arc<Handle>]) -> Result<Merge, StoreError> {
+        // What questions asked for stays in their cache.
+        let cache = Arc::new(Cache::for_one_question(BLOCKS));
         let mut inputs = Vec::new();
         for handle in handles {
-            if let Some(segment) = handle.segment()? {
-                inputs.push((handle.clone(), segment));
+            match handle.open_beside(&cache) {
+                Ok(segment) => inputs.push((handle.clone(), segment)),
+                Err(error) => handle.quarantine(error)?,
             }
         }
         let mut pending = Vec::new();
         for (input, (_, segment)) in inputs.iter().enumerate() {
             for (index, group) in segment.meta().groups.iter().enumerate() {
-                pending.push((group.first_time, input, index));
+                pending.push((bounds(segment, group).0, input, index));
             }
         }
         pending.sort_unstable_by(|a, b| b.cmp(a));
         Ok(Merge {
             inputs,
             pending,
-            cursors: Vec::new(),
-            heads: BinaryHeap::new(),
+            current: None,
+            until: None,
+            waiting: BinaryHeap::new(),
             left_over: None,
             left_out: 0,
             reading: None,
@@ -458,8 +524,21 @@ impl Merge {
         if let Some(row) = self.left_over.take() {
             return Ok(Some(row));
         }
-        while let Some((first_time, input, group)) = self.pending.last().copied() {
-            if self.heads.peek().is_some_and(|Reverse((time, _))| *time < first_time) {
+        let head = self.current.as_ref().and_then(Cursor::head);
+        let goes_on = head.is_some_and(|head| self.until.is_none_or(|until| head <= until));
+        if !goes_on {
+            self.change()?;
+        }
+        Ok(self.current.as_mut().and_then(Cursor::take))
+    }
+
+    /// Goes on with the cursor whose next row is before those of all others.
+    fn change(&mut self) -> Result<(), StoreError> {
+        if let Some(cursor) = self.current.take() {
+            self.wait(cursor);
+        }
+        while let Some((least, input, group)) = self.pending.last().copied() {
+            if self.waiting.peek().is_some_and(|Reverse(waiting)| waiting.head < least) {
                 break;
             }
             self.pending.pop();
@@ -467,22 +546,18 @@ impl Merge {
             self.reading = Some(handle.clone());
             let cursor = Cursor::new(segment.group(group)?.batches()?);
             self.reading = None;
-            if let Some(time) = cursor.head() {
-                let slot = self.cursors.iter().position(Option::is_none).unwrap_or(self.cursors.len());
-                if slot == self.cursors.len() {
-                    self.cursors.push(None);
-                }
-                self.cursors[slot] = Some(cursor);
-                self.heads.push(Reverse((time, slot)));
-            }
+            self.wait(cursor);
         }
-        let Some(Reverse((_, slot))) = self.heads.pop() else { return Ok(None) };
-        let Some(cursor) = &mut self.cursors[slot] else { return Ok(None) };
-        let picked = cursor.take();
-        match cursor.head() {
-            Some(time) => self.heads.push(Reverse((time, slot))),
-            None => self.cursors[slot] = None,
+        self.current = self.waiting.pop().map(|Reverse(waiting)| waiting.cursor);
+        let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting.head);
+        let pending = self.pending.last().map(|(least, ..)| *least);
+        self.until = waiting.into_iter().chain(pending).min();
+        Ok(())
+    }
+
+    fn wait(&mut self, cursor: Cursor) {
+        if let Some(head) = cursor.head() {
+            self.waiting.push(Reverse(Waiting { head, cursor }));
         }
-        Ok(picked)
     }
 }

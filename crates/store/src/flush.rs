@@ -1,18 +1,19 @@
 //! From memtables to segments: which tenants, in which order their rows, and the one commit that makes rows and
 //! positions stored together. Knows nothing of how a segment encodes rows.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sawlog_model::{Nanos, RowRef, Tenant};
-use sawlog_sys::{Open, task};
+use sawlog_sys::{Fs, Open, task};
 
 use crate::StoreError;
 use crate::catalogue::SegmentEntry;
 use crate::engine::{Engine, lock};
 use crate::handle::{Handle, open_segment};
 use crate::memtable::{Frozen, Memtable, change_of};
-use crate::segment::{Effort, Encoded, GROUP_BYTES, GROUP_ROWS, SegmentWriter};
+use crate::segment::{Effort, Finished, GROUP_BYTES, GROUP_ROWS, SegmentWriter};
 
 /// A tenant with at most so many bytes of rows in memory is small: its rows may be written beside those of others.
 const SMALL: usize = 1 << 20;
@@ -109,64 +110,60 @@ impl Engine {
     ) -> Result<(), StoreError> {
         // Stable, since that is the faster one on rows that came nearly in order.
         rows.sort_by(by_time);
-        let mut output = None;
         let mut rest = &mut rows[..];
         while !rest.is_empty() {
-            let (group, after) = rest.split_at_mut(group_len(rest));
-            let output_now = output.get_or_insert_with(|| Output::new(tenant, Effort::Cheap));
-            output_now.add(group);
-            if output_now.raw_bytes >= self.options.segment_bytes {
-                added.extend(output.take().map(|output| self.write_segment(output)).transpose()?);
+            let mut output = self.begin_segment(tenant, Effort::Cheap, Rows::New)?;
+            while !rest.is_empty() && output.raw_bytes < self.options.segment_bytes {
+                let (group, after) = rest.split_at_mut(group_len(rest));
+                output.add(group);
+                rest = after;
             }
-            rest = after;
+            added.push(self.write_segment(output)?);
         }
-        added.extend(output.take().map(|output| self.write_segment(output)).transpose()?);
         Ok(())
     }
 
-    /// Makes a segment durable under a number of its own. It does not count before a commit names it.
-    pub fn write_segment(&self, output: Output) -> Result<Arc<Handle>, StoreError> {
-        let Output { tenant, effort, writer, newest, anew, .. } = output;
-        let Encoded { bytes, meta } = writer.finish();
+    /// Begins a segment under a number of its own.
+    pub fn begin_segment(&self, tenant: Tenant, effort: Effort, origin: Rows) -> Result<Output, StoreError> {
         let number = self.next_segment.fetch_add(1, Ordering::SeqCst);
+        let (fs, path) = (&self.sys.fs, self.shelf.path(tenant, number));
+        let opened =
+            fs.create_dir_all(&self.shelf.tenant_dir(tenant)).and_then(|()| fs.open(&path, Open::New));
+        let file = opened.map_err(|error| StoreError::io(&path, error))?;
+        let draft = Draft { fs: fs.clone(), path, number, kept: false };
+        let writer = SegmentWriter::new(tenant, effort, file);
+        Ok(Output { tenant, effort, draft, writer, newest: Nanos::MIN, origin, raw_bytes: 0, rows: 0 })
+    }
+
+    /// Makes a segment durable. It does not count before a commit names it.
+    pub fn write_segment(&self, output: Output) -> Result<Arc<Handle>, StoreError> {
+        let Output { tenant, effort, mut draft, writer, newest, origin, .. } = output;
+        let finished = writer.finish().and_then(|finished| {
+            self.sys.fs.sync_dir(&self.shelf.tenant_dir(tenant))?;
+            Ok(finished)
+        });
+        let Finished { bytes, meta } = finished.map_err(|error| StoreError::io(&draft.path, error))?;
         let entry = SegmentEntry {
-            number,
+            number: draft.number,
             tenant,
             strong: effort == Effort::Strong,
             rows: meta.rows,
             raw_bytes: meta.raw_bytes,
-            stored_bytes: bytes.len() as u64,
+            stored_bytes: bytes,
             first_time: meta.first_time,
             last_time: meta.last_time,
             newest,
         };
-        let (fs, dir) = (&self.sys.fs, self.shelf.tenant_dir(tenant));
-        let path = self.shelf.path(tenant, number);
-        let written = || {
-            fs.create_dir_all(&dir)?;
-            let file = fs.open(&path, Open::New)?;
-            file.write_at(&bytes, 0)?;
-            file.sync()?;
-            fs.sync_dir(&dir)
-        };
-        let opened = written()
-            .inspect(|()| self.note_written(anew, &entry))
-            .map_err(|error| StoreError::io(&path, error))
-            // What was written is read back before anything relies on it.
-            .and_then(|()| open_segment(&self.shelf, &path, &entry));
-        match opened {
-            Ok(segment) => Ok(Handle::open(&self.shelf, entry, segment)),
-            Err(error) => {
-                // Left where it is, it is removed at the next start.
-                let _ = fs.unlink(&path);
-                Err(error)
-            }
-        }
+        self.note_written(origin, &entry);
+        // What was written is read back before anything relies on it.
+        let segment = open_segment(&self.shelf, &draft.path, &entry, &self.shelf.cache)?;
+        draft.kept = true;
+        Ok(Handle::open(&self.shelf, entry, segment))
     }
 
-    fn note_written(&self, anew: bool, entry: &SegmentEntry) {
+    fn note_written(&self, origin: Rows, entry: &SegmentEntry) {
         let mut written = lock(&self.written);
-        let of_sort = if anew { &mut written.1 } else { &mut written.0 };
+        let of_sort = if origin == Rows::Anew { &mut written.1 } else { &mut written.0 };
         of_sort.raw_bytes += entry.raw_bytes;
         of_sort.bytes += entry.stored_bytes;
     }
@@ -180,14 +177,40 @@ impl Engine {
     }
 }
 
+/// Where the rows of a segment come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rows {
+    /// From memory.
+    New,
+    /// From other segments.
+    Anew,
+}
+
+/// The file of a segment in the making, gone with it if nobody keeps it.
+struct Draft {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    number: u64,
+    kept: bool,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Left where it is, it is removed at the next start.
+            let _ = self.fs.unlink(&self.path);
+        }
+    }
+}
+
 /// A segment in the making.
 pub(crate) struct Output {
     tenant: Tenant,
     effort: Effort,
+    draft: Draft,
     writer: SegmentWriter,
     newest: Nanos,
-    /// Its rows were in segments before.
-    anew: bool,
+    origin: Rows,
     /// Bytes of lines so far.
     pub raw_bytes: u64,
     /// Rows so far.
@@ -195,17 +218,6 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// One for rows that come from memory.
-    pub fn new(tenant: Tenant, effort: Effort) -> Self {
-        let writer = SegmentWriter::new(tenant, effort);
-        Output { tenant, effort, writer, newest: Nanos::MIN, anew: false, raw_bytes: 0, rows: 0 }
-    }
-
-    /// One for rows that come from other segments.
-    pub fn anew(tenant: Tenant, effort: Effort) -> Self {
-        Output { anew: true, ..Output::new(tenant, effort) }
-    }
-
     /// Adds rows that fit a group; groups come in the order of time.
     pub fn add(&mut self, group: &mut [RowRef<'_>]) {
         group.sort_by(by_address);

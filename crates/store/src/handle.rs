@@ -152,7 +152,7 @@ impl Handle {
             State::Damaged => return Ok(None),
             State::Closed => {}
         }
-        match open_segment(&self.shelf, &self.path(), &self.entry) {
+        match open_segment(&self.shelf, &self.path(), &self.entry, &self.shelf.cache) {
             Ok(segment) => {
                 *state = State::Open(segment.clone());
                 // Others are closed without a lock on this one.
@@ -167,6 +167,14 @@ impl Handle {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Opens the file once more, with a cache of its own.
+    ///
+    /// # Errors
+    /// As the disk says, and [`StoreError::Damaged`].
+    pub fn open_beside(&self, cache: &Arc<Cache>) -> Result<Arc<Segment>, StoreError> {
+        open_segment(&self.shelf, &self.path(), &self.entry, cache)
     }
 
     fn is_open(&self) -> bool {
@@ -203,14 +211,15 @@ impl Handle {
     }
 }
 
-/// Opens a segment's file and compares it with its entry.
+/// Opens a segment's file, what is read of which is kept in `cache`, and compares it with its entry.
 pub(crate) fn open_segment(
     shelf: &Shelf,
     path: &Path,
     entry: &SegmentEntry,
+    cache: &Arc<Cache>,
 ) -> Result<Arc<Segment>, StoreError> {
     let file = shelf.sys.fs.open(path, Open::Read).map_err(|error| StoreError::io(path, error))?;
-    let segment = Segment::open(Arc::from(file), &path.display().to_string(), shelf.cache.clone())?;
+    let segment = Segment::open(Arc::from(file), &path.display().to_string(), cache.clone())?;
     let meta = segment.meta();
     if (meta.tenant, meta.rows, meta.raw_bytes) != (entry.tenant, entry.rows, entry.raw_bytes) {
         return Err(StoreError::damaged(path, "it is not the segment that the catalogue names"));

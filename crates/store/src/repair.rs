@@ -8,8 +8,8 @@ use sawlog_model::RowRef;
 
 use crate::catalogue::{Change, SegmentEntry};
 use crate::engine::{Engine, lock};
-use crate::flush::Output;
-use crate::handle::{Handle, open_segment};
+use crate::flush::Rows;
+use crate::handle::Handle;
 use crate::segment::{Effort, Segment};
 use crate::{Fault, Repaired, SegmentInfo, StoreError};
 
@@ -55,7 +55,7 @@ impl Engine {
     }
 
     fn open_anew(&self, handle: &Handle) -> Result<Arc<Segment>, StoreError> {
-        open_segment(&self.shelf, &handle.path(), &handle.entry)
+        handle.open_beside(&self.shelf.cache)
     }
 
     /// Reads every segment to its last byte and puts every row together; gives those that cannot be read so. `progress`
@@ -118,7 +118,8 @@ impl Engine {
     fn salvage(&self, of: &SegmentInfo) -> Result<Vec<Arc<Handle>>, StoreError> {
         let handle = self.every_handle().into_iter().find(|handle| handle.entry.number == of.number);
         let Some(Ok(segment)) = handle.map(|handle| self.open_anew(&handle)) else { return Ok(Vec::new()) };
-        let mut output = Output::anew(of.tenant, if of.strong { Effort::Strong } else { Effort::Cheap });
+        let effort = if of.strong { Effort::Strong } else { Effort::Cheap };
+        let mut output = self.begin_segment(of.tenant, effort, Rows::Anew)?;
         for group in 0..segment.meta().groups.len() {
             let Ok(batches) = segment.group(group).and_then(|group| group.batches()) else { continue };
             let mut rows: Vec<RowRef<'_>> = batches.iter().flat_map(|batch| batch.iter()).collect();

@@ -8,4 +8,4 @@ mod fixtures;
 mod model;
 mod reading;
 mod removal;
-mod support;
+pub(crate) mod support;

@@ -70,12 +70,16 @@ impl Group {
                 marks: self.shapes[self.codes[row] as usize].skeleton.marks,
             });
         }
+        // Groups of many segments are in memory at a time.
+        batch.rows.shrink_to_fit();
+        batch.slots.shrink_to_fit();
         // A byte lies between, so that an empty unprinted slot does not touch the last row.
         buffer.push(0);
         for slot in unprinted {
             batch.slots[slot].start += buffer.len() as u32;
         }
         buffer.extend_from_slice(&extra);
+        buffer.shrink_to_fit();
         batch.buffer = buffer.into();
         batch.names = Arc::new(names);
         Ok(batch)

@@ -3,14 +3,18 @@
 //! what the streams hold.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use zstd::bulk::Compressor;
 
-use super::Effort;
 use super::cursor::{Cursor, Damage, put_signed, put_varint};
+use super::out::Out;
+use super::{Effort, footer};
 
 /// A chunk is closed at so many bytes before compression.
 const CHUNK: usize = 1 << 20;
+/// In a segment that is soon merged, at so many: who reads a row group has the chunks of all its columns in memory.
+const CHEAP_CHUNK: usize = 256 << 10;
 /// Pools below this share chunks at the end.
 const SMALL: usize = 128 << 10;
 /// So many row groups are a few: a chunk of theirs is worth little to the questions that come to others.
@@ -52,7 +56,7 @@ struct Pool {
 
 /// Gathers streams and writes chunks.
 pub(super) struct Chunks {
-    pub(super) file: Vec<u8>,
+    out: Out,
     effort: Effort,
     /// Kept between chunks: its tables are megabytes.
     packer: Compressor<'static>,
@@ -62,9 +66,10 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(effort: Effort, magic: &[u8]) -> Self {
+    pub(super) fn new(effort: Effort, mut out: Out) -> Self {
+        out.put(&footer::head());
         Chunks {
-            file: magic.to_vec(),
+            out,
             effort,
             packer: Compressor::default(),
             pools: BTreeMap::new(),
@@ -78,8 +83,9 @@ impl Chunks {
         if bytes.is_empty() {
             return;
         }
+        let most = if self.effort == Effort::Cheap { CHEAP_CHUNK } else { CHUNK };
         let to = self.pools.entry(pool).or_default();
-        if !to.bytes.is_empty() && to.bytes.len() + bytes.len() > CHUNK {
+        if !to.bytes.is_empty() && to.bytes.len() + bytes.len() > most {
             let full = std::mem::take(to);
             self.waiting -= full.bytes.len();
             self.write(pool, full);
@@ -96,11 +102,6 @@ impl Chunks {
         }
     }
 
-    /// Bytes in the file and waiting for it.
-    pub(super) fn len(&self) -> usize {
-        self.file.len() + self.waiting / 4
-    }
-
     fn write(&mut self, key: u32, pool: Pool) {
         let level = match self.effort {
             Effort::Cheap => 1,
@@ -115,18 +116,22 @@ impl Chunks {
         let stored =
             if packed.is_empty() || packed.len() >= pool.bytes.len() { &pool.bytes } else { &packed };
         let meta = ChunkMeta {
-            offset: self.file.len() as u64,
+            offset: self.out.len(),
             stored: stored.len() as u32,
             raw: pool.bytes.len() as u32,
             checksum: crc32c::crc32c(stored),
             few_groups: is_of_few_groups(pool.streams.iter().map(|(key, _)| key.group)),
         };
-        self.file.extend_from_slice(stored);
+        self.out.put(stored);
         self.chunks.push((meta, pool.streams));
     }
 
-    /// Writes what waits and the table of chunks to `table`; gives the file.
-    pub(super) fn finish(mut self, table: &mut Vec<u8>) -> Vec<u8> {
+    /// Writes what waits, and the table of chunks behind `body`, which then is the footer, and makes it all durable; gives the
+    /// length of the file.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(super) fn finish(mut self, mut body: Vec<u8>) -> io::Result<u64> {
         let mut shared: BTreeMap<u32, Pool> = BTreeMap::new();
         for (key, pool) in std::mem::take(&mut self.pools) {
             if pool.bytes.len() >= SMALL {
@@ -145,6 +150,7 @@ impl Chunks {
         for (key, pool) in shared.into_iter().filter(|(_, pool)| !pool.streams.is_empty()) {
             self.write(key, pool);
         }
+        let table = &mut body;
         put_varint(table, self.chunks.len() as u64);
         let mut before = StreamKey { stream: 0, group: 0 };
         for (meta, streams) in &self.chunks {
@@ -159,7 +165,8 @@ impl Chunks {
                 before = *key;
             }
         }
-        self.file
+        self.out.put(&footer::seal(&body, &mut self.packer));
+        self.out.finish()
     }
 }
 

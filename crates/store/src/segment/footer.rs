@@ -3,6 +3,8 @@
 
 use sawlog_model::{SourceId, Tenant};
 
+use zstd::bulk::Compressor;
+
 use super::cursor::{Cursor, Damage, put_bytes, put_signed, put_varint};
 use super::{GroupMeta, SegmentMeta, SourceRange, SourceRun};
 use crate::FieldCount;
@@ -25,15 +27,17 @@ pub(super) fn head() -> Vec<u8> {
     head
 }
 
-/// Appends the footer and the tail.
-pub(super) fn seal(body: &[u8], file: &mut Vec<u8>) {
-    let packed = zstd::bulk::compress(body, 9).unwrap_or_default();
-    file.extend_from_slice(&packed);
-    file.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+/// The footer and the tail.
+pub(super) fn seal(body: &[u8], packer: &mut Compressor<'_>) -> Vec<u8> {
+    let packed = packer.set_compression_level(9).and_then(|()| packer.compress(body)).unwrap_or_default();
+    let mut file = packed;
+    let (len, checksum) = (file.len() as u32, crc32c::crc32c(&file));
+    file.extend_from_slice(&len.to_le_bytes());
     file.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    file.extend_from_slice(&crc32c::crc32c(&packed).to_le_bytes());
+    file.extend_from_slice(&checksum.to_le_bytes());
     file.extend_from_slice(&VERSION.to_le_bytes());
     file.extend_from_slice(&MAGIC);
+    file
 }
 
 /// What the tail says.

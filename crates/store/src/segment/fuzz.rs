@@ -11,6 +11,7 @@ use sawlog_model::{
 };
 use sawlog_sys::sim::World;
 use sawlog_sys::{File, Open};
+use zstd::bulk::Compressor;
 
 use super::cache::Cache;
 use super::column::{Column, Strings};
@@ -45,6 +46,16 @@ fn file(bytes: &[u8]) -> Arc<dyn File> {
     file.into()
 }
 
+/// A segment of groups of at most `size` rows, as a file on a disk in memory.
+fn written(rows: &[RowRef<'_>], size: usize, effort: Effort) -> Arc<dyn File> {
+    let sys = World::new(0).sys();
+    let open = |how| sys.fs.open(Path::new("/written"), how).expect("a file in memory");
+    let mut writer = SegmentWriter::new(Tenant(1), effort, open(Open::New));
+    rows.chunks(size).for_each(|group| writer.add_group(group));
+    writer.finish().expect("there is room");
+    open(Open::Read).into()
+}
+
 /// What is asked of every segment.
 fn questions() -> Vec<Predicate> {
     let phrase = |text: &str, fold| Predicate::Any(Test::Phrase { text: text.to_owned(), fold });
@@ -72,7 +83,7 @@ pub fn segment_file(bytes: &[u8]) {
     let Some((footer, chunks)) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len))) else { return };
     let mut whole = footer::head();
     whole.extend_from_slice(chunks);
-    footer::seal(footer, &mut whole);
+    whole.extend(footer::seal(footer, &mut Compressor::default()));
     let Ok(mut body) = Body::open(file(&whole), "fuzzed", Arc::new(Cache::new(1 << 20))) else { return };
     if body.accept_checksums().is_err() {
         return;
@@ -148,11 +159,9 @@ pub fn segment_lines(bytes: &[u8]) {
     }
     let effort = if bytes.len().is_multiple_of(2) { Effort::Cheap } else { Effort::Strong };
     let size = rows.len().div_ceil(2);
-    let mut writer = SegmentWriter::new(Tenant(1), effort);
-    rows.chunks(size).for_each(|group| writer.add_group(group));
-    let encoded = writer.finish();
     let cache = Arc::new(Cache::new(1 << 20));
-    let segment = Segment::open(file(&encoded.bytes), "fuzzed", cache).expect("what was written is read");
+    let segment =
+        Segment::open(written(&rows, size, effort), "fuzzed", cache).expect("what was written is read");
     for (number, rows) in rows.chunks(size).enumerate() {
         let group = segment.group(number).expect("a group");
         for (at, row) in rows.iter().enumerate() {

@@ -33,6 +33,7 @@ mod literal;
 mod load;
 mod needle;
 mod offsets;
+mod out;
 mod parts;
 mod printing;
 mod reader;
@@ -153,10 +154,10 @@ pub struct SegmentMeta {
     pub fields: Vec<FieldCount>,
 }
 
-/// A segment as bytes.
-pub struct Encoded {
-    /// The whole file.
-    pub bytes: Vec<u8>,
+/// A segment that was written.
+pub struct Finished {
+    /// Bytes of the file.
+    pub bytes: u64,
     /// What its footer says.
     pub meta: SegmentMeta,
 }

@@ -102,16 +102,18 @@ fn batches(drafts: &[Draft]) -> Vec<Batch> {
 
 /// Writes groups of at most `size` rows and opens the file.
 fn segment(rows: &[RowRef<'_>], size: usize, effort: Effort, dir: &Path) -> Result<Segment, StoreError> {
-    let mut writer = SegmentWriter::new(Tenant(3), effort);
-    rows.chunks(size).for_each(|group| writer.add_group(group));
-    let encoded = writer.finish();
     let path = dir.join("segment");
-    let file = Sys::real().fs.open(&path, Open::Create).expect("a file");
+    let open = |how| Sys::real().fs.open(&path, how).expect("a file");
+    let file = open(Open::Create);
     file.set_len(0).expect("an empty file");
-    file.write_at(&encoded.bytes, 0).expect("bytes are written");
+    let mut writer = SegmentWriter::new(Tenant(3), effort, file);
+    rows.chunks(size).for_each(|group| writer.add_group(group));
+    let finished = writer.finish().expect("bytes are written");
     let cache = Arc::new(Cache::new(1 << 20));
+    let file = open(Open::Read);
+    assert_eq!(file.metadata().expect("a size").len, finished.bytes);
     let segment = Segment::open(file.into(), "segment", cache)?;
-    assert_eq!(*segment.meta(), encoded.meta);
+    assert_eq!(*segment.meta(), finished.meta);
     Ok(segment)
 }
 
@@ -478,15 +480,14 @@ proptest! {
     fn damaged_bytes_are_an_error_and_no_panic(drafts in drafts(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
         let batches = batches(&drafts);
         let rows: Vec<RowRef<'_>> = batches.iter().map(|batch| batch.row(0)).collect();
-        let mut writer = SegmentWriter::new(Tenant(3), Effort::Cheap);
-        rows.chunks(50).for_each(|group| writer.add_group(group));
-        let mut bytes = writer.finish().bytes;
-        let at = at.index(bytes.len());
-        prop_assume!(bytes[at] != to);
-        bytes[at] = to;
         let dir = tempfile::tempdir().expect("a directory");
-        let file = Sys::real().fs.open(&dir.path().join("segment"), Open::New).expect("a file");
-        file.write_at(&bytes, 0).expect("bytes are written");
+        segment(&rows, 50, Effort::Cheap, dir.path()).expect("a segment");
+        let file = Sys::real().fs.open(&dir.path().join("segment"), Open::Create).expect("a file");
+        let at = at.index(file.metadata().expect("a size").len as usize) as u64;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).expect("a byte");
+        prop_assume!(byte[0] != to);
+        file.write_at(&[to], at).expect("it is written");
         let read = || -> Result<(), StoreError> {
             let segment = Segment::open(file.into(), "segment", Arc::new(Cache::new(1 << 20)))?;
             for number in 0..segment.meta().groups.len() {
@@ -585,9 +586,10 @@ fn times_are_printed_and_not_stored() {
     batch.names = Arc::new(names);
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     let segment = check_round_trip(&rows, 5_000, Effort::Cheap, dir.path());
-    let mut writer = SegmentWriter::new(Tenant(1), Effort::Cheap);
+    let file = Sys::real().fs.open(&dir.path().join("one group"), Open::New).expect("a file");
+    let mut writer = SegmentWriter::new(Tenant(1), Effort::Cheap, file);
     writer.add_group(&rows);
-    let bytes = writer.finish().bytes.len();
+    let bytes = writer.finish().expect("bytes are written").bytes;
     assert!(bytes < 1_000, "{bytes} bytes for times with a fixed step");
     for word in ["tick", "2023", "21", "01", "absent"] {
         check_select(

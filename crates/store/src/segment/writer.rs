@@ -1,10 +1,12 @@
 //! Makes a segment: takes rows apart into skeletons and values, a row group at a time, and writes streams, index and
-//! footer. Knows nothing of where the bytes go.
+//! footer to a file. Knows nothing of its name.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::sync::Arc;
 
 use sawlog_model::{Context, Kind, RowRef, SourceId, Tenant};
+use sawlog_sys::File;
 
 use super::chunk::{Chunks, StreamKey};
 use super::cursor::{put_bytes, put_varint};
@@ -13,9 +15,10 @@ use super::encode::{self, Bodies, Input, Shared};
 use super::fields::{self, Role};
 use super::interner::Interner;
 use super::leaders::Leaders;
+use super::out::Out;
 use super::parts::Frames;
 use super::{
-    Effort, Encoded, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, offsets,
+    Effort, Finished, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, offsets,
     parts, printing, stream,
 };
 use crate::FieldCount;
@@ -47,12 +50,12 @@ pub struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// A writer for rows of one tenant.
-    pub fn new(tenant: Tenant, effort: Effort) -> Self {
+    /// A writer for rows of one tenant to an empty file.
+    pub fn new(tenant: Tenant, effort: Effort, file: Box<dyn File>) -> Self {
         SegmentWriter {
             tenant,
             effort,
-            chunks: Chunks::new(effort, &footer::head()),
+            chunks: Chunks::new(effort, Out::new(file)),
             dissector: Dissector::default(),
             frames: Frames::default(),
             shared: Vec::new(),
@@ -68,16 +71,6 @@ impl SegmentWriter {
             time_shapes: BTreeSet::new(),
             addressed: BTreeSet::new(),
         }
-    }
-
-    /// Bytes written so far, roughly: what is not compressed yet is estimated.
-    pub fn len(&self) -> usize {
-        self.chunks.len()
-    }
-
-    /// Whether no row group was added.
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
     }
 
     /// Adds a row group: at most [`super::GROUP_ROWS`] rows and [`super::GROUP_BYTES`], sorted by (source, epoch, offset).
@@ -155,8 +148,11 @@ impl SegmentWriter {
         self.frames = frames;
     }
 
-    /// Ends the file.
-    pub fn finish(mut self) -> Encoded {
+    /// Ends the file and makes it durable.
+    ///
+    /// # Errors
+    /// As the disk says, now or before.
+    pub fn finish(mut self) -> io::Result<Finished> {
         let global = |stream| StreamKey { stream, group: 0 };
         let mut skeletons = Vec::new();
         encode::put_strings(self.dissector.skeletons.iter(), &mut skeletons);
@@ -199,9 +195,7 @@ impl SegmentWriter {
         put_varint(&mut body, self.addressed.len() as u64);
         self.addressed.iter().for_each(|column| put_varint(&mut body, u64::from(*column)));
         body.extend_from_slice(&index);
-        let mut bytes = self.chunks.finish(&mut body);
-        footer::seal(&body, &mut bytes);
-        Encoded { bytes, meta }
+        Ok(Finished { bytes: self.chunks.finish(body)?, meta })
     }
 
     fn meta(&self) -> SegmentMeta {

@@ -126,6 +126,8 @@ fn a_full_disk_holds_back_and_loses_nothing() {
     );
     assert_eq!(rows(&store, Order::Newest), taken as usize, "what was taken is there and can be read");
     append(&store, 1, taken, taken + 20).expect_err("the disk is still full");
+    let files = world.sys().fs.list("/data/t0".as_ref()).expect("a directory").len();
+    assert_eq!(files as u64, store.stats().segments, "what was begun is gone");
     world.set_space(None);
     append(&store, 1, taken, taken + 20).expect("it goes on by itself");
     assert_eq!(rows(&store, Order::Oldest), taken as usize + 20);

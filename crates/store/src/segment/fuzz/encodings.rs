@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_model::time::{self, Layout, SECOND};
-use sawlog_model::{Context, Kind, Nanos, RowRef, Tenant};
+use sawlog_model::{Context, Kind, Nanos, RowRef};
 use sawlog_sys::sim::Dice;
 
-use super::{batch_of, file};
+use super::{batch_of, written};
 use crate::segment::cache::Cache;
 use crate::segment::column::{Column, Strings};
 use crate::segment::cursor::Cursor;
@@ -18,7 +18,7 @@ use crate::segment::follow::{self, Leader};
 use crate::segment::interner::Interner;
 use crate::segment::leaders::Leaders;
 use crate::segment::printing;
-use crate::segment::{Effort, Segment, SegmentWriter, index, ints, tag};
+use crate::segment::{Effort, Segment, index, ints, tag};
 
 /// One execution; whether it was of the encoding that it is for.
 pub type Execute = fn(&mut Dice) -> bool;
@@ -299,11 +299,9 @@ fn rows(dice: &mut Dice) -> bool {
     }
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     let effort = if dice.below(8) == 0 { Effort::Strong } else { Effort::Cheap };
-    let mut writer = SegmentWriter::new(Tenant(1), effort);
-    writer.add_group(&rows);
-    let encoded = writer.finish();
     let cache = Arc::new(Cache::new(0));
-    let segment = Segment::open(file(&encoded.bytes), "fuzzed", cache).expect("what was written is read");
+    let segment =
+        Segment::open(written(&rows, rows.len(), effort), "fuzzed", cache).expect("what was written is read");
     let back = segment.group(0).and_then(|group| group.batches()).expect("rows");
     let back: Vec<RowRef<'_>> = back.iter().flat_map(|batch| batch.iter()).collect();
     assert_eq!(back.len(), rows.len());

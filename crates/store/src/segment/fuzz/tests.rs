@@ -47,9 +47,9 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
 
 fn file_seed(effort: Effort, batch: &Batch, group: usize) -> Vec<u8> {
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
-    let mut writer = SegmentWriter::new(Tenant(1), effort);
-    rows.chunks(group).for_each(|group| writer.add_group(group));
-    let bytes = writer.finish().bytes;
+    let file = written(&rows, group, effort);
+    let mut bytes = vec![0; file.metadata().expect("a size").len as usize];
+    file.read_exact_at(&mut bytes, 0).expect("its bytes");
     let (before, tail) = bytes.split_at(bytes.len() - footer::TAIL);
     let tail = footer::Tail::read(tail).expect("a tail");
     let (before, packed) = before.split_at(before.len() - tail.packed);
@@ -100,7 +100,7 @@ fn seeds_get_far() {
     let footer = usize::from(u16::from_le_bytes([segment_seed[0], segment_seed[1]]));
     let mut whole = footer::head();
     whole.extend_from_slice(&segment_seed[2 + footer..]);
-    footer::seal(&segment_seed[2..2 + footer], &mut whole);
+    whole.extend(footer::seal(&segment_seed[2..2 + footer], &mut Compressor::default()));
     let body = Body::open(file(&whole), "seed", Arc::new(Cache::new(1 << 20))).expect("a segment");
     let segment = Segment { body: Arc::new(body) };
     assert_eq!(segment.meta().groups.len(), 2);
