@@ -20,8 +20,10 @@ mod tests;
 
 /// So many segments of a kind are worth a merge.
 const ENOUGH: usize = 8;
-/// Bytes of groups that a merge may hold decoded at a time.
-const OPEN_BYTES: u64 = 40 << 20;
+/// Bytes of groups that a merge may hold decoded at a time: one beside what comes in, and one that somebody waits for. The more it
+/// holds, the fewer segments are left, and the fewer bytes.
+const OPEN_BESIDE: u64 = 40 << 20;
+const OPEN_ALONE: u64 = 72 << 20;
 /// Blocks of its inputs that a merge keeps, bytes.
 const BLOCKS: usize = 20 << 20;
 /// Bytes for what a merge writes: columns before they are packed, dictionaries, words of the index.
@@ -69,9 +71,9 @@ impl Engine {
         Ok(compacted)
     }
 
-    /// Bytes of groups that a merge may hold decoded at a time.
-    fn open_bytes(&self) -> u64 {
-        OPEN_BYTES.min(self.shares.compaction.most() / 2)
+    /// Bytes of groups that a merge may hold decoded at a time, at most `most`.
+    fn open_bytes(&self, most: u64) -> u64 {
+        most.min(self.shares.compaction.most() / 2)
     }
 
     /// Memory for a merge, bytes; never more than compaction may ever have.
@@ -101,7 +103,7 @@ impl Engine {
         progress(0, total);
         for (tenant, mut rest) in work {
             while !rest.is_empty() {
-                let later = rest.split_off(fitting(&rest, self.open_bytes())?);
+                let later = rest.split_off(fitting(&rest, self.open_bytes(OPEN_ALONE))?);
                 let merged: u64 = rest.iter().map(|handle| handle.entry.raw_bytes).sum();
                 // A single strong segment would come out as it went in.
                 if rest.len() > 1 || !rest[0].entry.strong {
@@ -130,7 +132,7 @@ impl Engine {
             let bytes: u64 = candidates.iter().map(|handle| handle.entry.raw_bytes).sum();
             if candidates.len() >= ENOUGH || !strong && bytes >= segment_bytes {
                 let mut chosen = candidates;
-                let fits = fitting(&chosen, self.open_bytes()).unwrap_or(1);
+                let fits = fitting(&chosen, self.open_bytes(OPEN_BESIDE)).unwrap_or(1);
                 chosen.truncate(fits);
                 if chosen.len() > 1 || !strong {
                     return chosen;
