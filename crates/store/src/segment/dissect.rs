@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use sawlog_model::{Kind, Marks, Names, RowRef, Slot, strip_terminator, token};
 
+use super::ahead::{AHEAD, fetch};
 use super::cursor::{put_bytes, put_varint};
 use super::fields::{FieldTable, Role};
-use super::index;
 use super::interner::Interner;
 use super::skeleton::{Outline, Skeleton};
+use super::tokens;
 
 /// Most skeletons; further rows are kept whole.
 const MOST_SKELETONS: usize = 65_536;
@@ -20,9 +21,6 @@ const LONGEST_GAP: usize = 40;
 /// keys are paths) do not come again, and would use up the columns.
 const FEW_NAMES: usize = 500;
 const NEW_NAMES: usize = 40;
-/// Texts that are fetched at once, and of each so many bytes.
-pub(super) const AHEAD: usize = 32;
-const LONGEST_AHEAD: usize = 1024;
 /// Most names that are counted for rows kept whole.
 const LOOSE_NAMES: usize = 20_000;
 
@@ -261,7 +259,7 @@ impl Dissector {
     }
 
     /// Adds the literal words of text lines to those of the group.
-    pub(super) fn add_literals(&self, shapes: &[i64], tokens: &mut index::Tokens) {
+    pub(super) fn add_literals(&self, shapes: &[i64], tokens: &mut tokens::Tokens) {
         let mut shapes = shapes.to_vec();
         shapes.sort_unstable();
         shapes.dedup();
@@ -411,21 +409,6 @@ impl Dissector {
         values.rest.push(slots);
         self.skeletons.intern(&outline.bytes).0
     }
-}
-
-/// Has the texts brought into the cache of the processor, many at once: what waits in memory is mostly in none, and one after the
-/// other each would be waited for.
-pub(super) fn fetch<'a>(texts: impl Iterator<Item = &'a [u8]>) {
-    let lines = texts.flat_map(|text| text.iter().take(LONGEST_AHEAD).step_by(64));
-    std::hint::black_box(lines.fold(0u8, |all, byte| all ^ byte));
-}
-
-/// The values of a column, each fetched some time before it comes.
-pub(super) fn fetched<'a>(values: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
-    values.chunks(AHEAD).flat_map(|some| {
-        fetch(some.iter().copied());
-        some.iter().copied()
-    })
 }
 
 /// Has words of a text line indexed that those of its values do not give: of values that are escaped, as they are

@@ -4,13 +4,13 @@
 use sawlog_model::{Kind, Nanos};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::ahead::fetched;
 use super::cursor::{put_bytes, put_varint};
-use super::dissect::fetched;
 use super::interner::{IntMap, Interner};
 use super::leaders::{Leaders, Memory};
 use super::printing::encode_stamps;
 use super::template::{self, Cut, Vocabulary};
-use super::{Effort, counts, index, ints, tag};
+use super::{Effort, counts, ints, tag, tokens};
 
 /// Bytes of one shared dictionary, at most.
 const DICTIONARY_BYTES: usize = 8 << 20;
@@ -192,7 +192,7 @@ fn repeats(values: &[&[u8]]) -> bool {
 }
 
 /// Writes values that stand by themselves: nothing is shared with other groups.
-pub(super) fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut index::Tokens) {
+pub(super) fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut tokens::Tokens) {
     let first = values[0];
     if values.iter().all(|value| *value == first) {
         constant(first, out);
@@ -230,7 +230,7 @@ pub(super) fn encode<'a>(
     shared: &mut Shared,
     leaders: &mut Leaders<'a>,
     out: &mut Bodies,
-    tokens: &mut index::Tokens,
+    tokens: &mut tokens::Tokens,
 ) {
     let tokens = tokens.of_kind(input.kind);
     let values = input.values;
@@ -269,7 +269,7 @@ fn encode_equal(
     input: &Input<'_>,
     leaders: &Leaders<'_>,
     out: &mut Bodies,
-    tokens: &mut index::Tokens,
+    tokens: &mut tokens::Tokens,
 ) -> bool {
     let Some((base, values)) = leaders.equal(input) else { return false };
     put_varint(&mut out.head, u64::from(base) + 2);
@@ -292,7 +292,7 @@ fn encode_shared<'a>(
     shared: &mut Shared,
     leaders: &mut Leaders<'a>,
     out: &mut Bodies,
-    tokens: &mut index::Tokens,
+    tokens: &mut tokens::Tokens,
 ) -> bool {
     let values = input.values;
     if values.len() < 16 {
@@ -332,7 +332,7 @@ fn encode_lists(
     dictionary: &mut Interner,
     shared: &mut Shared,
     out: &mut Bodies,
-    tokens: &mut index::Tokens,
+    tokens: &mut tokens::Tokens,
 ) -> bool {
     if input.kind != Kind::Json || input.nested {
         return false;
@@ -396,7 +396,7 @@ fn encode_templates<'a>(
     shared: &mut Shared,
     leaders: &mut Leaders<'a>,
     out: &mut Bodies,
-    tokens: &mut index::Tokens,
+    tokens: &mut tokens::Tokens,
 ) -> bool {
     let values = input.values;
     let kind = input.kind;
@@ -505,7 +505,7 @@ fn cut_all(
     shared: &mut Shared,
     cut: &mut Cut,
     all: &mut AllCut,
-    tokens: &mut index::Tokens,
+    tokens: &mut tokens::Tokens,
 ) {
     all.clear();
     let whole = shared.templates.intern(template::WHOLE).0;

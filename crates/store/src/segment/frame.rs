@@ -182,7 +182,7 @@ impl<'a> Way<'a> {
         let mut before = Votes::default();
         for text in texts {
             if let Some(run) = run(text, 0, None, json).filter(|run| run.start == 0) {
-                before.add(&text[..run.end], run.open);
+                before.add(&text[..run.end], run.open, 0);
             }
         }
         if let Some((signs, opens, _)) = before.most()
@@ -247,7 +247,7 @@ impl<'a> Way<'a> {
         let mut votes = Votes::default();
         for rest in &self.rests {
             if let Some(Run { start, end, open, close }) = run(rest, part.skip, open, self.json) {
-                votes.add_closing(&rest[start..end], open, close);
+                votes.add(&rest[start..end], open, close);
             }
         }
         let (signs, opens, close) = votes.most()?;
@@ -315,11 +315,7 @@ struct Votes<'a> {
 }
 
 impl<'a> Votes<'a> {
-    fn add(&mut self, signs: &'a [u8], open: Option<u8>) {
-        self.add_closing(signs, open, 0);
-    }
-
-    fn add_closing(&mut self, signs: &'a [u8], open: Option<u8>, close: usize) {
+    fn add(&mut self, signs: &'a [u8], open: Option<u8>, close: usize) {
         match self.all.iter_mut().find(|(have, _, closes, _)| *have == signs && *closes == close) {
             Some((.., count)) => *count += 1,
             None => self.all.push((signs, open, close, 1)),

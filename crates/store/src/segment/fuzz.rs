@@ -19,7 +19,7 @@ use super::decode::{LedBy, Sources, Stream};
 use super::frame::Frame;
 use super::needle::Needle;
 use super::reader::Body;
-use super::{Effort, Segment, SegmentWriter, TextCounts, footer, index};
+use super::{Effort, Segment, SegmentWriter, TextCounts, footer, tokens};
 
 pub mod encodings;
 #[cfg(test)]
@@ -214,7 +214,7 @@ fn cut_apart(texts: &[&[u8]], json: bool) -> bool {
             let (mut words, mut addresses) = (Vec::new(), Vec::new());
             for text in texts {
                 token::tokens(text, |word| words.push(word.to_vec()));
-                index::addresses(text, |hash, _| addresses.push(hash));
+                tokens::addresses(text, |hash, _| addresses.push(hash));
             }
             (words, addresses)
         };

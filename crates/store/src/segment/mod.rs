@@ -1,6 +1,7 @@
 //! A segment: the immutable file that rows end in. Folders mirror the bytes (docs/format.md). Knows nothing of
 //! manifests, memtables or other segments.
 
+mod ahead;
 mod arrow;
 mod batches;
 mod bits;
@@ -51,6 +52,7 @@ mod template;
 mod tests;
 mod texts;
 mod times;
+mod tokens;
 mod writer;
 
 use std::sync::Arc;

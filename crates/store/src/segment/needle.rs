@@ -15,7 +15,7 @@ use super::bits::Bits;
 use super::column::{Column, Lists, Printed, Strings};
 use super::cursor::Damage;
 use super::literal::{self, InWord};
-use super::{index, times};
+use super::{times, tokens};
 
 /// From so many entries on what was found in a dictionary is remembered.
 pub(super) const LARGE_DICTIONARY: usize = 256;
@@ -466,7 +466,7 @@ impl<'a> Text<'a> {
         let whole = |start, end| word || (start > 0 && end < bytes.len());
         let tokens = spans.iter().map(|(start, end)| (&bytes[*start..*end], whole(*start, *end))).collect();
         let mut addresses = Vec::new();
-        index::addresses(bytes, |hash, range| {
+        tokens::addresses(bytes, |hash, range| {
             addresses.extend((word || (range.start > 0 && range.end < bytes.len())).then_some(hash));
         });
         Some(Text { bytes, fold, word, search: Search::new(bytes, fold), tokens, spans, single, addresses })

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use sawlog_model::{Kind, Nanos};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::ahead;
 use super::cursor::{put_bytes, put_varint};
-use super::dissect::{self, Values};
+use super::dissect::Values;
 use super::encode::{Bodies, Copied, sample};
 use super::fields::{FieldTable, Role};
 use super::frame::Frame;
@@ -257,8 +258,8 @@ fn cut_all(known: &mut [Known], list: &[&[u8]], rows: &[u32], json: bool) -> Fra
     let mut spans = Vec::new();
     let mut last = 0;
     for (index, (value, row)) in list.iter().zip(rows).enumerate() {
-        if index.is_multiple_of(dissect::AHEAD) {
-            dissect::fetch(list[index..].iter().take(dissect::AHEAD).copied());
+        if index.is_multiple_of(ahead::AHEAD) {
+            ahead::fetch(list[index..].iter().take(ahead::AHEAD).copied());
         }
         let others = (1..known.len()).filter(|code| *code != last);
         let mut order = (last > 0).then_some(last).into_iter().chain(others);

@@ -4,13 +4,13 @@
 use sawlog_model::Kind;
 use sawlog_model::time::{self, Layout};
 
+use super::ahead::fetched;
 use super::cursor::{put_bytes, put_signed, put_varint};
-use super::dissect::fetched;
 use super::encode::{Bodies, Input, encode_flat};
-use super::{index, tag};
+use super::{tag, tokens};
 
 /// Writes texts that are times, but not those of their rows, as their differences to those.
-pub(super) fn encode_stamps(input: &Input<'_>, out: &mut Bodies, tokens: &mut index::Tokens) -> bool {
+pub(super) fn encode_stamps(input: &Input<'_>, out: &mut Bodies, tokens: &mut tokens::Tokens) -> bool {
     if !matches!(input.kind, Kind::Text | Kind::JsonText) || input.values.len() < 8 {
         return false;
     }
@@ -89,7 +89,7 @@ impl Printing<'_> {
 
 /// Writes the texts of a time column: only those that printing the row's time does not give back, and where the zone in
 /// which it is printed changes.
-pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, tokens: &mut index::Tokens) {
+pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, tokens: &mut tokens::Tokens) {
     let mut printed = Vec::new();
     let mut printing = Printing::default();
     let mut zone = 0;
@@ -110,7 +110,7 @@ pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, toke
     out.head.push(0);
     tokens.add_times(input.values);
     if printing.is_odd(input.values.len()) {
-        encode_flat(input.values, out, &mut index::Tokens::none());
+        encode_flat(input.values, out, &mut tokens::Tokens::none());
         return;
     }
     out.head.extend_from_slice(&[tag::PRINTED, layout]);

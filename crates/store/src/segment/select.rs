@@ -13,7 +13,7 @@ use super::needle::{Needle, Reading};
 use super::reader::Body;
 use super::row::Taken;
 use super::shape::{Shape, ShapeSlot};
-use super::{index, stream};
+use super::{stream, tokens};
 use crate::StoreError;
 
 /// Fields that are computed and stand in no column.
@@ -475,14 +475,14 @@ impl Body {
     }
 
     fn may_hold_token(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
-        let Some(hash) = index::hash(token) else { return Ok(true) };
+        let Some(hash) = tokens::hash(token) else { return Ok(true) };
         // A number too long for an integer is text, and indexed.
         let number = std::str::from_utf8(token).ok().and_then(|token| token.parse::<u64>().ok());
         let in_range = |number: u64| self.ranges[group].0 <= number && number <= self.ranges[group].1;
         if number.is_some_and(in_range) {
             return Ok(true);
         }
-        if self.time_shapes.contains(&index::shape(token)) {
+        if self.time_shapes.contains(&tokens::shape(token)) {
             return Ok(true);
         }
         self.may_hold_hash(group, hash)
@@ -496,13 +496,13 @@ impl Body {
 
     /// Whether the text of the group (what stands in no dictionary and no template) may have the token, not all digits.
     pub(super) fn may_be_in_text(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
-        let Some(hash) = index::hash(token) else { return Ok(true) };
+        let Some(hash) = tokens::hash(token) else { return Ok(true) };
         self.is_in_pages(&self.text_index, stream::TEXT_INDEX, hash, group)
     }
 
     /// Whether a dictionary or template of the group may have the token, not all digits.
     pub(super) fn may_be_in_dictionaries(&self, group: usize, token: &[u8]) -> Result<bool, StoreError> {
-        let Some(hash) = index::hash(token) else { return Ok(true) };
+        let Some(hash) = tokens::hash(token) else { return Ok(true) };
         self.is_in_pages(&self.index, stream::INDEX, hash, group)
     }
 

@@ -8,7 +8,7 @@ use super::cursor::{Cursor, Damage};
 use super::fields::Role;
 use super::heads::Heads;
 use super::needle::{Absent, Needle, Probe, Reading};
-use super::{fields, index, stream, tag, times};
+use super::{fields, stream, tag, times, tokens};
 use crate::StoreError;
 
 impl Heads {
@@ -206,7 +206,7 @@ impl Heads {
 
     /// Whether a time may hold the probe: its digits and letters look like part of a token of a time.
     fn times_may_hold(&self, probe: &Probe<'_>) -> bool {
-        let wanted = index::shape(probe.bytes);
+        let wanted = tokens::shape(probe.bytes);
         self.body.time_shapes.iter().any(|shape| memchr::memmem::find(shape, &wanted).is_some())
     }
 }

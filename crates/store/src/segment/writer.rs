@@ -19,7 +19,7 @@ use super::out::Out;
 use super::parts::Frames;
 use super::{
     Effort, Finished, GroupMeta, SegmentMeta, SourceRange, SourceRun, counts, footer, index, ints, offsets,
-    parts, printing, stream,
+    parts, printing, stream, tokens,
 };
 use crate::FieldCount;
 
@@ -104,7 +104,7 @@ impl SegmentWriter {
         if counts.len() == 1 {
             counts.clear();
         }
-        let mut tokens = index::Tokens::default();
+        let mut tokens = tokens::Tokens::default();
         let rest: Vec<&[u8]> = values.rest.iter().map(Vec::as_slice).collect();
         let mut leaders = Leaders::new(rows.len());
         for (number, (list, rows)) in values.columns.iter().zip(&values.rows).enumerate() {
@@ -233,7 +233,7 @@ impl SegmentWriter {
         input: &Input<'a>,
         leaders: &mut Leaders<'a>,
         heads: &mut Vec<u8>,
-        tokens: &mut index::Tokens,
+        tokens: &mut tokens::Tokens,
     ) -> Vec<u8> {
         let column = input.number;
         let (role, layout) = (
@@ -247,7 +247,7 @@ impl SegmentWriter {
         match role {
             Role::Field(Kind::Time) => printing::encode_times(layout, input, &mut bodies, tokens),
             Role::Rest => {
-                encode::encode(input, dictionary, shared, leaders, &mut bodies, &mut index::Tokens::none())
+                encode::encode(input, dictionary, shared, leaders, &mut bodies, &mut tokens::Tokens::none())
             }
             _ => encode::encode(input, dictionary, shared, leaders, &mut bodies, tokens),
         }

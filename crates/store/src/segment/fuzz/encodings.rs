@@ -18,7 +18,7 @@ use crate::segment::follow::{self, Leader};
 use crate::segment::interner::Interner;
 use crate::segment::leaders::Leaders;
 use crate::segment::printing;
-use crate::segment::{Effort, Segment, index, ints, tag};
+use crate::segment::{Effort, Segment, ints, tag, tokens};
 
 /// One execution; whether it was of the encoding that it is for.
 pub type Execute = fn(&mut Dice) -> bool;
@@ -115,7 +115,7 @@ impl Asked<'_> {
         let rows: Vec<u32> = (0..values.len() as u32).collect();
         let (mut dictionary, mut shared) = (Interner::default(), Shared::default());
         let mut leaders = Leaders::new(rows.len());
-        let mut tokens = index::Tokens::none();
+        let mut tokens = tokens::Tokens::none();
         let of = |number, values| Input {
             number,
             kind: self.kind,
@@ -206,7 +206,7 @@ fn flat(dice: &mut Dice) -> bool {
     }
     let mut out = Bodies::default();
     let values = slices(&values);
-    encode::encode_flat(&values, &mut out, &mut index::Tokens::none());
+    encode::encode_flat(&values, &mut out, &mut tokens::Tokens::none());
     let form = out.head[0];
     let none = Interner::default();
     compare(&read(values.len(), out, 0, LedBy::Nobody, &none, &none, &[]), &values);

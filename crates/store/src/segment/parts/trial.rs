@@ -6,9 +6,9 @@ use zstd::bulk::Compressor;
 
 use super::{Known, cut_all};
 use crate::segment::encode::{self, Bodies, Copied, Input, Shared};
-use crate::segment::index::Tokens;
 use crate::segment::interner::Interner;
 use crate::segment::leaders::Leaders;
+use crate::segment::tokens::Tokens;
 
 /// Values of the stretch, and bytes of them, about.
 const STRETCH: usize = 4_096;
