@@ -26,10 +26,7 @@ pub(super) struct Measured {
 /// Brings all files of a folder over HTTP, a megabyte a request, each acknowledged before the next.
 pub(super) fn http(bench: &Bench, logs: &Path) -> Result<Measured> {
     let node = Node::start(bench, "http")?;
-    let mut connection = Http::open(&node.http, "")?;
-    events::each_body(logs, &mut events::plain(), |_, body| {
-        connection.post("/api/v1/ingest", "application/x-ndjson", body)
-    })?;
+    node.take(logs)?;
     node.finish(bench)
 }
 
@@ -50,15 +47,16 @@ pub(super) fn forward(bench: &Bench, logs: &Path) -> Result<Measured> {
 }
 
 /// A node that stores.
-struct Node {
-    process: Process,
+pub(super) struct Node {
+    pub(super) process: Process,
     data: std::path::PathBuf,
     http: String,
     forward: String,
 }
 
 impl Node {
-    fn start(bench: &Bench, way: &str) -> Result<Node> {
+    /// Starts one over nothing; `way` names its folder.
+    pub(super) fn start(bench: &Bench, way: &str) -> Result<Node> {
         let scratch = bench.scratch.join("ingest").join(way);
         if scratch.is_dir() {
             std::fs::remove_dir_all(&scratch)?;
@@ -71,6 +69,17 @@ impl Node {
         let line = process.first_line()?;
         let http = word(&line, "http=")?.trim_start_matches("http://").to_owned();
         Ok(Node { process, data, http, forward: word(&line, "forward=")?.to_owned() })
+    }
+
+    /// Brings it all files of a folder over HTTP; gives the bytes of the bodies.
+    pub(super) fn take(&self, logs: &Path) -> Result<u64> {
+        let mut connection = Http::open(&self.http, "")?;
+        let mut bytes = 0;
+        events::each_body(logs, &mut events::plain(), |_, body| {
+            bytes += body.len() as u64;
+            connection.post("/api/v1/ingest", "application/x-ndjson", body)
+        })?;
+        Ok(bytes)
     }
 
     /// Flushes it, ends it and compacts what it has.

@@ -7,6 +7,7 @@ mod forward;
 mod http;
 mod import;
 mod ingest;
+mod load;
 mod messages;
 mod normalize;
 mod peers;
@@ -53,7 +54,8 @@ struct Bench {
 }
 
 /// What can be measured by itself.
-const PARTS: [&str; 8] = ["store", "queries", "weight", "forward", "normalize", "tenants", "amqp", "scale"];
+const PARTS: [&str; 9] =
+    ["store", "queries", "weight", "forward", "normalize", "tenants", "load", "amqp", "scale"];
 
 /// Takes an option and its value out of the names.
 fn option(names: &mut Vec<String>, option: &str) -> Result<Option<String>> {
@@ -133,6 +135,9 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
     if wanted("tenants") {
         tenants::run(&bench)?;
     }
+    if wanted("load") {
+        load::run(&bench)?;
+    }
     Ok(true)
 }
 
@@ -143,7 +148,7 @@ fn build(root: &Path, parts: &[&str]) -> Result<()> {
     if parts == ["forward"] || parts == ["normalize"] {
         build.args(["-p", "sawlog-agent"]);
     }
-    if parts == ["amqp"] || parts == ["scale"] || parts == ["tenants"] {
+    if matches!(parts, ["amqp" | "scale" | "tenants" | "load"]) {
         build.args(["-p", "sawlog"]);
     }
     needs::succeed(&mut build)
