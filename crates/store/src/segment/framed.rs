@@ -50,7 +50,7 @@ pub(super) struct Frame {
 pub(super) struct Part {
     pub(super) column: u32,
     pub(super) behind: Bytes,
-    values: OnceLock<Arc<Column>>,
+    pub(super) values: OnceLock<Arc<Column>>,
 }
 
 impl Frame {

@@ -22,6 +22,7 @@ use super::reader::Body;
 use super::{Effort, Segment, SegmentWriter, TextCounts, footer, tokens};
 
 pub mod encodings;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -46,12 +47,12 @@ fn file(bytes: &[u8]) -> Arc<dyn File> {
     file.into()
 }
 
-/// A segment of groups of at most `size` rows, as a file on a disk in memory.
-fn written(rows: &[RowRef<'_>], size: usize, effort: Effort) -> Arc<dyn File> {
+/// A segment of row groups, as a file on a disk in memory.
+fn written<'a>(groups: impl Iterator<Item = &'a [RowRef<'a>]>, effort: Effort) -> Arc<dyn File> {
     let sys = World::new(0).sys();
     let open = |how| sys.fs.open(Path::new("/written"), how).expect("a file in memory");
     let mut writer = SegmentWriter::new(Tenant(1), effort, open(Open::New));
-    rows.chunks(size).for_each(|group| writer.add_group(group));
+    groups.for_each(|group| writer.add_group(group));
     writer.finish().expect("there is room");
     open(Open::Read).into()
 }
@@ -161,7 +162,7 @@ pub fn segment_lines(bytes: &[u8]) {
     let size = rows.len().div_ceil(2);
     let cache = Arc::new(Cache::new(1 << 20));
     let segment =
-        Segment::open(written(&rows, size, effort), "fuzzed", cache).expect("what was written is read");
+        Segment::open(written(rows.chunks(size), effort), "fuzzed", cache).expect("what was written is read");
     for (number, rows) in rows.chunks(size).enumerate() {
         let group = segment.group(number).expect("a group");
         for (at, row) in rows.iter().enumerate() {
@@ -187,9 +188,15 @@ pub fn segment_parts(bytes: &[u8]) {
     cut_apart(&texts, json % 2 == 1);
 }
 
-/// Learns a frame of texts and cuts them; gives whether there was one.
-fn cut_apart(texts: &[&[u8]], json: bool) -> bool {
-    let Some(frame) = Frame::learn(texts, json) else { return false };
+/// Learns a frame of texts and cuts them; gives it, if there is one.
+fn cut_apart(texts: &[&[u8]], json: bool) -> Option<Frame> {
+    let frame = Frame::learn(texts, json)?;
+    check_cuts(&frame, texts, json);
+    Some(frame)
+}
+
+/// What the frame cuts is cut where no word, no address and no escape is.
+fn check_cuts(frame: &Frame, texts: &[&[u8]], json: bool) {
     let literals = frame.literals();
     let mut spans = Vec::new();
     for text in texts {
@@ -223,7 +230,6 @@ fn cut_apart(texts: &[&[u8]], json: bool) -> bool {
         let written: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
         assert_eq!(said(&written), said(&[text]), "nor as it is written: {pieces:?}");
     }
-    true
 }
 
 /// A row for each line; a word behind `=` is a value of `a`, one behind `:` of `b`.

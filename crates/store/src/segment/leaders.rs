@@ -47,8 +47,8 @@ pub(super) struct Leaders<'a> {
     rows: usize,
     coded: Vec<Coded>,
     valued: Vec<Valued<'a>>,
-    /// Kept between tries: its tables are larger than what is tried.
-    judge: RefCell<Compressor<'static>>,
+    /// Made for the first try and kept: its tables are larger than what is tried.
+    judge: RefCell<Option<Compressor<'static>>>,
 }
 
 struct Valued<'a> {
@@ -116,6 +116,7 @@ impl<'a> Leaders<'a> {
 
     fn compressed(&self, bytes: &[u8]) -> usize {
         let mut judge = self.judge.borrow_mut();
+        let judge = judge.get_or_insert_default();
         let packed = judge.set_compression_level(1).and_then(|()| judge.compress(bytes));
         packed.map_or(bytes.len(), |packed| packed.len().min(bytes.len()))
     }

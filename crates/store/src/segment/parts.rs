@@ -37,17 +37,17 @@ const MOST_FRAMES: usize = 16;
 const MOST_COLUMNS: usize = 512;
 
 /// A frame with the columns of its parts.
-struct Known {
-    frame: Frame,
-    columns: Vec<u32>,
+pub(super) struct Known {
+    pub(super) frame: Frame,
+    pub(super) columns: Vec<u32>,
     /// The parts of the values of a row group that have it, and their rows. They are copied: each column is gone through several
     /// times, and in the rows they are far apart.
-    parts: Vec<Copied>,
-    rows: Vec<u32>,
+    pub(super) parts: Vec<Copied>,
+    pub(super) rows: Vec<u32>,
 }
 
 impl Known {
-    fn new(frame: Frame, columns: Vec<u32>) -> Known {
+    pub(super) fn new(frame: Frame, columns: Vec<u32>) -> Known {
         let parts = columns.iter().map(|_| Copied::default()).collect();
         Known { frame, columns, parts, rows: Vec::new() }
     }
@@ -252,7 +252,7 @@ fn is_long(list: &[&[u8]], raw_bytes: u64) -> bool {
 }
 
 /// Finds the frame of each value and keeps its parts. The frame of the value before is tried first; that of any text is the last.
-fn cut_all(known: &mut [Known], list: &[&[u8]], rows: &[u32], json: bool) -> Framed {
+pub(super) fn cut_all(known: &mut [Known], list: &[&[u8]], rows: &[u32], json: bool) -> Framed {
     known.iter_mut().for_each(Known::clear);
     let mut codes = Vec::with_capacity(list.len());
     let mut spans = Vec::new();

@@ -1,14 +1,15 @@
 //! Each encoding at full speed: values that ask for it, or nearly, are written and read back, and must come back as they
-//! were. One execution is one column of a few values (of rows: one small segment).
+//! were. One execution is one column of a few values (of rows: one small row group).
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_model::time::{self, Layout, SECOND};
-use sawlog_model::{Context, Kind, Nanos, RowRef};
+use sawlog_model::{Batch, Context, Kind, Nanos, RowRef};
 use sawlog_sys::sim::Dice;
 
-use super::{batch_of, written};
+use super::{batch_of, parts, written};
 use crate::segment::cache::Cache;
 use crate::segment::column::{Column, Strings};
 use crate::segment::cursor::Cursor;
@@ -20,26 +21,50 @@ use crate::segment::leaders::Leaders;
 use crate::segment::printing;
 use crate::segment::{Effort, Segment, ints, tag, tokens};
 
-/// One execution; whether it was of the encoding that it is for.
-pub type Execute = fn(&mut Dice) -> bool;
+/// One execution, or some that share what takes long to make.
+pub type Execute = fn(&mut Dice) -> Ran;
+
+/// How many executions there were.
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
+pub struct Ran {
+    /// Those that were of the encoding that they are for.
+    pub taken: u64,
+    /// All.
+    pub tries: u64,
+}
+
+impl From<bool> for Ran {
+    fn from(taken: bool) -> Ran {
+        Ran { taken: u64::from(taken), tries: 1 }
+    }
+}
+
+impl AddAssign for Ran {
+    fn add_assign(&mut self, more: Ran) {
+        *self = Ran { taken: self.taken + more.taken, tries: self.tries + more.tries };
+    }
+}
+
+/// Row groups of a segment at most.
+const GROUPS: usize = 16;
 
 /// All encodings, by the names that docs/format.md gives them.
 pub const ENCODINGS: &[(&str, Execute)] = &[
-    ("constant", |dice| column(dice, tag::CONSTANT)),
-    ("integers", |dice| column(dice, tag::INTEGERS)),
-    ("padded", |dice| column(dice, tag::PADDED)),
-    ("dictionary", |dice| flat(dice)),
-    ("shared", |dice| column(dice, tag::SHARED)),
-    ("plain", |dice| column(dice, tag::PLAIN)),
-    ("templates", |dice| column(dice, tag::TEMPLATES)),
-    ("printed", |dice| column(dice, tag::PRINTED)),
-    ("stamps", |dice| column(dice, tag::STAMPS)),
-    ("equal", |dice| column(dice, tag::EQUAL)),
-    ("lists", |dice| column(dice, tag::LISTS)),
-    ("parts", parts),
-    ("led by the code before", |dice| led(dice, false)),
-    ("led by another column", |dice| led(dice, true)),
-    ("planes of integers", planes),
+    ("constant", |dice| column(dice, tag::CONSTANT).into()),
+    ("integers", |dice| column(dice, tag::INTEGERS).into()),
+    ("padded", |dice| column(dice, tag::PADDED).into()),
+    ("dictionary", |dice| flat(dice).into()),
+    ("shared", |dice| column(dice, tag::SHARED).into()),
+    ("plain", |dice| column(dice, tag::PLAIN).into()),
+    ("templates", |dice| column(dice, tag::TEMPLATES).into()),
+    ("printed", |dice| column(dice, tag::PRINTED).into()),
+    ("stamps", |dice| column(dice, tag::STAMPS).into()),
+    ("equal", |dice| column(dice, tag::EQUAL).into()),
+    ("lists", |dice| column(dice, tag::LISTS).into()),
+    ("parts", parts::columns),
+    ("led by the code before", |dice| led(dice, false).into()),
+    ("led by another column", |dice| led(dice, true).into()),
+    ("planes of integers", |dice| planes(dice).into()),
     ("rows", rows),
 ];
 
@@ -143,21 +168,22 @@ impl Asked<'_> {
         };
         let from = out.head.len() - head.remaining();
         let form = out.head[from];
-        let column = read(values.len(), out, from, leader, &dictionary, &shared.templates, self.times);
+        let column =
+            read(values.len(), out, from, leader, &dictionary, &shared.templates, self.times.to_vec());
         compare(&column, &values);
         form
     }
 }
 
 /// A column as it is read.
-fn read(
+pub(super) fn read(
     count: usize,
     out: Bodies,
     from: usize,
     leader: LedBy,
     dictionary: &Interner,
     table: &Interner,
-    times: &[Nanos],
+    times: Vec<Nanos>,
 ) -> Column {
     let strings = |all: &Interner| {
         let mut bytes = Vec::new();
@@ -171,13 +197,13 @@ fn read(
         templates: Stream::of(out.templates.into()),
         dictionary: strings(dictionary),
         table: strings(table),
-        times: times.to_vec(),
+        times,
         leader,
     };
     Column::read(count, sources).expect("what was written is read")
 }
 
-fn compare(column: &Column, values: &[&[u8]]) {
+pub(super) fn compare(column: &Column, values: &[&[u8]]) {
     assert_eq!(column.len(), values.len());
     let mut text = Vec::new();
     for (at, value) in values.iter().enumerate() {
@@ -209,7 +235,7 @@ fn flat(dice: &mut Dice) -> bool {
     encode::encode_flat(&values, &mut out, &mut tokens::Tokens::none());
     let form = out.head[0];
     let none = Interner::default();
-    compare(&read(values.len(), out, 0, LedBy::Nobody, &none, &none, &[]), &values);
+    compare(&read(values.len(), out, 0, LedBy::Nobody, &none, &none, Vec::new()), &values);
     form == tag::DICTIONARY
 }
 
@@ -225,36 +251,6 @@ fn led(dice: &mut Dice, by_column: bool) -> bool {
     let back: Vec<i64> = follow::decode(&symbols, &exceptions, leader()).expect("codes");
     assert_eq!(back, codes);
     true
-}
-
-/// Texts of a make, some of them damaged; whether they have a frame.
-fn parts(dice: &mut Dice) -> bool {
-    let json = dice.coin();
-    let quote = if json { "\\\"" } else { "\"" };
-    let signs: Vec<&str> = (0..2 + dice.below(5))
-        .map(|_| dice.pick(&[" ", " - ", ", ", " [", "] ", quote, "=", ": ", " (", ") ", "\t", ";"]))
-        .collect();
-    let words: Vec<Vec<u8>> = (0..6).map(|_| word(dice)).collect();
-    let mut texts: Vec<Vec<u8>> = (0..40)
-        .map(|_| {
-            let mut text = Vec::new();
-            for sign in &signs {
-                match dice.below(3) {
-                    0 => text
-                        .extend_from_slice(format!("10.0.{}.{}", dice.below(9), dice.below(300)).as_bytes()),
-                    1 => text.extend_from_slice(&words[dice.below(words.len())]),
-                    _ => text.extend_from_slice(format!("{:x}", dice.roll() >> 30).as_bytes()),
-                }
-                text.extend_from_slice(sign.as_bytes());
-            }
-            text.extend_from_slice(dice.pick(&[&b""[..], b"end", b"\\u00e9", b"\\", b"\xff"]));
-            text
-        })
-        .collect();
-    while dice.below(3) > 0 {
-        damage(dice, &mut texts);
-    }
-    super::cut_apart(&slices(&texts), json)
 }
 
 /// Integers in each of their forms.
@@ -278,8 +274,28 @@ fn planes(dice: &mut Dice) -> bool {
     true
 }
 
-/// Rows: skeletons, offsets, times and contexts with everything above.
-fn rows(dice: &mut Dice) -> bool {
+/// Rows: skeletons, offsets, times and contexts with everything above, in row groups of one segment.
+fn rows(dice: &mut Dice) -> Ran {
+    let mut batches: Vec<Batch> = (0..1 + dice.below(GROUPS)).map(|_| small_group(dice)).collect();
+    batches.sort_by_key(|batch| batch.rows[0].time);
+    let groups: Vec<Vec<RowRef<'_>>> = batches.iter().map(|batch| batch.iter().collect()).collect();
+    let effort = if dice.below(8) == 0 { Effort::Strong } else { Effort::Cheap };
+    let file = written(groups.iter().map(Vec::as_slice), effort);
+    // Of many segments nothing stays in memory.
+    let cache = Arc::new(Cache::new(if dice.coin() { 0 } else { 1 << 20 }));
+    let segment = Segment::open(file, "fuzzed", cache).expect("what was written is read");
+    assert_eq!(segment.meta().groups.len(), groups.len());
+    for (number, rows) in groups.iter().enumerate() {
+        let back = segment.group(number).and_then(|group| group.batches()).expect("rows");
+        let back: Vec<RowRef<'_>> = back.iter().flat_map(|batch| batch.iter()).collect();
+        assert_eq!(back.len(), rows.len());
+        back.iter().zip(rows).for_each(|(have, row)| assert_same(have, row));
+    }
+    Ran { taken: groups.len() as u64, tries: groups.len() as u64 }
+}
+
+/// A few rows of one source.
+fn small_group(dice: &mut Dice) -> Batch {
     let mut text = Vec::new();
     for value in texts(dice) {
         text.extend_from_slice(dice.pick(&[&b"a="[..], b"b:", b"", b"x "]));
@@ -295,34 +311,28 @@ fn rows(dice: &mut Dice) -> bool {
         row.received = if dice.coin() { row.time } else { integer(dice) / 2 };
     }
     if dice.coin() {
-        batch.context = Arc::new(Context::new([("_tag", "fuzz".to_owned())]));
+        batch.context = Arc::new(Context::new([("_tag", dice.pick(&["fuzz", "other"]).to_string())]));
     }
-    let rows: Vec<RowRef<'_>> = batch.iter().collect();
-    let effort = if dice.below(8) == 0 { Effort::Strong } else { Effort::Cheap };
-    let cache = Arc::new(Cache::new(0));
-    let segment =
-        Segment::open(written(&rows, rows.len(), effort), "fuzzed", cache).expect("what was written is read");
-    let back = segment.group(0).and_then(|group| group.batches()).expect("rows");
-    let back: Vec<RowRef<'_>> = back.iter().flat_map(|batch| batch.iter()).collect();
-    assert_eq!(back.len(), rows.len());
-    for (have, row) in back.iter().zip(&rows) {
-        assert_eq!((have.raw(), have.address()), (row.raw(), row.address()));
-        assert_eq!((have.row().time, have.row().received), (row.row().time, row.row().received));
-        let slots = |row: &RowRef<'_>| -> Vec<(String, Vec<u8>)> {
-            let slots = row.slots().iter();
-            slots.map(|slot| (row.batch.names.name(slot.name).to_string(), row.slot(slot).to_vec())).collect()
-        };
-        assert_eq!(slots(have), slots(row), "{:?}", row.raw());
-    }
-    true
+    batch
 }
 
-fn slices(values: &[Vec<u8>]) -> Vec<&[u8]> {
+fn assert_same(have: &RowRef<'_>, row: &RowRef<'_>) {
+    assert_eq!((have.raw(), have.address()), (row.raw(), row.address()));
+    assert_eq!((have.row().time, have.row().received), (row.row().time, row.row().received));
+    assert_eq!(have.batch.context, row.batch.context);
+    let slots = |row: &RowRef<'_>| -> Vec<(String, Vec<u8>)> {
+        let slots = row.slots().iter();
+        slots.map(|slot| (row.batch.names.name(slot.name).to_string(), row.slot(slot).to_vec())).collect()
+    };
+    assert_eq!(slots(have), slots(row), "{:?}", row.raw());
+}
+
+pub(super) fn slices(values: &[Vec<u8>]) -> Vec<&[u8]> {
     values.iter().map(Vec::as_slice).collect()
 }
 
 /// A short text, of letters or of any bytes.
-fn word(dice: &mut Dice) -> Vec<u8> {
+pub(super) fn word(dice: &mut Dice) -> Vec<u8> {
     let len = dice.below(14);
     let any = dice.below(4) == 0;
     (0..len).map(|_| if any { dice.roll() as u8 } else { b"abcdeABC0129._-/ \""[dice.below(18)] }).collect()
@@ -381,7 +391,7 @@ fn list(dice: &mut Dice) -> Vec<u8> {
 }
 
 /// Changes a value.
-fn damage(dice: &mut Dice, values: &mut [Vec<u8>]) {
+pub(super) fn damage(dice: &mut Dice, values: &mut [Vec<u8>]) {
     let at = dice.below(values.len());
     let value = &mut values[at];
     let place = dice.below(value.len() + 1);

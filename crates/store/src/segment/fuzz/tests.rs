@@ -5,6 +5,7 @@ use std::time::Duration;
 use sawlog_model::RowRef;
 use sawlog_sys::sim::{Dice, withstand};
 
+use super::encodings::Ran;
 use super::*;
 use crate::segment::encode::put_strings;
 use crate::segment::parts;
@@ -47,7 +48,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
 
 fn file_seed(effort: Effort, batch: &Batch, group: usize) -> Vec<u8> {
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
-    let file = written(&rows, group, effort);
+    let file = written(rows.chunks(group), effort);
     let mut bytes = vec![0; file.metadata().expect("a size").len as usize];
     file.read_exact_at(&mut bytes, 0).expect("its bytes");
     let (before, tail) = bytes.split_at(bytes.len() - footer::TAIL);
@@ -108,7 +109,7 @@ fn seeds_get_far() {
 }
 
 /// Executions of each encoding in the test command.
-const EXECUTIONS: u64 = 2_000;
+const EXECUTIONS: u64 = 10_000;
 
 /// With `SAWLOG_EXECUTIONS`, as `cargo xtask soak encodings` sets it, so many of each encoding that `SAWLOG_ONLY` names (all
 /// without it), from `SAWLOG_SEED` on; what is done is kept in the file `SAWLOG_KEEP`, from where the next run goes on.
@@ -127,10 +128,12 @@ fn every_encoding_gives_back_what_was_written() {
     }
     for (number, (name, execute)) in encodings::ENCODINGS.iter().enumerate() {
         let mut dice = Dice(number as u64);
-        let tries = EXECUTIONS * if *name == "rows" { 1 } else { 5 };
-        let taken = (0..tries).filter(|_| execute(&mut dice)).count() as u64;
-        println!("{name}: {taken} of {tries}");
-        assert!(taken * 4 > tries, "{name}: only {taken} of {tries} were of this encoding");
+        let mut ran = Ran::default();
+        while ran.tries < EXECUTIONS {
+            ran += execute(&mut dice);
+        }
+        println!("{name}: {} of {}", ran.taken, ran.tries);
+        assert!(ran.taken * 4 > ran.tries, "{name}: only {ran:?} were of this encoding");
     }
 }
 
@@ -204,22 +207,21 @@ fn soak(name: &str, execute: encodings::Execute, executions: u64, seed: u64, kep
             .map(|thread| {
                 let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(done.slices * 2 + thread);
                 sawlog_sys::task::spawn("soak", move || {
-                    let (mut dice, mut taken, mut tries) = (Dice(seed), 0, 0u64);
-                    while taken < wanted {
-                        tries += 1;
-                        taken += u64::from(execute(&mut dice));
+                    let (mut dice, mut ran) = (Dice(seed), Ran::default());
+                    while ran.taken < wanted {
+                        ran += execute(&mut dice);
                     }
-                    (taken, tries)
+                    ran
                 })
                 .unwrap()
             })
             .collect();
         done.slices += 1;
         for thread in threads {
-            let (taken, tries) = thread
+            let ran = thread
                 .join()
                 .unwrap_or_else(|| panic!("{name}: a difference, seed {seed}, slice {}", done.slices));
-            (done.taken, done.tries) = (done.taken + taken, done.tries + tries);
+            (done.taken, done.tries) = (done.taken + ran.taken, done.tries + ran.tries);
         }
         done.milliseconds += (clock.monotonic() - began).as_millis() as u64;
         kept.note(name, done);
