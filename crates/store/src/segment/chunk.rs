@@ -18,7 +18,7 @@ const CHEAP_CHUNK: usize = 256 << 10;
 /// Pools below this share chunks at the end.
 const SMALL: usize = 128 << 10;
 /// So many row groups are a few: a chunk of theirs is worth little to the questions that come to others.
-const FEW: usize = 4;
+const FEW: usize = 16;
 /// Bytes that wait in all pools together before the largest is closed.
 const WAITING: usize = 48 << 20;
 

@@ -11,7 +11,7 @@ use sawlog_model::time::Layout;
 
 use super::bits::Bits;
 use super::cursor::Damage;
-use super::decode::{Place, Reading, Stream};
+use super::decode::{Place, Reading, Streams};
 use super::follow;
 use super::framed::Framed;
 use super::lately::Lately;
@@ -118,8 +118,7 @@ pub(super) struct Templates {
     /// Where they begin.
     pub(super) start: Place,
     pub(super) head: Bytes,
-    pub(super) numbers: Stream,
-    pub(super) text: Stream,
+    pub(super) streams: Streams,
 }
 
 /// One template that values have.
@@ -142,15 +141,20 @@ pub(super) struct Variables {
 #[derive(Debug)]
 pub(super) struct Variable {
     pub(super) place: Place,
-    /// Where in the text of the column its own ends.
-    pub(super) text_end: u32,
+    /// Where the next one begins.
+    pub(super) end: Place,
     pub(super) column: OnceLock<Box<Column>>,
 }
 
 impl Variable {
     /// Where in the text of the column its own stands.
     pub(super) fn text(&self) -> Range<usize> {
-        self.place.text as usize..self.text_end as usize
+        self.place.text as usize..self.end.text as usize
+    }
+
+    /// The same of the text that is digits.
+    pub(super) fn digits(&self) -> Range<usize> {
+        self.place.digits as usize..self.end.digits as usize
     }
 }
 
@@ -313,7 +317,7 @@ impl Templates {
         match variable.column.get() {
             Some(column) => Ok(column),
             None => {
-                let mut reading = Reading::new(&self.head, &self.numbers, &self.text, variable.place)?;
+                let mut reading = Reading::new(&self.head, &self.streams, variable.place)?;
                 let column = Box::new(reading.flat(self.runs[run].values)?);
                 Ok(variable.column.get_or_init(|| column))
             }

@@ -8,12 +8,11 @@ use super::bits::Bits;
 use super::column::Templates;
 use super::counts::{self, Counts};
 use super::cursor::Cursor;
-use super::decode::{LedBy, Sources, Stream};
+use super::decode::{LedBy, Sources};
 use super::fields::{self, Role};
 use super::group::once;
 use super::heads::Heads;
 use super::needle::{Needle, Reading};
-use super::reader::Body;
 use super::shape::Shape;
 use super::{select, stream, tag};
 use crate::StoreError;
@@ -305,15 +304,10 @@ impl Heads {
         led: bool,
         list: &[(u32, u32)],
     ) -> Result<Templates, StoreError> {
-        let stream = |part| {
-            let key = stream::of_column(column, part);
-            Stream::new(Body::fetch(&self.body, key, self.number as u32 + 1))
-        };
         let sources = Sources {
             head,
-            numbers: stream(stream::NUMBERS),
-            text: stream(stream::TEXT),
-            templates: stream(stream::TEMPLATES),
+            streams: self.streams(column),
+            templates: self.lazy(column, stream::TEMPLATES),
             dictionary: None,
             table: self.body.strings(stream::of_column(column, stream::TABLE))?,
             times: Vec::new(),

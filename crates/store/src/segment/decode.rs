@@ -55,7 +55,28 @@ impl std::fmt::Debug for Stream {
 pub(super) struct Place {
     head: u32,
     numbers: u32,
+    lengths: u32,
     pub(super) text: u32,
+    pub(super) digits: u32,
+}
+
+/// The streams of a column that its values and variables are in.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) numbers: Stream,
+    /// Numbers that say where texts among variables end, or which they are.
+    pub(super) lengths: Stream,
+    pub(super) text: Stream,
+    /// Text that is digits.
+    pub(super) digits: Stream,
+}
+
+impl Streams {
+    /// Numbers and text that are there already, of what has no others.
+    fn of(numbers: Bytes, text: Bytes) -> Streams {
+        let (lengths, digits) = (Stream::of(Bytes::new()), Stream::of(Bytes::new()));
+        Streams { numbers: Stream::of(numbers), lengths, text: Stream::of(text), digits }
+    }
 }
 
 /// What follows so many bytes behind; where that cannot be, what is read there does not exist.
@@ -104,8 +125,7 @@ impl LedBy {
 pub(super) struct Sources {
     /// Its head, behind the number of its leader.
     pub(super) head: Bytes,
-    pub(super) numbers: Stream,
-    pub(super) text: Stream,
+    pub(super) streams: Streams,
     pub(super) templates: Stream,
     /// Values of the segment's dictionary of this column.
     pub(super) dictionary: Option<Arc<Strings>>,
@@ -120,19 +140,25 @@ pub(super) struct Sources {
 pub(super) struct Reading<'a> {
     head: Cursor<'a>,
     numbers: &'a Stream,
-    text: &'a Stream,
+    streams: &'a Streams,
     at: Place,
 }
 
+/// Where texts stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    /// Numbers and text beside all others.
+    Beside,
+    /// Numbers among those of texts.
+    Apart,
+    /// Text among digits.
+    Digits,
+}
+
 impl<'a> Reading<'a> {
-    pub(super) fn new(
-        head: &'a [u8],
-        numbers: &'a Stream,
-        text: &'a Stream,
-        at: Place,
-    ) -> Result<Self, Damage> {
+    pub(super) fn new(head: &'a [u8], streams: &'a Streams, at: Place) -> Result<Self, Damage> {
         let rest = head.get(at.head as usize..).ok_or(Damage::Bytes("a column's head is too short"))?;
-        Ok(Reading { head: Cursor::new(rest), numbers, text, at })
+        Ok(Reading { head: Cursor::new(rest), numbers: &streams.numbers, streams, at })
     }
 
     fn integers(&mut self, count: usize) -> Result<Vec<i64>, Damage> {
@@ -163,13 +189,29 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn text(&mut self, len: usize) -> Result<Bytes, Damage> {
+    /// Reads from where the numbers of such texts are.
+    fn with_numbers_of<T>(&mut self, texts: Texts, read: impl FnOnce(&mut Self) -> T) -> T {
+        if texts != Texts::Apart {
+            return read(self);
+        }
+        let (numbers, at) = (self.numbers, self.at.numbers);
+        (self.numbers, self.at.numbers) = (&self.streams.lengths, self.at.lengths);
+        let result = read(self);
+        self.at.lengths = self.at.numbers;
+        (self.numbers, self.at.numbers) = (numbers, at);
+        result
+    }
+
+    fn text(&mut self, texts: Texts, len: usize) -> Result<Bytes, Damage> {
         if len == 0 {
             return Ok(Bytes::new());
         }
-        let bytes = self.text.bytes()?;
-        let start = self.at.text as usize;
-        self.at.text = behind(self.at.text, len);
+        let (bytes, at) = match texts {
+            Texts::Digits => (self.streams.digits.bytes()?, &mut self.at.digits),
+            Texts::Beside | Texts::Apart => (self.streams.text.bytes()?, &mut self.at.text),
+        };
+        let start = *at as usize;
+        *at = behind(*at, len);
         let end = start.saturating_add(len);
         if end > bytes.len() {
             return Err(Damage::Bytes("a text column ends too early"));
@@ -177,9 +219,9 @@ impl<'a> Reading<'a> {
         Ok(bytes.slice(start..end))
     }
 
-    fn strings(&mut self, count: usize) -> Result<Strings, Damage> {
+    fn strings(&mut self, texts: Texts, count: usize) -> Result<Strings, Damage> {
         let total = self.head.varint()?;
-        let lengths = self.integers(count)?;
+        let lengths = self.with_numbers_of(texts, |reading| reading.integers(count))?;
         let mut end = 0u64;
         let mut ends = Vec::with_capacity(lengths.len());
         for length in lengths {
@@ -189,21 +231,33 @@ impl<'a> Reading<'a> {
         if end != total {
             return Err(Damage::Bytes("lengths of texts do not fit their sum"));
         }
-        Ok(Strings { bytes: self.text(end as usize)?, ends, found: Found::default() })
+        Ok(Strings { bytes: self.text(texts, end as usize)?, ends, found: Found::default() })
     }
 
-    fn skip_strings(&mut self, count: usize) -> Result<(), Damage> {
+    fn skip_strings(&mut self, texts: Texts, count: usize) -> Result<(), Damage> {
         let total = self.head.varint()?;
-        self.at.text = behind(self.at.text, total as usize);
-        self.skip_integers(count)
+        let at = if texts == Texts::Digits { &mut self.at.digits } else { &mut self.at.text };
+        *at = behind(*at, total as usize);
+        self.with_numbers_of(texts, |reading| reading.skip_integers(count))
+    }
+
+    /// The form of a column, and where its texts stand.
+    fn form(&mut self) -> Result<(u8, Texts), Damage> {
+        Ok(match self.head.byte()? {
+            tag::DIGITS => (tag::PLAIN, Texts::Digits),
+            tag::PLAIN_APART => (tag::PLAIN, Texts::Apart),
+            tag::DICTIONARY_APART => (tag::DICTIONARY, Texts::Apart),
+            form => (form, Texts::Beside),
+        })
     }
 
     /// A column that stands by itself.
     pub(super) fn flat(&mut self, count: usize) -> Result<Column, Damage> {
-        match self.head.byte()? {
+        let (form, texts) = self.form()?;
+        match form {
             tag::CONSTANT => {
                 let len = self.head.varint()? as usize;
-                Ok(Column::Constant { value: self.text(len)?, count })
+                Ok(Column::Constant { value: self.text(texts, len)?, count })
             }
             tag::INTEGERS => Ok(Column::Integers(self.integers(count)?)),
             tag::PADDED => {
@@ -212,11 +266,11 @@ impl<'a> Reading<'a> {
             }
             tag::DICTIONARY => {
                 let size = self.dictionary_size(count)?;
-                let entries = Arc::new(self.strings(size)?);
-                let codes = self.codes_alone(count, size)?;
+                let entries = Arc::new(self.strings(texts, size)?);
+                let codes = self.with_numbers_of(texts, |reading| reading.codes_alone(count, size))?;
                 Ok(Column::Dictionary { entries, codes })
             }
-            tag::PLAIN => Ok(Column::Plain(self.strings(count)?)),
+            tag::PLAIN => Ok(Column::Plain(self.strings(texts, count)?)),
             _ => Err(Damage::Bytes("a column has a form that is not known")),
         }
     }
@@ -232,7 +286,8 @@ impl<'a> Reading<'a> {
 
     /// Passes over such a column.
     fn skip(&mut self, count: usize) -> Result<(), Damage> {
-        match self.head.byte()? {
+        let (form, texts) = self.form()?;
+        match form {
             tag::CONSTANT => {
                 let len = self.head.varint()? as usize;
                 self.at.text = behind(self.at.text, len);
@@ -245,10 +300,10 @@ impl<'a> Reading<'a> {
             }
             tag::DICTIONARY => {
                 let size = self.dictionary_size(count)?;
-                self.skip_strings(size)?;
-                self.skip_integers(count)
+                self.skip_strings(texts, size)?;
+                self.with_numbers_of(texts, |reading| reading.skip_integers(count))
             }
-            tag::PLAIN => self.skip_strings(count),
+            tag::PLAIN => self.skip_strings(texts, count),
             _ => Err(Damage::Bytes("a column has a form that is not known")),
         }
     }
@@ -315,10 +370,11 @@ impl Column {
     /// Reads the column that begins at `at`; `nested` where it is the elements of lists.
     fn read_at(count: usize, mut from: Sources, at: Place, nested: bool) -> Result<Column, Damage> {
         let times = std::mem::take(&mut from.times);
-        let mut reading = Reading::new(&from.head, &from.numbers, &from.text, at)?;
+        let mut reading = Reading::new(&from.head, &from.streams, at)?;
         let mut ahead = reading.head;
         let tag = ahead.byte()?;
-        if !matches!(tag, tag::CONSTANT | tag::DICTIONARY | tag::PLAIN) {
+        let is_flat = matches!(tag, tag::CONSTANT | tag::DICTIONARY | tag::PLAIN | tag::DIGITS..);
+        if !is_flat {
             reading.head = ahead;
         }
         match tag {
@@ -438,14 +494,14 @@ impl Templates {
         start: Place,
         from: Sources,
     ) -> Templates {
-        let Sources { head, numbers, text, .. } = from;
+        let Sources { head, streams, .. } = from;
         let (ranks, variables) = (OnceLock::new(), OnceLock::new());
-        Templates { table, codes, runs, ranks, variables, start, head, numbers, text }
+        Templates { table, codes, runs, ranks, variables, start, head, streams }
     }
 
     /// Where the variables of each run stand.
     pub(super) fn read_variables(&self) -> Result<Variables, Damage> {
-        let mut reading = Reading::new(&self.head, &self.numbers, &self.text, self.start)?;
+        let mut reading = Reading::new(&self.head, &self.streams, self.start)?;
         let counts = self.runs.iter().map(|run| template::variables(self.table.get(run.template as usize)));
         let counts: Vec<usize> = counts.collect();
         let mut all = Vec::with_capacity(counts.iter().sum());
@@ -455,7 +511,7 @@ impl Templates {
                 reading.at.head = narrow(self.head.len() - reading.head.remaining())?;
                 let place = reading.at;
                 reading.skip(run.values)?;
-                all.push(Variable { place, text_end: reading.at.text, column: OnceLock::new() });
+                all.push(Variable { place, end: reading.at, column: OnceLock::new() });
             }
             ends.push(narrow(all.len())?);
         }
@@ -476,7 +532,7 @@ impl Strings {
         let head = cursor.bytes()?;
         let numbers = Bytes::copy_from_slice(cursor.bytes()?);
         let text = bytes.slice(bytes.len() - cursor.remaining()..);
-        let (numbers, text) = (Stream::of(numbers), Stream::of(text));
-        Reading::new(head, &numbers, &text, Place::default())?.strings(count)
+        let streams = Streams::of(numbers, text);
+        Reading::new(head, &streams, Place::default())?.strings(Texts::Beside, count)
     }
 }

@@ -36,6 +36,10 @@ pub(super) struct Bodies {
     pub(super) text: Vec<u8>,
     /// Numbers of templates.
     pub(super) templates: Vec<u8>,
+    /// Lengths and codes of texts among variables.
+    pub(super) lengths: Vec<u8>,
+    /// Text that is digits.
+    pub(super) digits: Vec<u8>,
     /// How often each code or template comes, where that is kept.
     pub(super) counts: Vec<u8>,
 }
@@ -50,6 +54,11 @@ impl Bodies {
 
     pub(super) fn integers(&mut self, values: &[i64]) {
         ints::encode(values, &mut self.head, &mut self.numbers);
+    }
+
+    /// The same among numbers that say where texts end.
+    fn lengths(&mut self, values: &[i64]) {
+        ints::encode(values, &mut self.head, &mut self.lengths);
     }
 }
 
@@ -157,11 +166,26 @@ fn constant(value: &[u8], out: &mut Bodies) {
 }
 
 /// Lengths and bytes.
-fn strings(values: &[&[u8]], out: &mut Bodies) {
+fn strings(values: &[&[u8]], flat: Flat, out: &mut Bodies) {
     let lengths: Vec<i64> = values.iter().map(|value| value.len() as i64).collect();
     put_varint(&mut out.head, lengths.iter().sum::<i64>() as u64);
-    out.integers(&lengths);
-    fetched(values).for_each(|value| out.text.extend_from_slice(value));
+    match flat {
+        Flat::Variable => out.lengths(&lengths),
+        Flat::Column | Flat::Digits => out.integers(&lengths),
+    }
+    let text = if flat == Flat::Digits { &mut out.digits } else { &mut out.text };
+    fetched(values).for_each(|value| text.extend_from_slice(value));
+}
+
+/// What values that stand by themselves are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flat {
+    /// A column, or some values of one.
+    Column,
+    /// A variable of a template.
+    Variable,
+    /// Either, of digits alone.
+    Digits,
 }
 
 /// Hash and length of each different value of a sample.
@@ -192,7 +216,7 @@ fn repeats(values: &[&[u8]]) -> bool {
 }
 
 /// Writes values that stand by themselves: nothing is shared with other groups.
-pub(super) fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut tokens::Tokens) {
+pub(super) fn encode_flat(values: &[&[u8]], flat: Flat, out: &mut Bodies, tokens: &mut tokens::Tokens) {
     let first = values[0];
     if values.iter().all(|value| *value == first) {
         constant(first, out);
@@ -209,17 +233,27 @@ pub(super) fn encode_flat(values: &[&[u8]], out: &mut Bodies, tokens: &mut token
         let mut dictionary = Interner::default();
         let codes: Vec<i64> = values.iter().map(|value| i64::from(dictionary.intern(value).0)).collect();
         if dictionary.len() * 2 <= values.len() {
-            out.head.push(tag::DICTIONARY);
-            put_varint(&mut out.head, dictionary.len() as u64);
             let entries: Vec<&[u8]> = dictionary.iter().collect();
-            strings(&entries, out);
-            out.integers(&codes);
+            let is_variable = flat == Flat::Variable;
+            out.head.push(if is_variable { tag::DICTIONARY_APART } else { tag::DICTIONARY });
+            put_varint(&mut out.head, dictionary.len() as u64);
+            strings(&entries, flat, out);
+            if is_variable {
+                out.lengths(&codes)
+            } else {
+                out.integers(&codes)
+            }
             entries.iter().for_each(|entry| tokens.add_text(entry));
             return;
         }
     }
-    out.head.push(tag::PLAIN);
-    strings(values, out);
+    let (tag, flat) = match flat {
+        _ if values.iter().all(|value| template::is_all_digits(value)) => (tag::DIGITS, Flat::Digits),
+        Flat::Variable => (tag::PLAIN_APART, flat),
+        _ => (tag::PLAIN, flat),
+    };
+    out.head.push(tag);
+    strings(values, flat, out);
     values.iter().for_each(|value| tokens.add_text(value));
 }
 
@@ -258,7 +292,7 @@ pub(super) fn encode<'a>(
             || (is_text && encode_templates(input, shared, leaders, out, tokens));
         if !done {
             out.head.push(0);
-            encode_flat(values, out, tokens);
+            encode_flat(values, Flat::Column, out, tokens);
         }
     }
     leaders.add_values(input);
@@ -280,7 +314,7 @@ fn encode_equal(
     out.integers(&places);
     if !places.is_empty() {
         let other: Vec<&[u8]> = differ().map(|(_, (value, _))| *value).collect();
-        encode_flat(&other, out, tokens);
+        encode_flat(&other, Flat::Column, out, tokens);
     }
     true
 }
@@ -425,7 +459,7 @@ fn encode_templates<'a>(
             let template = shared.templates.get(id as u32);
             tokens.add_template(template);
             let columns = &all.columns[*first as usize..][..template::variables(template)];
-            columns.iter().for_each(|column| encode_flat(&column.values(), out, tokens));
+            columns.iter().for_each(|column| encode_flat(&column.values(), Flat::Variable, out, tokens));
         }
     });
     shared.cut = all;
@@ -554,7 +588,7 @@ fn is_templated<'a>(
 pub(super) fn put_strings<'a>(values: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
     let values: Vec<&[u8]> = values.collect();
     let mut bodies = Bodies::default();
-    strings(&values, &mut bodies);
+    strings(&values, Flat::Column, &mut bodies);
     put_varint(out, values.len() as u64);
     put_bytes(out, &bodies.head);
     put_bytes(out, &bodies.numbers);

@@ -15,7 +15,7 @@ use zstd::bulk::Compressor;
 
 use super::cache::Cache;
 use super::column::{Column, Strings};
-use super::decode::{LedBy, Sources, Stream};
+use super::decode::{LedBy, Sources, Stream, Streams};
 use super::frame::Frame;
 use super::needle::Needle;
 use super::reader::Body;
@@ -121,8 +121,12 @@ pub fn segment_column(bytes: &[u8]) {
     let strings = Strings::read(&take(strings)).ok().map(Arc::new);
     let sources = Sources {
         head,
-        numbers: Stream::of(numbers),
-        text: Stream::of(text),
+        streams: Streams {
+            numbers: Stream::of(numbers.clone()),
+            lengths: Stream::of(numbers),
+            text: Stream::of(text.clone()),
+            digits: Stream::of(text),
+        },
         templates: Stream::of(templates),
         dictionary: strings.clone(),
         table: strings,

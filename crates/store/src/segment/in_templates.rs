@@ -2,6 +2,7 @@
 //! at once where its literals, or one search over the text of all variables, tell. Knows nothing of rows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use sawlog_model::token::is_token_byte;
@@ -223,7 +224,7 @@ struct Look<'a> {
     templates: &'a Templates,
     kind: Kind,
     /// Where the variables hold what is needed; `None` where that is not known.
-    hits: Option<Vec<usize>>,
+    hits: Option<Hits>,
     /// One variable may hold all of it.
     in_one: bool,
     /// Templates with a literal that holds the text.
@@ -242,6 +243,48 @@ struct Word {
     is_probe: bool,
 }
 
+/// Where something stands in the text of all variables, ascending.
+#[derive(Default)]
+struct Hits {
+    in_text: Vec<usize>,
+    in_digits: Vec<usize>,
+}
+
+impl Hits {
+    fn of(probe: &Probe<'_>, templates: &Templates) -> Result<Hits, Damage> {
+        let in_text = places(probe, templates.streams.text.bytes()?);
+        let in_digits = match probe.is_all_digits() {
+            true => places(probe, templates.streams.digits.bytes()?),
+            false => Vec::new(),
+        };
+        Ok(Hits { in_text, in_digits })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_text.is_empty() && self.in_digits.is_empty()
+    }
+
+    /// Whether any begins within a variable.
+    fn are_in(&self, variable: &Variable) -> bool {
+        let any = |hits: &[usize], range: Range<usize>| {
+            let next = hits.partition_point(|hit| *hit < range.start);
+            hits.get(next).is_some_and(|hit| *hit < range.end)
+        };
+        any(&self.in_text, variable.text()) || any(&self.in_digits, variable.digits())
+    }
+}
+
+/// Where the probe stands in some bytes.
+fn places(probe: &Probe<'_>, bytes: &[u8]) -> Vec<usize> {
+    let mut hits = Vec::new();
+    let mut from = 0;
+    while let Some(at) = probe.search.find(&bytes[from..]) {
+        hits.push(from + at);
+        from += at + 1;
+    }
+    hits
+}
+
 impl<'a> Look<'a> {
     fn new(
         needle: &Needle<'_>,
@@ -253,8 +296,15 @@ impl<'a> Look<'a> {
         let table = &templates.table;
         let in_literals = needle.in_literals(table, kind);
         let (in_one, across) = (absent.is_empty(), Bits::none(table.len()));
-        let mut look =
-            Look { templates, kind, hits: Some(Vec::new()), in_one, in_literals, across, words: Vec::new() };
+        let mut look = Look {
+            templates,
+            kind,
+            hits: Some(Hits::default()),
+            in_one,
+            in_literals,
+            across,
+            words: Vec::new(),
+        };
         if in_one {
             look.hits = hits(needle, text, templates, kind)?;
         }
@@ -300,16 +350,12 @@ impl<'a> Look<'a> {
 
     /// Whether no variable holds what is needed.
     fn is_in_no_variable(&self) -> bool {
-        self.hits.as_ref().is_some_and(Vec::is_empty)
+        self.hits.as_ref().is_some_and(Hits::is_empty)
     }
 
     /// Whether the variable may hold it.
     fn may_hold(&self, variable: &Variable) -> bool {
-        self.hits.as_ref().is_none_or(|hits| {
-            let text = variable.text();
-            let next = hits.partition_point(|hit| *hit < text.start);
-            hits.get(next).is_some_and(|hit| *hit < text.end)
-        })
+        self.hits.as_ref().is_none_or(|hits| hits.are_in(variable))
     }
 }
 
@@ -320,23 +366,16 @@ fn hits(
     text: &Text<'_>,
     templates: &Templates,
     kind: Kind,
-) -> Result<Option<Vec<usize>>, Damage> {
+) -> Result<Option<Hits>, Damage> {
     // Several words do not stand in a variable that is a number.
     let several =
         |whole: &Probe<'_>| text.tokens.len() > 1 && (kind == Kind::Text || whole.is_never_escaped());
     let Some(probe) = needle.probe().or_else(|| needle.whole().filter(several)) else { return Ok(None) };
-    let bytes = templates.text.bytes()?;
     // Escapes may stand for letters of the word.
-    if kind != Kind::Text && memchr::memmem::find(bytes, b"\\u").is_some() {
+    if kind != Kind::Text && memchr::memmem::find(templates.streams.text.bytes()?, b"\\u").is_some() {
         return Ok(None);
     }
-    let mut hits = Vec::new();
-    let mut from = 0;
-    while let Some(at) = probe.search.find(&bytes[from..]) {
-        hits.push(from + at);
-        from += at + 1;
-    }
-    Ok(Some(hits))
+    Hits::of(&probe, templates).map(Some)
 }
 
 /// Whether a sign that no variable holds stands between all words of the text: only texts that are one variable as a whole have
@@ -358,10 +397,12 @@ fn holds_joints(text: &Text<'_>, templates: &Templates) -> Result<bool, Damage> 
     let mut joints: Vec<(usize, usize)> = spans.windows(2).map(|two| (two[0].0, two[1].1)).collect();
     joints.extend((first.0 > 0).then_some((0, first.1)));
     joints.extend((last.1 < text.bytes.len()).then_some((last.0, text.bytes.len())));
-    let bytes = templates.text.bytes()?;
-    Ok(joints
-        .iter()
-        .any(|(start, end)| Probe::of(&text.bytes[*start..*end], text.fold).search.find(bytes).is_some()))
+    for (start, end) in joints {
+        if !Hits::of(&Probe::of(&text.bytes[start..end], text.fold), templates)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A part of a text.

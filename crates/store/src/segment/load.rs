@@ -11,7 +11,7 @@ use super::cache::{Part, PartKey, add};
 use super::column::Column;
 use super::counted::Told;
 use super::cursor::{Cursor, Damage};
-use super::decode::{LedBy, NO_CODES, NOT_LED, Sources, Stream};
+use super::decode::{LedBy, NO_CODES, NOT_LED, Sources, Stream, Streams};
 use super::framed::Beside;
 use super::heads::Heads;
 use super::reader::{self, Body};
@@ -69,6 +69,13 @@ impl Heads {
         Stream::new(Body::fetch(&self.body, stream::of_column(column, part), self.number as u32 + 1))
     }
 
+    /// The streams of the values of a column.
+    pub(super) fn streams(&self, column: u32) -> Streams {
+        let lazy = |part| self.lazy(column, part);
+        let (numbers, lengths) = (lazy(stream::NUMBERS), lazy(stream::LENGTHS));
+        Streams { numbers, lengths, text: lazy(stream::TEXT), digits: lazy(stream::DIGITS) }
+    }
+
     /// The number of what leads a column, its form, and its head from there on.
     fn split_head(&self, column: u32) -> Result<(u32, u8, Bytes), StoreError> {
         let damaged = |damage| self.body.damaged(damage);
@@ -96,8 +103,7 @@ impl Heads {
         };
         let sources = Sources {
             head,
-            numbers: self.lazy(column, stream::NUMBERS),
-            text: self.lazy(column, stream::TEXT),
+            streams: self.streams(column),
             templates: self.lazy(column, stream::TEMPLATES),
             dictionary: shared(tag::SHARED, fields::dictionary(&body.fields, column), stream::DICTIONARY)?,
             table: shared(tag::TEMPLATES, column, stream::TABLE)?,
@@ -106,7 +112,7 @@ impl Heads {
         };
         let read = Arc::new(Column::read(count, sources).map_err(|damage| body.damaged(damage))?);
         add(&body.cache.counts.columns, 1);
-        if matches!(tag, tag::PLAIN | tag::TEMPLATES) {
+        if matches!(tag, tag::PLAIN | tag::DIGITS | tag::TEMPLATES) {
             add(&body.cache.counts.texts, 1);
         }
         body.cache.put_column(self.key(column), read.clone());

@@ -15,7 +15,7 @@ use super::bits::Bits;
 use super::column::{Column, Lists, Printed, Strings};
 use super::cursor::Damage;
 use super::literal::{self, InWord};
-use super::{times, tokens};
+use super::{template, times, tokens};
 
 /// From so many entries on what was found in a dictionary is remembered.
 pub(super) const LARGE_DICTIONARY: usize = 256;
@@ -377,6 +377,11 @@ impl<'a> Probe<'a> {
     /// A part of the text.
     pub(super) fn of(bytes: &'a [u8], fold: bool) -> Self {
         Probe { bytes, is_token: false, search: Search::new(bytes, fold) }
+    }
+
+    /// Whether it may stand in text that is digits.
+    pub(super) fn is_all_digits(&self) -> bool {
+        template::is_all_digits(&self.bytes.to_ascii_lowercase())
     }
 
     /// Whether JSON writes it as it is, but for letters written as `\u…`.

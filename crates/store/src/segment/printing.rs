@@ -6,7 +6,7 @@ use sawlog_model::time::{self, Layout};
 
 use super::ahead::fetched;
 use super::cursor::{put_bytes, put_signed, put_varint};
-use super::encode::{Bodies, Input, encode_flat};
+use super::encode::{Bodies, Flat, Input, encode_flat};
 use super::{tag, tokens};
 
 /// Writes texts that are times, but not those of their rows, as their differences to those.
@@ -110,7 +110,7 @@ pub(super) fn encode_times(layout: u8, input: &Input<'_>, out: &mut Bodies, toke
     out.head.push(0);
     tokens.add_times(input.values);
     if printing.is_odd(input.values.len()) {
-        encode_flat(input.values, out, &mut tokens::Tokens::none());
+        encode_flat(input.values, Flat::Column, out, &mut tokens::Tokens::none());
         return;
     }
     out.head.extend_from_slice(&[tag::PRINTED, layout]);

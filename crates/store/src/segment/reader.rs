@@ -168,13 +168,13 @@ impl Body {
     /// What the bytes of the file are spent on: names of columns (or of what else there is) with their parts, and bytes,
     /// largest first. Streams of one chunk share its bytes by their sizes before compression.
     pub(super) fn sizes(&self) -> Vec<(String, f64)> {
-        let mut sizes: HashMap<u32, f64> = HashMap::new();
+        let mut sizes: HashMap<(u32, bool), f64> = HashMap::new();
         for (key, place) in &self.places {
             let chunk = self.chunks[place.chunk as usize];
             let share = f64::from(place.len) / f64::from(chunk.raw) * f64::from(chunk.stored);
-            *sizes.entry(key.stream * 2 + u32::from(key.group == 0)).or_default() += share;
+            *sizes.entry((key.stream, key.group == 0)).or_default() += share;
         }
-        let name = |key: u32| stream::name(key / 2, key % 2 == 1, &self.fields);
+        let name = |(key, once)| stream::name(key, once, &self.fields);
         let mut sizes: Vec<(String, f64)> =
             sizes.into_iter().map(|(key, bytes)| (name(key), bytes)).collect();
         sizes.sort_by(|a, b| b.1.total_cmp(&a.1));

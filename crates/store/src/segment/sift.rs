@@ -46,14 +46,19 @@ impl Heads {
         let mut cursor = Cursor::new(head);
         let leader = cursor.varint().map_err(damaged)?;
         let tag = cursor.byte().map_err(damaged)?;
-        let in_text = || self.stream(stream::of_column(column, stream::TEXT));
+        let stream = |part| self.stream(stream::of_column(column, part));
         let no_text = |probe: &Probe<'_>| {
             if let Some(word) = &looks.word
                 && self.is_in_no_index(column, word, looks.reading)?
             {
                 return Ok(true);
             }
-            Ok::<bool, StoreError>(!probe.may_be_in(looks.kind, &in_text()?))
+            if probe.may_be_in(looks.kind, &stream(stream::TEXT)?) {
+                return Ok(false);
+            }
+            // What has other letters is not among digits.
+            let lacks = !probe.is_all_digits() || !probe.may_be_in(looks.kind, &stream(stream::DIGITS)?);
+            Ok::<bool, StoreError>(lacks)
         };
         let none_of = |probe: &Probe<'_>, column, part| {
             if let Some(word) = &looks.word
@@ -86,7 +91,7 @@ impl Heads {
                 let head = self.of_column(base).unwrap_or_default();
                 no_text(piece)? && self.cannot_look_so(base, head, looks)?
             }
-            (tag::CONSTANT | tag::DICTIONARY | tag::PLAIN, _, Some(piece)) => no_text(piece)?,
+            (tag::CONSTANT | tag::DICTIONARY | tag::PLAIN | tag::DIGITS, _, Some(piece)) => no_text(piece)?,
             _ => false,
         })
     }

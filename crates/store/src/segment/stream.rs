@@ -13,6 +13,13 @@ pub(super) const TEXT: u32 = 1;
 /// Numbers of templates.
 pub(super) const TEMPLATES: u32 = 2;
 
+/// Streams of columns that came later have numbers from here on.
+const LATER: u32 = 1 << 31;
+/// Planes of integers that say where texts among variables of templates end, or which they are: who looks for a word needs no others.
+pub(super) const LENGTHS: u32 = LATER;
+/// Text of which all is digits, letters from a to f and signs of addresses, where few words are looked for.
+pub(super) const DIGITS: u32 = LATER + 1;
+
 /// Parts of a column, once per segment: its dictionary.
 pub(super) const DICTIONARY: u32 = 1;
 /// Its templates.
@@ -52,8 +59,10 @@ pub(super) fn name(stream: u32, global: bool, fields: &[Field]) -> String {
         (COUNTS, false) => "counts".to_owned(),
         (0..COLUMNS, _) => rows.get((stream / PARTS) as usize).copied().unwrap_or("?").to_owned(),
         (_, global) => {
-            let (column, part) = ((stream - COLUMNS) / PARTS, (stream - COLUMNS) % PARTS);
+            let (column, part) = ((stream % LATER - COLUMNS) / PARTS, (stream - COLUMNS) % PARTS);
             let part = match (part, global) {
+                (NUMBERS, _) if stream >= LATER => "lengths",
+                (TEXT, _) if stream >= LATER => "digits",
                 (NUMBERS, _) => "numbers",
                 (TEXT, false) => "text",
                 (TEMPLATES, false) => "templates",
@@ -69,7 +78,7 @@ pub(super) fn name(stream: u32, global: bool, fields: &[Field]) -> String {
 /// First number of a column.
 const COLUMNS: u32 = 20;
 
-/// The number of a part of a column.
+/// The number of a part of a column, of which there are fewer than 2^29.
 pub(super) fn of_column(column: u32, part: u32) -> u32 {
     COLUMNS + column * PARTS + part
 }

@@ -24,3 +24,9 @@ pub(crate) const EQUAL: u8 = 9;
 pub(crate) const LISTS: u8 = 10;
 /// Texts by their parts, which are columns of their own.
 pub(crate) const PARTS: u8 = 11;
+/// Lengths and bytes, all of them digits, letters from a to f and signs of addresses: these stand in a stream of their own.
+pub(crate) const DIGITS: u8 = 12;
+/// As [`PLAIN`], with the lengths in a stream that has only such.
+pub(crate) const PLAIN_APART: u8 = 13;
+/// As [`DICTIONARY`], with lengths and codes there.
+pub(crate) const DICTIONARY_APART: u8 = 14;

@@ -12,6 +12,22 @@ pub(super) const VARIABLE: u8 = 0;
 /// The template of a text that is one variable.
 pub(super) const WHOLE: &[u8] = &[VARIABLE];
 
+/// Whether every byte is a digit, a letter from a to f or a sign that addresses have: few words are such.
+pub(super) fn is_all_digits(text: &[u8]) -> bool {
+    // Without an early end it is done several bytes at a time.
+    text.iter().fold(true, |all, byte| all & IS_DIGITS[usize::from(*byte)])
+}
+
+const IS_DIGITS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = matches!(at as u8, b'0'..=b'9' | b'a'..=b'f' | b'-' | b'.' | b':');
+        at += 1;
+    }
+    table
+};
+
 /// How many variables a template has.
 pub(super) fn variables(template: &[u8]) -> usize {
     memchr::memchr_iter(VARIABLE, template).count()

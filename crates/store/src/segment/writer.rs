@@ -262,6 +262,8 @@ impl SegmentWriter {
             (stream::NUMBERS, &bodies.numbers),
             (stream::TEXT, &bodies.text),
             (stream::TEMPLATES, &bodies.templates),
+            (stream::LENGTHS, &bodies.lengths),
+            (stream::DIGITS, &bodies.digits),
         ];
         for (part, bytes) in parts {
             let key = stream::of_column(column, part);

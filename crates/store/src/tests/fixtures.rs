@@ -157,6 +157,7 @@ fn of_every_form() -> Batch {
             .field(" ", "code", Kind::Text, 0, &format!("c{}", word.len() * 31 + word.as_bytes()[0] as usize))
             .field(" ", "state", Kind::Text, 0, &format!("s{state}"))
             .field(" ", "id", Kind::Text, 0, &format!("{:x}-{:x}", mixed(n + 2), mixed(n + 3) >> 40))
+            .field(" ", "key", Kind::Text, 0, &format!("k{:x}", mixed(n + 15) >> 40))
             .field(" ", "agent", Kind::Text, 0, &agent)
             .field(" ", "client", Kind::Text, 0, &other)
             .field(" ", "sent", Kind::Text, 0, &print(stamp, at - (mixed(n) % 900) as i64 * 1_000_000_000))
@@ -168,8 +169,9 @@ fn of_every_form() -> Batch {
                 Kind::JsonText,
                 0,
                 &format!(
-                    "request {:x} of user{} took {} ms \\u00e9 on {}",
+                    "request {:x} key Z{:x}q of user{} took {} ms \\u00e9 on {}",
                     mixed(n + 4) >> 44,
+                    mixed(n + 16) >> 40,
                     n % 60,
                     mixed(n + 5) % 3_000,
                     words[(mixed(n + 6) % 4) as usize]
@@ -436,7 +438,7 @@ fn the_fixture_of_now_has_every_form() {
             forms.insert(form);
         }
     }
-    let mut wanted: BTreeSet<u8> = (tag::CONSTANT..=tag::PARTS).collect();
+    let mut wanted: BTreeSet<u8> = (tag::CONSTANT..=tag::DIGITS).collect();
     // It stands only in templates and behind equal columns.
     wanted.remove(&tag::DICTIONARY);
     assert_eq!(forms, wanted);

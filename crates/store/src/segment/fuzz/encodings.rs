@@ -13,8 +13,8 @@ use super::{batch_of, parts, written};
 use crate::segment::cache::Cache;
 use crate::segment::column::{Column, Strings};
 use crate::segment::cursor::Cursor;
-use crate::segment::decode::{LedBy, Sources, Stream};
-use crate::segment::encode::{self, Bodies, Input, Shared};
+use crate::segment::decode::{LedBy, Sources, Stream, Streams};
+use crate::segment::encode::{self, Bodies, Flat, Input, Shared};
 use crate::segment::follow::{self, Leader};
 use crate::segment::interner::Interner;
 use crate::segment::leaders::Leaders;
@@ -53,7 +53,7 @@ pub const ENCODINGS: &[(&str, Execute)] = &[
     ("constant", |dice| column(dice, tag::CONSTANT).into()),
     ("integers", |dice| column(dice, tag::INTEGERS).into()),
     ("padded", |dice| column(dice, tag::PADDED).into()),
-    ("dictionary", |dice| flat(dice).into()),
+    ("dictionary", |dice| flat(dice, Flat::Column, tag::DICTIONARY).into()),
     ("shared", |dice| column(dice, tag::SHARED).into()),
     ("plain", |dice| column(dice, tag::PLAIN).into()),
     ("templates", |dice| column(dice, tag::TEMPLATES).into()),
@@ -62,6 +62,9 @@ pub const ENCODINGS: &[(&str, Execute)] = &[
     ("equal", |dice| column(dice, tag::EQUAL).into()),
     ("lists", |dice| column(dice, tag::LISTS).into()),
     ("parts", parts::columns),
+    ("digits", |dice| column(dice, tag::DIGITS).into()),
+    ("plain, apart", |dice| flat(dice, Flat::Variable, tag::PLAIN_APART).into()),
+    ("dictionary, apart", |dice| flat(dice, Flat::Variable, tag::DICTIONARY_APART).into()),
     ("led by the code before", |dice| led(dice, false).into()),
     ("led by another column", |dice| led(dice, true).into()),
     ("planes of integers", |dice| planes(dice).into()),
@@ -107,6 +110,7 @@ fn column(dice: &mut Dice, form: u8) -> bool {
             printed(dice, layout, &times, apart)
         }
         tag::EQUAL => chosen(dice, 32),
+        tag::DIGITS => (0..2 + dice.below(6)).map(|_| format!("{:x}", dice.roll()).into_bytes()).collect(),
         tag::LISTS => {
             kind = Kind::Json;
             (0..2 + dice.below(6)).map(|_| list(dice)).collect()
@@ -192,8 +196,12 @@ pub(super) fn read(
     };
     let sources = Sources {
         head: Bytes::from(out.head).slice(from..),
-        numbers: Stream::of(out.numbers.into()),
-        text: Stream::of(out.text.into()),
+        streams: Streams {
+            numbers: Stream::of(out.numbers.into()),
+            lengths: Stream::of(out.lengths.into()),
+            text: Stream::of(out.text.into()),
+            digits: Stream::of(out.digits.into()),
+        },
         templates: Stream::of(out.templates.into()),
         dictionary: strings(dictionary),
         table: strings(table),
@@ -225,18 +233,21 @@ fn plain(values: &[&[u8]]) -> Column {
 }
 
 /// Values that stand by themselves: variables of templates, and what differs from another column.
-fn flat(dice: &mut Dice) -> bool {
-    let mut values = chosen(dice, 16);
+fn flat(dice: &mut Dice, flat: Flat, wanted: u8) -> bool {
+    let mut values = match wanted {
+        tag::PLAIN_APART => (0..2 + dice.below(6)).map(|_| word(dice)).collect(),
+        _ => chosen(dice, 16),
+    };
     while dice.below(4) == 0 {
         damage(dice, &mut values);
     }
     let mut out = Bodies::default();
     let values = slices(&values);
-    encode::encode_flat(&values, &mut out, &mut tokens::Tokens::none());
+    encode::encode_flat(&values, flat, &mut out, &mut tokens::Tokens::none());
     let form = out.head[0];
     let none = Interner::default();
     compare(&read(values.len(), out, 0, LedBy::Nobody, &none, &none, Vec::new()), &values);
-    form == tag::DICTIONARY
+    form == wanted
 }
 
 /// Codes that others lead.

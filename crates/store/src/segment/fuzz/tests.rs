@@ -66,7 +66,7 @@ fn column_seeds() -> Vec<Vec<u8>> {
     let mut strings = Vec::new();
     let texts: [&[u8]; 3] = [b"a\x00b", b"x", b"\x00"];
     put_strings(texts.into_iter(), &mut strings);
-    let heads: [&[u8]; 8] = [
+    let heads: [&[u8]; 12] = [
         &[0, 3],
         &[1, 5, 0],
         &[2, 3, 5, 0],
@@ -75,6 +75,10 @@ fn column_seeds() -> Vec<Vec<u8>> {
         &[5, 9, 5, 0],
         &[6, 5, 0, 5, 0, 1, 5, 0],
         &[10, 5, 2, 9, 0, 1, 5, 0],
+        &[12, 9, 5, 0],
+        &[6, 5, 0, 12, 9, 5, 0],
+        &[6, 5, 0, 13, 9, 5, 0],
+        &[6, 5, 0, 14, 2, 4, 5, 0, 5, 0],
     ];
     let column = |head: &&[u8]| {
         let mut seed = vec![4, 0, 0, head.len() as u8, 60, 60, 60, strings.len() as u8];
