@@ -22,7 +22,7 @@ use crate::redis::resp;
 use crate::shared::record::Accessor;
 use crate::shared::strftime::TimeFormat;
 use crate::shared::zmtp::{Role, Session};
-use crate::shared::{msgpack, ruby_regex};
+use crate::shared::{chunks, msgpack, ruby_regex};
 use crate::{blueox, forward, gelf, http_in, logstash, socket, syslog, tail};
 
 /// A decoder's function.
@@ -53,6 +53,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("redis_answer", redis_answers),
     ("mongo_answer", mongo_answers),
     ("sincedb", sincedb),
+    ("chunk_state", chunk_state),
     ("transcode", transcoded_lines),
 ];
 
@@ -230,6 +231,14 @@ fn stream(protocol: &Protocol, bytes: &[u8]) {
 /// Where reading it breaks.
 pub fn sincedb(bytes: &[u8]) {
     tail::fuzz_sincedb(bytes);
+}
+
+/// What an output that gathers rows in files has noted of them.
+///
+/// # Panics
+/// Where reading it breaks, holds more than there is, or what is read is not read again from the bytes that it is written as.
+pub fn chunk_state(bytes: &[u8]) {
+    chunks::state::fuzz_state(bytes);
 }
 
 /// A page of a list of objects that should be S3's.

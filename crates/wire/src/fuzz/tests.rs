@@ -85,6 +85,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         "frame" => vec![frame_seed()],
         "payload" => sawlog_pipeline::fuzz::seeds(),
         "sincedb" => vec![include_bytes!("../tail/tests/sincedb.db").to_vec()],
+        "chunk_state" => chunks::state::tests::seeds(),
         "transcode" => [
             &b"\x00\x93\xfa\x96\x7b one\nplain\n\x93"[..],
             b"\x02a\0\n\0\x3d\xd8\0\xdeb\0\n\0",

@@ -4,7 +4,7 @@
 
 mod output;
 pub(crate) mod pack;
-mod state;
+pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -64,9 +64,7 @@ impl Durable {
             put_varint(&mut out, chunk.key.fields.len() as u64);
             chunk.key.fields.iter().for_each(|field| put_bytes(&mut out, field.as_bytes()));
         }
-        let sum = xxh3_64(&out);
-        out.extend_from_slice(&sum.to_le_bytes());
-        out
+        seal(out)
     }
 
     fn decode(bytes: Vec<u8>) -> Result<Durable, FrameError> {
@@ -131,26 +129,61 @@ impl Durable {
     }
 }
 
+/// Adds the sum over all bytes.
+fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+    let sum = xxh3_64(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// See [`crate::fuzz::chunk_state`].
+pub(crate) fn fuzz_state(bytes: &[u8]) {
+    let _damaged = Durable::decode(bytes.to_vec());
+    // Behind a right sum anything may stand, too.
+    let Ok(read) = Durable::decode(seal([MAGIC, bytes].concat())) else { return };
+    let resumes = read.known.values().map(|known| known.position.resume.len()).sum::<usize>();
+    let keys = read.chunks.iter().map(|chunk| &chunk.key);
+    let texts = keys.flat_map(|key| key.fields.iter().chain(&key.tag)).map(String::len).sum::<usize>();
+    let held = read.known.len() + read.chunks.len() + resumes + texts;
+    assert!(held <= bytes.len(), "{held} are held of {} bytes", bytes.len());
+    assert_eq!(Durable::decode(read.encode()), Ok(read), "its own bytes are read otherwise");
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use sawlog_model::{Source, SourceFacts};
 
     use super::*;
 
-    #[test]
-    fn what_was_written_is_read_and_damage_is_told() {
+    /// Two chunks and a source.
+    pub(crate) fn sample() -> Durable {
         let source =
             Source { id: SourceId(7), facts: SourceFacts { name: "/a".into(), ..SourceFacts::default() } };
         let position = Position { epoch: 2, offset: 99, resume: Bytes::from_static(b"xyz") };
         let key = Key { slice: Some(-5), tag: Some("t".into()), fields: vec!["a".into(), String::new()] };
-        let durable = Durable {
+        Durable {
             cursor: Lsn(1 << 40),
             known: HashMap::from([(source.id, KnownSource { source, position })]),
             chunks: vec![
                 Kept { id: "c1".into(), key, len: 300, closed: true },
                 Kept { id: "c2".into(), key: Key::default(), len: 0, closed: false },
             ],
-        };
+        }
+    }
+
+    /// States without what [`fuzz_state`] adds.
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        [Durable::default(), sample()]
+            .map(|durable| {
+                let bytes = durable.encode();
+                bytes[MAGIC.len()..bytes.len() - 8].to_vec()
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_damage_is_told() {
+        let durable = sample();
         let dir = tempfile::tempdir().unwrap();
         let sys = Sys::real();
         assert_eq!(Durable::read(&sys, dir.path()).unwrap(), Durable::default());
