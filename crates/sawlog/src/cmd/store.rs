@@ -30,7 +30,7 @@ enum Action {
         #[command(flatten)]
         data: DataArg,
     },
-    /// Write everything anew as few, small segments
+    /// Write everything anew as few, small segments, with what is only in the journal of a node that ended
     Compact {
         #[command(flatten)]
         data: DataArg,
@@ -195,8 +195,7 @@ fn stats(data: &DataArg, as_json: bool) -> Result<()> {
 }
 
 fn compact(data: &DataArg) -> Result<()> {
-    let sys = Sys::real();
-    let store = Store::open(&sys, &data.data, Options::default())?;
+    let store = local::open_whole(&Sys::real(), &data.data)?;
     let before = store.stats().stored_bytes;
     let bar = progress(store.stats().raw_bytes)?;
     store.compact(&mut |done, all| show(&bar, done, all))?;

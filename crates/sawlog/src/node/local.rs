@@ -44,6 +44,18 @@ pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
     Ok(store)
 }
 
+/// The store of a directory on which no node runs, to be changed: what was only in the journal is in segments, too, or a change of
+/// all there is would leave it out and it would be back at the next start.
+///
+/// # Errors
+/// Where a node runs, or as the disk says.
+pub(crate) fn open_whole(sys: &Sys, data: &Path) -> Result<Store> {
+    let store = Store::open(sys, data, Options::default())?;
+    take_journal(sys, data, &store)?;
+    store.flush()?;
+    Ok(store)
+}
+
 /// Gives the store what the journal holds beyond the segments.
 fn take_journal(sys: &Sys, data: &Path, store: &Store) -> Result<()> {
     let journal = data.join("journal");
@@ -70,10 +82,7 @@ pub(crate) fn delete(
     let now = sys.clock.now();
     let (predicate, of_query) = sawlog_query::predicate(query, now)?;
     let wanted = range(since, until, now)?.intersect(&of_query);
-    let store = Store::open(sys, data, Options::default())?;
-    // What is only in the journal becomes a segment first, or it would be back at the next start.
-    take_journal(sys, data, &store)?;
-    Ok(store.delete(Tenant::DEFAULT, wanted, &predicate)?)
+    Ok(open_whole(sys, data)?.delete(Tenant::DEFAULT, wanted, &predicate)?)
 }
 
 /// For whom a directory is read: the tenant that the environment names, else the one that owns the node.

@@ -36,6 +36,33 @@ fn a_flush_leaves_next_to_nothing_in_the_journal() {
     assert_eq!(counted[0]["n"], 80_000, "{counted:?}");
 }
 
+#[test]
+fn what_is_only_in_the_journal_is_compacted_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start(&data, &["--syslog", "off"]);
+    let lines: String = (0..1_000).map(|number| format!("{{\"n\":{number}}}\n")).collect();
+    assert_eq!(node.ingest("?tag=a", lines.as_bytes()).0, 200);
+    assert_eq!(ureq::post(format!("{}/api/v1/flush", node.http)).send_empty().unwrap().status(), 200);
+    assert_eq!(node.ingest("?tag=b", lines.as_bytes()).0, 200);
+    node.kill();
+    // Writers of the segments, and their rows.
+    let segments = || -> Vec<(String, String)> {
+        let listed = succeed(sawlog().args(["store", "inspect", "--data"]).arg(&data));
+        let listed = String::from_utf8(listed).unwrap();
+        let words = listed.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned));
+        words.map(|mut words| (words.nth(2).unwrap(), words.next().unwrap())).collect()
+    };
+    let of = |by: &str, rows: &str| vec![(by.to_owned(), rows.to_owned())];
+    assert_eq!(segments(), of("flush", "1000"));
+    succeed(sawlog().args(["store", "compact", "--data"]).arg(&data));
+    assert_eq!(segments(), of("compaction", "2000"));
+    // The journal still has the frames, which are known.
+    let node = Node::start(&data, &["--syslog", "off"]);
+    let counted = node.search("* | stats count() as n");
+    assert_eq!(counted[0]["n"], 2_000, "{counted:?}");
+}
+
 /// Another process's lock on a directory, for a moment.
 fn hold(lock: &Path, time: Duration) -> std::thread::JoinHandle<()> {
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
