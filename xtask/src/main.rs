@@ -35,8 +35,9 @@ cargo xtask fixtures          make the stores that the tests of old formats open
 cargo xtask dist              the agent as a static executable and as a Debian package
 cargo xtask bench [PART…] [SET…]
                               measure against the peers that are installed; prints Markdown (parts: store, queries,
-                              weight, forward, normalize, tenants, and two that are only run when they are named: amqp: ten minutes
-                              of events from RabbitMQ; scale [--gb N] [--ask NAMES]: questions over gigabytes, by itself)";
+                              weight, forward, normalize, tenants, load [--at-once N], and three that are only run when they are
+                              named: amqp: ten minutes of events from RabbitMQ; start [--segments N]: ready over many segments;
+                              scale [--gb N] [--ask NAMES]: questions over gigabytes; the last two by themselves)";
 
 fn main() -> ExitCode {
     match run() {

@@ -14,6 +14,7 @@ mod peers;
 mod process;
 mod queries;
 mod scale;
+mod start;
 mod tenants;
 mod victoria;
 mod weight;
@@ -22,6 +23,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -54,8 +56,19 @@ struct Bench {
 }
 
 /// What can be measured by itself.
-const PARTS: [&str; 9] =
-    ["store", "queries", "weight", "forward", "normalize", "tenants", "load", "amqp", "scale"];
+const PARTS: [&str; 10] =
+    ["store", "queries", "weight", "forward", "normalize", "tenants", "load", "start", "amqp", "scale"];
+
+/// Takes an option that is a number out of the names.
+fn number<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    names: &mut Vec<String>,
+    name: &str,
+) -> Result<Option<T>> {
+    let value = option(names, name)?;
+    value
+        .map(|value| value.parse().with_context(|| format!("{name} takes a number, not {value:?}")))
+        .transpose()
+}
 
 /// Takes an option and its value out of the names.
 fn option(names: &mut Vec<String>, option: &str) -> Result<Option<String>> {
@@ -73,8 +86,9 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         return Ok(true);
     }
     let mut names = names.to_owned();
-    let gigabytes = option(&mut names, "--gb")?.map(|number| number.parse::<f64>()).transpose()?;
-    let bytes = gigabytes.map(|gigabytes| gigabytes * 1e9);
+    let bytes = number(&mut names, "--gb")?.map(|gigabytes: f64| gigabytes * 1e9);
+    let at_once = number(&mut names, "--at-once")?.unwrap_or(1);
+    let segments = number(&mut names, "--segments")?.unwrap_or(start::SEGMENTS);
     let ask = option(&mut names, "--ask")?;
     let (parts, sets): (Vec<&str>, Vec<&str>) =
         names.iter().map(String::as_str).partition(|name| PARTS.contains(name));
@@ -93,7 +107,11 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         }
     };
     let (sawlog, agent) = (binaries.join("sawlog"), binaries.join("sawlog-agent"));
-    // What it makes takes long and stays.
+    // What these make takes long and stays.
+    if parts == ["start"] {
+        start::run(&sawlog, &target.join("bench-start"), segments)?;
+        return Ok(true);
+    }
     if parts == ["scale"] {
         let logs = needs::real_logs(root, &mut Tally::default())?.context("benchmarks need the real logs")?;
         scale::run(&sawlog, &logs, target.join("bench-scale"), &root.join("docs"), bytes, ask.as_deref())?;
@@ -136,7 +154,7 @@ pub fn run(root: &Path, names: &[String]) -> Result<bool> {
         tenants::run(&bench)?;
     }
     if wanted("load") {
-        load::run(&bench)?;
+        load::run(&bench, at_once)?;
     }
     Ok(true)
 }
@@ -148,7 +166,7 @@ fn build(root: &Path, parts: &[&str]) -> Result<()> {
     if parts == ["forward"] || parts == ["normalize"] {
         build.args(["-p", "sawlog-agent"]);
     }
-    if matches!(parts, ["amqp" | "scale" | "tenants" | "load"]) {
+    if matches!(parts, ["amqp" | "scale" | "tenants" | "load" | "start"]) {
         build.args(["-p", "sawlog"]);
     }
     needs::succeed(&mut build)
@@ -228,6 +246,17 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Drops a folder's files from the page cache.
+fn forget(folder: &Path) -> Result<()> {
+    files(folder)?.iter().try_for_each(|file| forget_file(file))
+}
+
+fn forget_file(file: &Path) -> Result<()> {
+    let mut dd = Command::new("dd");
+    dd.arg(format!("if={}", file.display())).args(["iflag=nocache", "count=0", "status=none"]);
+    needs::succeed(&mut dd)
 }
 
 /// Bytes of all files below a folder.

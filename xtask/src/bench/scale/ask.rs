@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::questions::{NEWEST, Question};
 use crate::bench::queries::{Node, encoded};
-use crate::bench::{Cost, cost, files, victoria};
+use crate::bench::{Cost, cost, forget, victoria};
 use crate::needs;
 
 /// A question is asked again until so long has passed.
@@ -149,16 +149,6 @@ fn bytes_read(pid: u32) -> Result<u64> {
     let io = std::fs::read_to_string(format!("/proc/{pid}/io"))?;
     let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).context("rchar")?;
     Ok(line.parse()?)
-}
-
-/// Drops a folder's files from the page cache.
-fn forget(folder: &Path) -> Result<()> {
-    for file in files(folder)? {
-        let mut dd = Command::new("dd");
-        dd.arg(format!("if={}", file.display())).args(["iflag=nocache", "count=0", "status=none"]);
-        needs::succeed(&mut dd)?;
-    }
-    Ok(())
 }
 
 /// The rows of an answer in JSON lines, as far as the question compares them, sorted.

@@ -184,7 +184,8 @@ pub(super) const QUESTIONS: &[Question] = &[
         word: true,
         grows: false,
     },
-    // VictoriaLogs gives other rows than the files have last, so that only their number is compared.
+    // Lines of traces are rows of their own for VictoriaLogs, with the time of the line before, and part of a record for sawlog, so that
+    // only the number is compared.
     Question {
         what: "sorted by time, 100 rows",
         sawlog: "* | sort _time desc | limit 100",
