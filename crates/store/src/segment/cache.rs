@@ -44,15 +44,27 @@ pub(super) struct PartKey {
 /// memory that is used again is faster than more of it.
 const PASSING: usize = 8 << 20;
 
+/// Of what is kept, how much may be answers, which are far smaller than what they are made of: they stay when blocks are given up.
+const ANSWERS: (usize, usize) = (3, 4);
+
 /// So many parts that were given up are remembered: what is asked for again is kept.
 const GONE: usize = 8192;
+
+/// In which order parts are given up: first blocks, then answers, each by when they were last used.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    is_answer: bool,
+    clock: u64,
+}
 
 /// Parts within a budget.
 struct Parts {
     budget: usize,
-    parts: HashMap<PartKey, (Part, usize, u64)>,
-    by_use: BTreeMap<u64, PartKey>,
+    parts: HashMap<PartKey, (Part, usize, Use)>,
+    by_use: BTreeMap<Use, PartKey>,
     bytes: usize,
+    /// Of these, those of answers.
+    answers: usize,
     clock: u64,
     /// Where what is kept is counted.
     held: Option<Held>,
@@ -85,6 +97,7 @@ impl Parts {
             parts: HashMap::new(),
             by_use: BTreeMap::new(),
             bytes: 0,
+            answers: 0,
             clock: 0,
             held: None,
         })
@@ -94,8 +107,8 @@ impl Parts {
         let (part, _, used) = self.parts.get_mut(&key)?;
         self.by_use.remove(used);
         self.clock += 1;
-        *used = self.clock;
-        self.by_use.insert(self.clock, key);
+        used.clock = self.clock;
+        self.by_use.insert(*used, key);
         Some(part.clone())
     }
 
@@ -105,25 +118,33 @@ impl Parts {
             return vec![key];
         }
         let mut gone = Vec::new();
+        self.remove(key);
         self.clock += 1;
-        let clock = self.clock;
-        if let Some((_, old, used)) = self.parts.insert(key, (part, weight, clock)) {
-            self.by_use.remove(&used);
-            self.bytes -= old;
-        }
-        self.by_use.insert(clock, key);
+        let used = Use { is_answer: matches!(part, Part::Texts(..)), clock: self.clock };
+        self.by_use.insert(used, key);
+        self.parts.insert(key, (part, weight, used));
         self.bytes += weight;
+        self.answers += if used.is_answer { weight } else { 0 };
         while self.bytes > self.budget {
-            let Some((_, oldest)) = self.by_use.pop_first() else { break };
-            if let Some((_, weight, _)) = self.parts.remove(&oldest) {
-                self.bytes -= weight;
-                gone.push(oldest);
-            }
+            let [blocks, answers] = [false, true].map(|is_answer| Use { is_answer, clock: 0 });
+            let first = if self.answers > self.budget / ANSWERS.1 * ANSWERS.0 { answers } else { blocks };
+            let Some((_, oldest)) = self.by_use.range(first..).next() else { break };
+            let oldest = *oldest;
+            self.remove(oldest);
+            gone.push(oldest);
         }
         if let Some(held) = &mut self.held {
             held.resize(self.bytes as u64);
         }
         gone
+    }
+
+    fn remove(&mut self, key: PartKey) {
+        if let Some((_, weight, used)) = self.parts.remove(&key) {
+            self.by_use.remove(&used);
+            self.bytes -= weight;
+            self.answers -= if used.is_answer { weight } else { 0 };
+        }
     }
 }
 

@@ -35,3 +35,17 @@ fn one_question_keeps_nothing_of_a_group() {
     cache.put_column(key(30), Arc::new(Column::Integers(vec![1])));
     assert!(cache.get(key(30)).is_none(), "its group has it");
 }
+
+#[test]
+fn answers_stay_when_blocks_come() {
+    let cache = Cache::new(32 << 20);
+    let told = ToldTexts { texts: Arc::default(), left: Arc::default() };
+    let answer = |number| cache.put(key(number), Part::Texts("".into(), told.clone()), 1 << 20);
+    (100..110).for_each(answer);
+    (0..100).for_each(|number| chunk(&cache, number, false));
+    assert!((100..110).all(|number| cache.get(key(number)).is_some()), "what they are made of is larger");
+    assert!(cache.get(key(99)).is_some() && cache.get(key(50)).is_none());
+    (110..200).for_each(answer);
+    assert!(cache.get(key(199)).is_some() && cache.get(key(100)).is_none(), "there are not too many of them");
+    assert!(cache.get(key(99)).is_some(), "blocks have a part of their own");
+}
