@@ -87,19 +87,26 @@ impl Process {
 
     /// Asks it to end, waits until it has, and gives what it printed to standard error.
     pub(super) fn end(mut self) -> Result<String> {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        if !asked.success() {
+        if !end(&mut self.child)? {
             bail!("it had ended before: {}", std::fs::read_to_string(&self.err)?);
-        }
-        let start = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            if start.elapsed() > PATIENCE {
-                bail!("it does not end");
-            }
-            std::thread::sleep(LOOK);
         }
         Ok(std::fs::read_to_string(&self.err)?)
     }
+}
+
+/// Asks a process to end and waits until it has; gives whether it ran.
+pub(super) fn end(child: &mut Child) -> Result<bool> {
+    if !Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?.success() {
+        return Ok(false);
+    }
+    let start = Instant::now();
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > PATIENCE {
+            bail!("it does not end");
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(true)
 }
 
 /// What a process has used so far.

@@ -51,7 +51,7 @@ pub(super) fn is_there() -> bool {
 
 /// Stores all files of the folders of logs, as the events that `event` makes of their lines.
 pub(super) fn ingest(folder: &Path, logs: &[PathBuf], event: &mut Event<'_>) -> Result<Stored> {
-    let peer = Peer::start(folder)?;
+    let mut peer = Peer::start(folder)?;
     let mut lines = 0;
     let mut counting = |out: &mut Vec<u8>, file: &Path, line: &[u8]| {
         lines += 1;
@@ -75,6 +75,8 @@ pub(super) fn ingest(folder: &Path, logs: &[PathBuf], event: &mut Event<'_>) -> 
         bytes = now;
     }
     let cpu = peer.cpu()?;
+    // Killed, it would lose rows that it has merged in memory.
+    process::end(&mut peer.child)?;
     Ok(Stored { folder: folder.to_owned(), flushed, cpu, bytes })
 }
 

@@ -77,7 +77,7 @@ impl Peers<'_> {
         Ok(Asked { answer, cold, warm: repeated(&command)?, read: 0 })
     }
 
-    /// ripgrep, with the files in the page cache; `None` where it cannot answer.
+    /// ripgrep: with its files dropped from the page cache, then from it; `None` where it cannot answer.
     pub(super) fn rg(&self, question: &Question) -> Result<Option<Asked>> {
         if question.rg.is_empty() || !needs::has("rg") {
             return Ok(None);
@@ -89,12 +89,14 @@ impl Peers<'_> {
             false => format!("rg --no-ignore -a --no-filename \"$@\" {NEWEST}"),
         };
         let command = [&["sh", "-c", &*shell, "rg"], question.rg, &[&*raw]].concat();
+        forget(self.raw)?;
+        let cold = cost(&command)?;
         let output = Command::new(command[0]).args(&command[1..]).output()?;
         let sum = || -> Result<u64> {
             String::from_utf8(output.stdout)?.lines().map(|line| Ok(line.parse::<u64>()?)).sum()
         };
         let answer = if counts { Some(vec![vec![sum()?.to_string()]]) } else { None };
-        Ok(Some(Asked { answer, cold: Cost::default(), warm: repeated(&command)?, read: 0 }))
+        Ok(Some(Asked { answer, cold, warm: repeated(&command)?, read: 0 }))
     }
 }
 

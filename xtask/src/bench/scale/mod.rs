@@ -164,13 +164,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>, asked: &[&Question]) -> Result<()> {
     let peers = Peers { sawlog: scale.sawlog, store, victoria: peer, raw: &scale.folder.join("raw") };
     println!(
-        "\n### Questions over all of it\n\nMilliseconds of processor time / on the clock. Cold: first asked after the start of a server (of a command: always the \
-         first), files dropped from the page cache.\n"
+        "\n### Questions over all of it\n\nMilliseconds of processor time / on the clock. Cold: first asked after the start of a server, of a \
+         command: its files dropped from the page cache. Warm: the mean of the same asked again.\n"
     );
     println!(
-        "| question | sawlog cold | warm | command cold | warm | VictoriaLogs cold | warm | rg | cold / VictoriaLogs | warm / VictoriaLogs | HTTP / rg | command / rg |"
+        "| question | sawlog cold | warm | command cold | warm | VictoriaLogs cold | warm | rg cold | warm | cold / VictoriaLogs | warm / VictoriaLogs | command / rg, cold | warm |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
     for question in asked {
         let http = peers.http(question)?;
@@ -218,10 +218,11 @@ fn line(question: &Question, http: &Asked, others: &[Option<Asked>; 3]) -> Strin
         both(warm(command)),
         both(cold(victoria)),
         both(warm(victoria)),
+        both(cold(rg)),
         both(warm(rg)),
         ratio(Some(http.cold), cold(victoria)),
         ratio(Some(http.warm), warm(victoria)),
-        ratio(Some(http.warm), warm(rg)),
+        ratio(cold(command), cold(rg)),
         ratio(warm(command), warm(rg)),
     ];
     format!("| {} |", cells.join(" | "))
