@@ -1,6 +1,8 @@
 //! Counts the rows that a predicate keeps from what a group says of itself (its heads, and how often each code comes),
 //! where that is enough: no row is looked at. Gives exactly what [`super::Group::count`] gives, or nothing.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use sawlog_model::{Kind, Predicate, Test};
 
@@ -81,14 +83,15 @@ impl Heads {
         let told = once(&self.outline.told, || {
             let counts =
                 Counts::read(&self.stream(stream::COUNTS)?).map_err(|damage| self.body.damaged(damage))?;
-            let Some(list) = counts.of(counts::SKELETONS) else { return Ok(None) };
+            let list = counts.of(counts::SKELETONS).map_err(|damage| self.body.damaged(damage))?;
+            let Some(list) = list.map(Cow::into_owned) else { return Ok(None) };
             let skeletons = self.body.skeletons()?;
             let mut shapes = Vec::with_capacity(list.len());
             for (code, rows) in list {
-                match skeletons.get(*code as usize) {
+                match skeletons.get(code as usize) {
                     Some(skeleton) if !skeleton.whole => {
                         let shape = Shape::new(skeleton);
-                        shapes.push(Counted { code: *code, shape, rows: u64::from(*rows) });
+                        shapes.push(Counted { code, shape, rows: u64::from(rows) });
                     }
                     _ => return Ok(None),
                 }
@@ -222,7 +225,8 @@ impl Heads {
             return Ok(false);
         }
         let table = self.body.strings(stream::of_column(column, stream::TABLE))?;
-        let (Some(table), Some(list)) = (table, counts.of_column(column)) else { return Ok(false) };
+        let list = counts.of(column + 1).map_err(|damage| self.body.damaged(damage))?;
+        let (Some(table), Some(list)) = (table, list) else { return Ok(false) };
         let kind = self.body.fields[column as usize].role.kind();
         let hits = needle.in_literals(&table, kind);
         Ok(list
@@ -251,9 +255,7 @@ impl Heads {
         if reading == Reading::Written && kind != Kind::Text {
             return Ok(None);
         }
-        let counted = counts
-            .of_column(column)
-            .filter(|list| list.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() == rows);
+        let counted = counts.of_column(column, rows).map_err(damaged)?;
         match (tag, counted) {
             (tag::CONSTANT, _) => {
                 let value = self.stream(stream::of_column(column, stream::TEXT))?;
@@ -271,14 +273,10 @@ impl Heads {
                 let hits = list.iter().filter(|(code, _)| found.has(*code as usize));
                 Ok(Some(hits.map(|(_, count)| u64::from(*count)).sum()))
             }
-            (tag::INTEGERS, Some(list)) => {
-                let passes = |number: &u32| needle.keeps(kind, number.to_string().as_bytes());
-                let hits = list.iter().filter(|(number, _)| passes(number));
-                Ok(Some(hits.map(|(_, count)| u64::from(*count)).sum()))
-            }
+            (tag::INTEGERS, Some(list)) => Ok(Some(needle.count_integers(kind, &list))),
             (tag::TEMPLATES, Some(list)) => {
                 let head = self.bytes().slice_ref(&head[head.len() - cursor.remaining() - 1..]);
-                let texts = self.by_template(column, head, leader > 0, list)?;
+                let texts = self.by_template(column, head, leader > 0, &list)?;
                 let absent = self.text_lacks(column, needle, reading)?;
                 needle.count_in_templates(&texts, kind, &absent).map(Some).map_err(damaged)
             }

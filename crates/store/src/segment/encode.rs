@@ -283,7 +283,10 @@ pub(super) fn encode<'a>(
         leaders.add(input, &numbers, led.depth());
         tokens.add_numbers(values, &numbers);
         if width == 0 {
-            out.count(&numbers, counts::ROWS_PER_CODE, input);
+            // No question asks for a range of parts of texts.
+            let is_led = led.depth() > 0 && input.family == 0 && !shared.cheap;
+            let rows_per_code = if is_led { counts::ROWS_PER_LED } else { counts::ROWS_PER_CODE };
+            out.count(&numbers, rows_per_code, input);
         }
     } else {
         let done = encode_stamps(input, out, tokens)

@@ -277,6 +277,24 @@ impl<'a> Needle<'a> {
         text.bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
     }
 
+    /// How many values pass, of integers that ascend with how many values each is.
+    pub(super) fn count_integers(&self, kind: Kind, list: &[(u32, u32)]) -> u64 {
+        let of = |list: &[(u32, u32)]| list.iter().map(|(_, count)| u64::from(*count)).sum();
+        if kind != Kind::Bool {
+            let number = self.number().and_then(|number| i64::try_from(number).ok());
+            if let Some(passing) = self.integers().or(number.map(|number| number..=number)) {
+                let start = list.partition_point(|(value, _)| i64::from(*value) < *passing.start());
+                let end = list.partition_point(|(value, _)| i64::from(*value) <= *passing.end());
+                return of(list.get(start..end).unwrap_or_default());
+            }
+            if !self.may_be_number() {
+                return 0;
+            }
+        }
+        let keeps = |(value, _): &&(u32, u32)| self.keeps(kind, value.to_string().as_bytes());
+        list.iter().filter(keeps).map(|(_, count)| u64::from(*count)).sum()
+    }
+
     /// The same, remembered for the next row group where the dictionary is large.
     pub(super) fn find_in_dictionary(&self, entries: &Strings, kind: Kind) -> Arc<Bits> {
         if entries.len() < LARGE_DICTIONARY {

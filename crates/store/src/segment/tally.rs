@@ -277,13 +277,13 @@ impl Heads {
 
     /// The values of a column that `rows` rows have; `None` where they cannot be had without the rows.
     fn source(&self, column: u32, rows: u64, counts: &Counts) -> Result<Option<Source>, StoreError> {
-        let list = counts.of_column(column).filter(|list| is_all(list, rows));
+        let list = counts.of_column(column, rows).map_err(|damage| self.body.damaged(damage))?;
         Ok(match (self.form(column)?, list) {
             (None, _) => None,
             (Some((_, tag::CONSTANT)), _) => {
                 Some(Source::Constant(self.stream(stream::of_column(column, stream::TEXT))?, rows))
             }
-            (Some((_, tag::INTEGERS)), Some(list)) => Some(Source::Integers(list.to_vec())),
+            (Some((_, tag::INTEGERS)), Some(list)) => Some(Source::Integers(list.into_owned())),
             (Some((_, tag::SHARED)), Some(list)) => {
                 let owner = fields::dictionary(&self.body.fields, column);
                 let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
@@ -291,15 +291,10 @@ impl Heads {
                     |entries: &Arc<Strings>| list.iter().all(|(code, _)| (*code as usize) < entries.len());
                 let entries = entries.filter(fits);
                 let missing = || self.body.damaged(Damage::Bytes("a dictionary is missing"));
-                Some(Source::Codes(entries.ok_or_else(missing)?, list.to_vec()))
+                Some(Source::Codes(entries.ok_or_else(missing)?, list.into_owned()))
             }
             (Some((_, tag::SHARED)), None) => self.column_alone(column, rows)?.map(Source::Shared),
             _ => self.column_alone(column, rows)?.map(Source::Values),
         })
     }
-}
-
-/// Whether these are the counts of so many values.
-fn is_all(list: &[(u32, u32)], rows: u64) -> bool {
-    list.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() == rows
 }

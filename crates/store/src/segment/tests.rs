@@ -161,6 +161,10 @@ fn integers_compare_with_numbers_that_are_none() {
             };
             let wanted: Vec<usize> = (0..values.len()).filter(|index| passes(&values[*index])).collect();
             assert_eq!(found.iter().collect::<Vec<_>>(), wanted, "{test:?}");
+            let counted: Vec<(u32, u32)> =
+                values.iter().filter_map(|value| Some((u32::try_from(*value).ok()?, 3))).collect();
+            let passing = counted.iter().filter(|(value, _)| passes(&i64::from(*value))).count() as u64 * 3;
+            assert_eq!(Needle::new(&test).count_integers(Kind::Number, &counted), passing, "{test:?}");
         }
     }
 }

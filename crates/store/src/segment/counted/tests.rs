@@ -2,31 +2,25 @@
 
 use std::sync::Arc;
 
-use sawlog_model::{Batch, Kind, Marks, Names, Predicate, Row, RowRef, Slot, Test, TimeRange};
+use sawlog_model::{Batch, Compare, Kind, Marks, Names, Predicate, Row, RowRef, Slot, Test, TimeRange};
 
 use crate::segment::Effort;
 use crate::segment::heads::Heads;
 use crate::segment::tests::{check_round_trip, check_select, lines};
 
-/// Rows with a level and a message of few templates.
-fn plain_rows(count: usize) -> Batch {
+/// Rows with a value of each of these fields.
+fn rows_of(fields: [(&str, Kind); 2], count: usize, values: impl Fn(usize) -> [String; 2]) -> Batch {
     let mut names = Names::default();
-    let (level, message) = (names.intern("level"), names.intern("message"));
+    let fields = fields.map(|(name, kind)| (names.intern(name), kind));
     let mut batch = lines(&[]);
     let mut buffer: Vec<u8> = Vec::new();
     for index in 0..count {
         let start = buffer.len();
-        let levels = ["info", "warn", "info", "error"];
-        let messages = [
-            format!("connection {index} was reset by peer"),
-            format!("took {index} ms to flush"),
-            "nothing to do for now, waiting".to_owned(),
-        ];
-        for (name, value) in [(level, levels[index % 4]), (message, &messages[index % 3])] {
+        for (((name, kind), value), behind) in fields.into_iter().zip(values(index)).zip([": ", "\n"]) {
             let (from, len) = (buffer.len() as u32, value.len() as u32);
-            batch.slots.push(Slot { start: from, len, name, kind: Kind::Text, layout: 0 });
+            batch.slots.push(Slot { start: from, len, name, kind, layout: 0 });
             buffer.extend_from_slice(value.as_bytes());
-            buffer.extend_from_slice(if name == level { b": " } else { b"\n" });
+            buffer.extend_from_slice(behind.as_bytes());
         }
         batch.rows.push(Row {
             start: start as u32,
@@ -41,6 +35,49 @@ fn plain_rows(count: usize) -> Batch {
     batch.buffer = buffer.into();
     batch.names = Arc::new(names);
     batch
+}
+
+/// Rows with a level and a message of few templates.
+fn plain_rows(count: usize) -> Batch {
+    rows_of([("level", Kind::Text), ("message", Kind::Text)], count, |index| {
+        let messages = [
+            format!("connection {index} was reset by peer"),
+            format!("took {index} ms to flush"),
+            "nothing to do for now, waiting".to_owned(),
+        ];
+        [["info", "warn", "info", "error"][index % 4].to_owned(), messages[index % 3].clone()]
+    })
+}
+
+/// Numbers that follow from another column are written with how often each comes, so that neither is read for a range.
+#[test]
+fn a_range_of_numbers_that_follow_from_a_text_reads_no_column() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fields = [("path", Kind::Text), ("size", Kind::Number)];
+    let batch = rows_of(fields, 12_000, |index| {
+        let file = index * index % 2_003;
+        [format!("/a/file/{file}.html"), (file * 7_919 % 1_000_003).to_string()]
+    });
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    let segment = check_round_trip(&rows, 6_000, Effort::Strong, dir.path());
+    let size = segment.body.fields.iter().position(|field| &*field.name == "size").expect("a column") as u32;
+    for number in ["0", "500000.5", "990000", "1000003"] {
+        for compare in [Compare::Less, Compare::LessOrEqual, Compare::Greater, Compare::GreaterOrEqual] {
+            let predicate = Predicate::Field("size".to_owned(), Test::Number(compare, number.to_owned()));
+            let before = segment.body.cache.read().columns;
+            for group in 0..2 {
+                let heads = Heads::open(segment.body.clone(), group).expect("heads");
+                assert!(
+                    heads.form(size).expect("a head").expect("a column").0 > 1,
+                    "the paths lead the sizes"
+                );
+                let wanted =
+                    rows[group * 6_000..][..6_000].iter().filter(|row| predicate.keeps(*row)).count();
+                assert_eq!(heads.count(&predicate).expect("counts"), Some(wanted as u64), "{predicate:?}");
+            }
+            assert_eq!(segment.body.cache.read().columns, before, "{predicate:?}");
+        }
+    }
 }
 
 #[test]
