@@ -3,14 +3,12 @@
 //! the store's format. Knows nothing of what is asked.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
 use super::queries::Node;
-use super::{files, forget, forget_file, mb, processor, weight};
-use crate::needs;
+use super::{cost, files, forget, forget_file, mb, processor, weight};
 
 /// Segments, where nothing else is said.
 pub(super) const SEGMENTS: usize = 1_000;
@@ -31,6 +29,7 @@ pub(super) fn over(sawlog: &Path, folder: &Path, segments: usize) -> Result<()> 
     std::fs::create_dir_all(&data)?;
     let made = files_of_segments(&data)?;
     ensure!(made <= segments, "{} has {made} segments; remove it", data.display());
+    eprintln!("{} segments are made", segments - made);
     (made..segments).try_for_each(|segment| import(sawlog, &data, segment))?;
     // The first makes what every start finds.
     start(sawlog, &data)?;
@@ -99,6 +98,7 @@ fn import(sawlog: &Path, data: &Path, segment: usize) -> Result<()> {
     }
     let file = data.with_file_name(format!("short-{segment}.log"));
     std::fs::write(&file, text)?;
-    needs::succeed(Command::new(sawlog).arg("import").arg(&file).arg("--data").arg(data))?;
+    let paths = [sawlog, &file, data].map(Path::to_string_lossy);
+    cost(&[&paths[0], "import", &paths[1], "--data", &paths[2]])?;
     Ok(std::fs::remove_file(file)?)
 }

@@ -48,7 +48,7 @@ impl AddAssign for Ran {
 /// Row groups of a segment at most.
 const GROUPS: usize = 16;
 
-/// All encodings, by the names that docs/format.md gives them.
+/// All encodings, by the names that docs/format.md gives them, without commas: these stand between names.
 pub const ENCODINGS: &[(&str, Execute)] = &[
     ("constant", |dice| column(dice, tag::CONSTANT).into()),
     ("integers", |dice| column(dice, tag::INTEGERS).into()),
@@ -63,8 +63,8 @@ pub const ENCODINGS: &[(&str, Execute)] = &[
     ("lists", |dice| column(dice, tag::LISTS).into()),
     ("parts", parts::columns),
     ("digits", |dice| column(dice, tag::DIGITS).into()),
-    ("plain, apart", |dice| flat(dice, Flat::Variable, tag::PLAIN_APART).into()),
-    ("dictionary, apart", |dice| flat(dice, Flat::Variable, tag::DICTIONARY_APART).into()),
+    ("plain apart", |dice| flat(dice, Flat::Variable, tag::PLAIN_APART).into()),
+    ("dictionary apart", |dice| flat(dice, Flat::Variable, tag::DICTIONARY_APART).into()),
     ("led by the code before", |dice| led(dice, false).into()),
     ("led by another column", |dice| led(dice, true).into()),
     ("planes of integers", |dice| planes(dice).into()),
