@@ -10,7 +10,7 @@ use super::Any;
 use super::piece::{Counters, Opened, Piece, Rows, Wanted};
 use crate::engine::lock;
 use crate::handle::Handle;
-use crate::segment::{Segment, TextCounts};
+use crate::segment::{Segment, TextCounts, rounded};
 use crate::{Column, StoreError, columns};
 
 /// What rows are counted by.
@@ -259,7 +259,7 @@ fn combine(combined: &mut [u32], so_far: &[Vec<u32>], key: &Keyed) -> Vec<Vec<u3
 }
 
 /// Counts the rows of a group where it says of itself what they are counted by, so that none is looked at: its times are of
-/// one step, and of the fields it has just one.
+/// one step, and of the fields it has just one; or they are counted by time alone, and times are read.
 fn told(
     segment: &Segment,
     group: usize,
@@ -271,6 +271,7 @@ fn told(
     if !range.covers(meta.first_time, meta.last_time) {
         return Ok(None);
     }
+    let by_it_alone = by.len() == 1;
     let mut field: Option<&str> = None;
     let mut keys = Vec::with_capacity(by.len());
     for by in by {
@@ -278,7 +279,7 @@ fn told(
             CountBy::Time(step) => {
                 let start = rounded(meta.first_time, *step);
                 if start != rounded(meta.last_time, *step) {
-                    return Ok(None);
+                    return if by_it_alone { by_step(segment, group, *step, wanted) } else { Ok(None) };
                 }
                 keys.push(Some(CountKey::Time(start)));
             }
@@ -312,9 +313,17 @@ fn told(
     Ok(Some(tally))
 }
 
-/// A time rounded down.
-fn rounded(time: Nanos, step: Nanos) -> Nanos {
-    time.saturating_sub(time.rem_euclid(step))
+/// Counts the rows of a group by time alone, where no more than times must be read for it.
+fn by_step(
+    segment: &Segment,
+    group: usize,
+    step: Nanos,
+    wanted: &Wanted,
+) -> Result<Option<Tally>, StoreError> {
+    let Some(steps) = segment.by_step(group, &wanted.predicate, wanted.range, step)? else { return Ok(None) };
+    let mut tally = Tally::default();
+    steps.into_iter().for_each(|(start, rows)| tally.add(vec![CountKey::Time(start)], rows));
+    Ok(Some(tally))
 }
 
 impl Piece {

@@ -207,23 +207,25 @@ pub(super) fn decode(count: usize, head: &mut Cursor<'_>, body: &mut Cursor<'_>)
     if form.width == 0 && form.least_delta.is_none() {
         return Ok(vec![form.least; count]);
     }
-    let mut values = vec![0u64; count];
-    for (plane, bytes) in planes.chunks_exact(count).enumerate() {
-        for (value, byte) in values.iter_mut().zip(bytes) {
-            *value |= u64::from(*byte) << (8 * plane);
+    let mut values = Vec::with_capacity(count);
+    let (mut made, mut before) = ([0u64; BLOCK], 0u64);
+    for start in (0..count).step_by(BLOCK) {
+        let block = &mut made[..BLOCK.min(count - start)];
+        block.fill(0);
+        for plane in 0..usize::from(form.width) {
+            let bytes = &planes[plane * count + start..];
+            block.iter_mut().zip(bytes).for_each(|(made, byte)| *made |= u64::from(*byte) << (8 * plane));
         }
-    }
-    if let Some(least_delta) = form.least_delta {
-        let mut before = 0u64;
-        for value in &mut values {
-            before = before.wrapping_add(value.wrapping_add(least_delta as u64));
-            *value = before;
+        if let Some(least_delta) = form.least_delta {
+            for value in block.iter_mut() {
+                before = before.wrapping_add(value.wrapping_add(least_delta as u64));
+                *value = before;
+            }
         }
+        let whole = |value: &u64| value.wrapping_mul(form.divisor).wrapping_add(form.least as u64) as i64;
+        values.extend(block.iter().map(whole));
     }
-    Ok(values
-        .into_iter()
-        .map(|value| value.wrapping_mul(form.divisor).wrapping_add(form.least as u64) as i64)
-        .collect())
+    Ok(values)
 }
 
 /// Reads `count` integers that must be at least 0 and below `limit`.

@@ -44,6 +44,7 @@ mod select;
 mod shape;
 mod sift;
 mod skeleton;
+mod steps;
 mod stream;
 pub(crate) mod tag;
 mod tally;
@@ -67,6 +68,7 @@ pub(crate) use self::footer::VERSION;
 pub use self::group::Group;
 use self::heads::Heads;
 use self::reader::Body;
+pub(crate) use self::steps::rounded;
 pub(crate) use self::texts::TextCounts;
 pub use self::writer::SegmentWriter;
 

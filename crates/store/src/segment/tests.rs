@@ -126,9 +126,32 @@ fn check_alone(rows: &[RowRef<'_>], path: &Path) {
             }
         }
     }
+    check_steps(rows, &segment);
     let is_field = |field: &&super::fields::Field| matches!(field.role, super::fields::Role::Field(_));
     let names = segment.body.fields.iter().filter(is_field).map(|field| field.name.to_string());
     check_texts(rows, &segment, &names.collect());
+}
+
+/// Rows that have a field, counted in steps of time, against what the rows say.
+fn check_steps(rows: &[RowRef<'_>], segment: &Segment) {
+    let names = segment.body.fields.iter().map(|field| field.name.to_string());
+    let fields = names.map(|name| Predicate::Field(name, Test::Exists)).collect::<Vec<_>>();
+    for predicate in fields.iter().chain([&Predicate::All]) {
+        let mut at = 0;
+        for (number, group) in segment.meta().groups.iter().enumerate() {
+            let here = &rows[at..at + group.rows as usize];
+            at += here.len();
+            let steps = segment.by_step(number, predicate, TimeRange::ALL, 1_000).expect("times");
+            let mut wanted: BTreeMap<i64, u64> = BTreeMap::new();
+            let kept = here.iter().filter(|row| predicate.keeps(*row));
+            kept.for_each(|row| *wanted.entry(super::rounded(row.row().time, 1_000)).or_default() += 1);
+            if let Some(steps) = steps {
+                assert_eq!(steps, wanted.into_iter().collect::<Vec<_>>(), "{predicate:?}");
+            } else {
+                assert_ne!(*predicate, Predicate::All);
+            }
+        }
+    }
 }
 
 /// Whatever number integers are compared with, those pass that pass one by one.
