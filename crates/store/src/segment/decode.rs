@@ -340,6 +340,9 @@ impl<'a> Reading<'a> {
         let mut exceptions = Vec::new();
         for _ in 0..self.head.count()? {
             index = index.saturating_add(self.head.u32()?);
+            if index as usize >= count {
+                return Err(Damage::Bytes("an exception stands behind the last time"));
+            }
             exceptions.push((index, Bytes::copy_from_slice(self.head.bytes()?)));
         }
         if stamps {

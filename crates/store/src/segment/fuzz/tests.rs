@@ -8,7 +8,7 @@ use sawlog_sys::sim::{Dice, withstand};
 use super::encodings::Ran;
 use super::*;
 use crate::segment::encode::put_strings;
-use crate::segment::parts;
+use crate::segment::{parts, tag};
 
 fn text() -> Vec<u8> {
     let mut text = Vec::new();
@@ -90,6 +90,26 @@ fn column_seeds() -> Vec<Vec<u8>> {
         seed
     };
     heads.iter().map(column).collect()
+}
+
+#[test]
+fn an_exception_behind_the_last_time_is_refused() {
+    let read = |place| {
+        let nothing = || Stream::of(Bytes::new());
+        let streams = Streams { numbers: nothing(), lengths: nothing(), text: nothing(), digits: nothing() };
+        let sources = Sources {
+            head: Bytes::copy_from_slice(&[tag::PRINTED, 1, 0, 1, place, 1, b'x']),
+            streams,
+            templates: nothing(),
+            dictionary: None,
+            table: None,
+            times: vec![0; 3],
+            leader: LedBy::Nobody,
+        };
+        Column::read(3, sources)
+    };
+    assert!(read(2).is_ok());
+    assert!(read(3).is_err());
 }
 
 #[test]
