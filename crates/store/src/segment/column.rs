@@ -324,18 +324,32 @@ impl Templates {
         }
     }
 
-    /// Appends a text.
-    pub(super) fn append(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
-        self.append_text(self.codes[index] as usize, self.ranks()[index] as usize, out)
+    /// Whether a variable is of digits alone, as integers are written that are never below 0.
+    fn is_unsigned(&self, variable: &Variable) -> Result<bool, Damage> {
+        Reading::new(&self.head, &self.streams, variable.place)?.is_unsigned()
     }
 
-    /// Appends one of the texts of a run.
-    pub(super) fn append_text(&self, run: usize, rank: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
+    /// Appends a text.
+    pub(super) fn append(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
+        self.append_text(self.codes[index] as usize, self.ranks()[index] as usize, false, out)
+    }
+
+    /// Appends one of the texts of a run; with `past_numbers`, any digit stands for a whole number, which is then not read.
+    pub(super) fn append_text(
+        &self,
+        run: usize,
+        rank: usize,
+        past_numbers: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Damage> {
         let mut rest = self.table.get(self.runs[run].template as usize);
         for variable in self.variables(run)? {
             let at = memchr::memchr(VARIABLE, rest).unwrap_or(rest.len());
             out.extend_from_slice(&rest[..at]);
-            self.variable(run, variable)?.append(rank, out)?;
+            match past_numbers && self.is_unsigned(variable)? {
+                true => out.push(b'0'),
+                false => self.variable(run, variable)?.append(rank, out)?,
+            }
             rest = rest.get(at + 1..).unwrap_or(&[]);
         }
         out.extend_from_slice(rest);

@@ -16,6 +16,7 @@ use super::group::once;
 use super::heads::Heads;
 use super::needle::{Needle, Reading};
 use super::shape::Shape;
+use super::skeleton::Skeleton;
 use super::{select, stream, tag};
 use crate::StoreError;
 
@@ -67,10 +68,10 @@ impl Heads {
                 Ok(self.count(one)?.map(|kept| u64::from(self.meta().rows).saturating_sub(kept)))
             }
             Predicate::And(_) | Predicate::Or(_) => Ok(None),
-            Predicate::Any(test) => match self.told()? {
-                Some(told) => self.count_any(test, told),
-                None => Ok(None),
-            },
+            Predicate::Any(test) => self.count_in(Asked::Anything, test),
+            Predicate::Field(name, test) if name == "_line" && !self.has_field(name) => {
+                self.count_in(Asked::Line, test)
+            }
             Predicate::Field(name, test) => match self.columns_named(name)? {
                 Some((counts, columns)) => self.count_field(test, counts, columns),
                 None => Ok(None),
@@ -151,14 +152,20 @@ impl Heads {
         Ok(Some(total))
     }
 
-    /// [`Predicate::Any`].
-    fn count_any(&self, test: &Test, told: &Told) -> Result<Option<u64>, StoreError> {
-        let Told { counts, shapes } = told;
+    /// Whether rows of the segment have a field of the name.
+    fn has_field(&self, name: &str) -> bool {
+        self.body.fields.iter().any(|field| matches!(field.role, Role::Field(_)) && &*field.name == name)
+    }
+
+    /// [`Predicate::Any`], or a test of the line.
+    fn count_in(&self, asked: Asked, test: &Test) -> Result<Option<u64>, StoreError> {
+        let Some(Told { counts, shapes }) = self.told()? else { return Ok(None) };
         let needle = Needle::new(test);
         let tagged = |tag: Option<&str>| tag.is_some_and(|tag| test.keeps_text(tag.as_bytes()));
         if !needle.is_text()
             || shapes.iter().any(|counted| counted.shape.skeleton.glued)
-            || self.body.contexts.iter().any(|context| tagged(context.get("_tag")))
+            || asked == Asked::Anything
+                && self.body.contexts.iter().any(|context| tagged(context.get("_tag")))
         {
             return Ok(None);
         }
@@ -166,25 +173,30 @@ impl Heads {
         let mut open: Vec<&Counted> = Vec::new();
         for counted in shapes {
             let skeleton = &counted.shape.skeleton;
-            if !skeleton.is_by_value() && skeleton.literals().any(|text| needle.is_in(text)) {
+            if asked.is_of_line(skeleton) && skeleton.literals().any(|text| needle.is_in(text)) {
                 total += counted.rows;
             } else {
                 open.push(counted);
             }
         }
         let mut with_hits = 0;
-        let mut columns = columns_of(&open);
+        let mut columns = columns_of(&open, asked);
         if columns.windows(2).any(|two| two[0].0 == two[1].0) {
             return Ok(None);
         }
         // Texts come last: where another column has hits, they need not be looked at for nothing.
         columns.sort_by_key(|(column, _)| self.is_of_templates(*column));
+        columns = self.that_may_hold(columns, &needle)?;
+        if columns.len() > 1 && self.are_two_sure(&columns, &needle, counts)? {
+            return Ok(None);
+        }
         for (column, reading) in columns {
-            if self.cannot_hold(column, &needle, reading)? {
-                continue;
-            }
             // A column is counted as a whole, so it must be one value of each row that is still open, and of no other.
-            let single = |counted: &Counted| counted.shape.count(column) == 1;
+            let single = |counted: &Counted| {
+                let mut slots = counted.shape.slots.iter().filter(|slot| slot.column == column);
+                let printed = slots.next().is_some_and(|slot| slot.printed);
+                slots.next().is_none() && (printed || asked == Asked::Anything)
+            };
             let has = |counted: &Counted| counted.shape.count(column) > 0;
             let rows = open.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
             let all: u64 = shapes.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
@@ -206,13 +218,56 @@ impl Heads {
             }
         }
         if !needle.is_single() {
-            for counted in open.iter().filter(|counted| !counted.shape.skeleton.is_by_value()) {
+            for counted in open.iter().filter(|counted| asked.is_of_line(&counted.shape.skeleton)) {
                 if !self.crossings(&counted.shape, &needle)?.is_empty() {
                     return Ok(None);
                 }
             }
         }
         Ok(Some(total))
+    }
+
+    /// Of the columns those that are not known to lack the needle.
+    fn that_may_hold(
+        &self,
+        columns: Vec<(u32, Reading)>,
+        needle: &Needle<'_>,
+    ) -> Result<Vec<(u32, Reading)>, StoreError> {
+        let mut left = Vec::new();
+        for (column, reading) in columns {
+            if !self.cannot_hold(column, needle, reading)? {
+                left.push((column, reading));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Whether two of the columns are known to hold the needle, as far as few codes tell.
+    fn are_two_sure(
+        &self,
+        columns: &[(u32, Reading)],
+        needle: &Needle<'_>,
+        counts: &Counts,
+    ) -> Result<bool, StoreError> {
+        let mut sure = 0;
+        for (column, _) in columns {
+            let is_sure =
+                self.is_in_templates(*column, needle, counts)? || self.is_led_by(*column, needle)?;
+            sure += u32::from(is_sure);
+        }
+        Ok(sure > 1)
+    }
+
+    /// Whether a value of a column whose codes are led is known to pass.
+    fn is_led_by(&self, column: u32, needle: &Needle<'_>) -> Result<bool, StoreError> {
+        let Some(told) = self.told()? else { return Ok(false) };
+        let (Some((_, tag::SHARED)), Some(values)) = (self.form(column)?, told.values(column)) else {
+            return Ok(false);
+        };
+        let Some(led) = self.led(column, values)? else { return Ok(false) };
+        let kind = self.body.fields[column as usize].role.kind();
+        let found = needle.find(&led.different, kind).map_err(|damage| self.body.damaged(damage))?;
+        Ok(!found.is_empty())
     }
 
     fn is_of_templates(&self, column: u32) -> bool {
@@ -315,15 +370,37 @@ impl Heads {
     }
 }
 
+/// What of a row is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// [`Predicate::Any`].
+    Anything,
+    /// Its line.
+    Line,
+}
+
+impl Asked {
+    /// Whether of such rows the line is asked.
+    fn is_of_line(self, skeleton: &Skeleton) -> bool {
+        self == Asked::Line || !skeleton.is_by_value()
+    }
+
+    /// How the value of a slot is read, where it is asked.
+    fn reading(self, skeleton: &Skeleton, printed: bool) -> Option<Reading> {
+        match self {
+            Asked::Anything if !printed || skeleton.is_by_value() => Some(Reading::Decoded),
+            Asked::Line if !printed => None,
+            Asked::Anything | Asked::Line => Some(Reading::Written),
+        }
+    }
+}
+
 /// The columns of the shapes with how they are read.
-fn columns_of(shapes: &[&Counted]) -> Vec<(u32, Reading)> {
+fn columns_of(shapes: &[&Counted], asked: Asked) -> Vec<(u32, Reading)> {
     let mut columns: Vec<(u32, Reading)> = Vec::new();
     for Counted { shape, .. } in shapes {
-        let by_value = shape.skeleton.is_by_value();
-        columns.extend(shape.slots.iter().map(|slot| {
-            let decoded = by_value || !slot.printed;
-            (slot.column, if decoded { Reading::Decoded } else { Reading::Written })
-        }));
+        let reading = |printed| asked.reading(&shape.skeleton, printed);
+        columns.extend(shape.slots.iter().filter_map(|slot| Some((slot.column, reading(slot.printed)?))));
     }
     columns.sort_unstable();
     columns.dedup();

@@ -275,6 +275,15 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Whether the column here is of integers of which none is below 0.
+    pub(super) fn is_unsigned(mut self) -> Result<bool, Damage> {
+        match self.head.byte()? {
+            tag::PADDED => Ok(true),
+            tag::INTEGERS => Ok(ints::least(&mut self.head)? >= 0),
+            _ => Ok(false),
+        }
+    }
+
     fn width(&mut self) -> Result<usize, Damage> {
         Ok(usize::from(self.head.byte()?))
     }

@@ -9,37 +9,45 @@ const DEPTH: usize = 6;
 /// The symbol of an exception.
 const EXCEPTION: u8 = DEPTH as u8;
 
-/// The last codes that stood beside one leading code, latest first.
-#[derive(Clone, Copy, Default)]
+/// The last codes that stood beside one leading code. They stay where they are, only their order changes: which of them comes next can
+/// be guessed by nobody, so that the same steps are taken for each.
+#[derive(Clone, Copy)]
 struct Recent<T> {
     codes: [T; DEPTH],
+    /// Where the codes stand, latest first, in four bits each.
+    order: u32,
     len: u8,
 }
 
+impl<T: Default> Default for Recent<T> {
+    fn default() -> Self {
+        Recent { codes: Default::default(), order: 0x54_3210, len: 0 }
+    }
+}
+
 impl<T: Copy + PartialEq> Recent<T> {
-    fn take(&mut self, place: usize) -> T {
-        let code = self.codes[place];
-        self.move_up(place);
-        self.codes[0] = code;
-        code
+    /// Where the code at `place` stands.
+    fn at(&self, place: usize) -> usize {
+        (self.order >> (4 * place) & 15) as usize
     }
 
-    /// Makes room for a first code where the one at `place` goes, without a call: there are few.
-    fn move_up(&mut self, place: usize) {
-        let before = self.codes;
-        for at in 1..DEPTH {
-            self.codes[at] = if at <= place { before[at - 1] } else { before[at] };
-        }
+    /// Takes the code at `place` to the front.
+    fn take(&mut self, place: usize) -> T {
+        let at = self.at(place);
+        let below = (1 << (4 * place)) - 1;
+        self.order = self.order & !(below << 4 | 15) | (self.order & below) << 4 | at as u32;
+        self.codes[at]
     }
 
     fn place(&self, code: T) -> Option<usize> {
-        self.codes[..usize::from(self.len)].iter().position(|have| *have == code)
+        (0..usize::from(self.len)).find(|place| self.codes[self.at(*place)] == code)
     }
 
+    /// Takes a code to the front, for the one that is there longest.
     fn push(&mut self, code: T) {
         self.len = (self.len + 1).min(DEPTH as u8);
-        self.move_up(DEPTH - 1);
-        self.codes[0] = code;
+        self.codes[self.at(DEPTH - 1)] = code;
+        self.take(DEPTH - 1);
     }
 }
 
@@ -125,21 +133,11 @@ pub(super) fn decode<T: Copy + Default + PartialEq + Into<i64>>(
 ) -> Option<Vec<T>> {
     let mut codes = Vec::with_capacity(symbols.len());
     let mut exceptions = exceptions.iter();
-    let mut step = |recent: &mut Recent<T>, symbol: u8| match symbol {
-        0 if recent.len > 0 => Some(recent.codes[0]),
-        symbol if symbol < recent.len => Some(recent.take(usize::from(symbol))),
-        EXCEPTION.. => {
-            let code = *exceptions.next()?;
-            recent.push(code);
-            Some(code)
-        }
-        _ => None,
-    };
     match leader {
         Leader::Codes(leaders, count) => {
             let mut recent = vec![Recent::default(); count];
             for (symbol, leader) in symbols.iter().zip(leaders) {
-                codes.push(step(recent.get_mut(*leader as usize)?, *symbol)?);
+                codes.push(step(recent.get_mut(*leader as usize)?, *symbol, &mut exceptions)?);
             }
         }
         Leader::Before => {
@@ -147,7 +145,7 @@ pub(super) fn decode<T: Copy + Default + PartialEq + Into<i64>>(
             let mut recent = vec![Recent::default()];
             let mut leader = 0;
             for symbol in symbols {
-                let code = step(&mut recent[leader], *symbol)?;
+                let code = step(&mut recent[leader], *symbol, &mut exceptions)?;
                 codes.push(code);
                 leader = numbers.of(code.into(), || {
                     recent.push(Recent::default());
@@ -157,6 +155,25 @@ pub(super) fn decode<T: Copy + Default + PartialEq + Into<i64>>(
         }
     }
     Some(codes)
+}
+
+/// The code that a symbol stands for, of the last beside its leading code or the next exception. A call for each row would take as
+/// long as all of it.
+#[inline(always)]
+fn step<'a, T: Copy + PartialEq + 'a>(
+    recent: &mut Recent<T>,
+    symbol: u8,
+    exceptions: &mut impl Iterator<Item = &'a T>,
+) -> Option<T> {
+    match symbol {
+        symbol if symbol < recent.len => Some(recent.take(usize::from(symbol))),
+        EXCEPTION.. => {
+            let code = *exceptions.next()?;
+            recent.push(code);
+            Some(code)
+        }
+        _ => None,
+    }
 }
 
 /// Which of the last codes beside one leading code pass, latest first, as bits.

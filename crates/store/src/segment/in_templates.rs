@@ -2,6 +2,7 @@
 //! at once where its literals, or one search over the text of all variables, tell. Knows nothing of rows.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -92,8 +93,14 @@ impl Needle<'_> {
         bytes: &mut Vec<u8>,
     ) -> Result<bool, Damage> {
         bytes.clear();
-        templates.append_text(run, rank, bytes)?;
+        templates.append_text(run, rank, self.looks_past_numbers(kind), bytes)?;
         Ok(self.keeps(kind, bytes))
+    }
+
+    /// Whether it stands in a text no matter which numbers are in it: it holds none, and no sign of one.
+    fn looks_past_numbers(&self, kind: Kind) -> bool {
+        let is_of_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
+        kind == Kind::Text && self.text.as_ref().is_some_and(|text| !text.bytes.iter().any(is_of_number))
     }
 
     /// What is known of the texts of each template.
@@ -165,12 +172,13 @@ impl Needle<'_> {
         let mut maybe = None;
         if across {
             let mut all = Bits::all(run.values);
-            for Word { test, in_literals, is_probe } in &look.words {
-                let word = Needle::new(test);
-                if !all.is_empty() && !in_literals.has(template) {
+            for word in &look.words {
+                let needle = Needle::new(&word.test);
+                if !all.is_empty() && !word.in_literals.has(template) {
                     let mut anywhere = Bits::none(run.values);
-                    for variable in variables.iter().filter(|variable| !is_probe || look.may_hold(variable)) {
-                        anywhere.or(&word.find(templates.variable(number, variable)?, kind)?);
+                    let hits = look.hits_of(word, &needle)?;
+                    for variable in variables.iter().filter(|variable| may_hold(hits, variable)) {
+                        anywhere.or(&needle.find(templates.variable(number, variable)?, kind)?);
                     }
                     all.and(&anywhere);
                 }
@@ -241,6 +249,8 @@ struct Word {
     in_literals: Arc<Bits>,
     /// It is what the hits are of.
     is_probe: bool,
+    /// Where the variables hold it, once that is asked; `None` where that is not known.
+    hits: OnceCell<Option<Hits>>,
 }
 
 /// Where something stands in the text of all variables, ascending.
@@ -320,7 +330,7 @@ impl<'a> Look<'a> {
             if absent.contains(span) || is_probe && in_one && look.is_in_no_variable() {
                 look.across.and(&in_literals);
             }
-            look.words.push(Word { in_literals, is_probe, test });
+            look.words.push(Word { in_literals, is_probe, hits: OnceCell::new(), test });
         }
         // The word that is looked for in few variables goes first: mostly it leaves nothing to look for.
         look.words.sort_by_key(|word| !word.is_probe);
@@ -355,8 +365,31 @@ impl<'a> Look<'a> {
 
     /// Whether the variable may hold it.
     fn may_hold(&self, variable: &Variable) -> bool {
-        self.hits.as_ref().is_none_or(|hits| hits.are_in(variable))
+        may_hold(self.hits.as_ref(), variable)
     }
+
+    /// Where the variables hold a word.
+    fn hits_of<'b>(&'b self, word: &'b Word, needle: &Needle<'_>) -> Result<Option<&'b Hits>, Damage> {
+        if word.is_probe {
+            return Ok(self.hits.as_ref());
+        }
+        let found = match (word.hits.get(), &needle.text) {
+            (Some(found), _) => found,
+            (None, text) => {
+                let found = match text {
+                    Some(text) => hits(needle, text, self.templates, self.kind)?,
+                    None => None,
+                };
+                word.hits.get_or_init(|| found)
+            }
+        };
+        Ok(found.as_ref())
+    }
+}
+
+/// Whether a variable may hold what has these hits.
+fn may_hold(hits: Option<&Hits>, variable: &Variable) -> bool {
+    hits.is_none_or(|hits| hits.are_in(variable))
 }
 
 /// Where in the text of all variables that stands without which no variable passes: a part of a word, or where all are

@@ -163,6 +163,11 @@ pub(super) fn constant(head: &mut Cursor<'_>) -> Result<Option<i64>, Damage> {
     Ok((form.width == 0 && form.least_delta.is_none()).then_some(form.least))
 }
 
+/// The least of them.
+pub(super) fn least(head: &mut Cursor<'_>) -> Result<i64, Damage> {
+    Ok(Form::read(head)?.least)
+}
+
 /// How integers are written.
 struct Form {
     least: i64,
@@ -271,6 +276,11 @@ pub(super) fn decode_below(
         (None, 1) => values.iter_mut().for_each(|value| {
             most = most.max(u64::from(*value));
             *value = value.wrapping_add(least as u32);
+        }),
+        (Some(delta), 1) => values.iter_mut().for_each(|value| {
+            before = before.wrapping_add(u64::from(*value)).wrapping_add(delta as u64);
+            most = most.max(before);
+            *value = before.wrapping_add(least) as u32;
         }),
         (delta, divisor) => values.iter_mut().for_each(|value| {
             let own = u64::from(*value).wrapping_add(delta.unwrap_or(0) as u64);

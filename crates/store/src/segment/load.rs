@@ -18,6 +18,15 @@ use super::reader::{self, Body};
 use super::{fields, follow, ints, stream, tag};
 use crate::StoreError;
 
+/// Values whose codes follow from others.
+pub(super) struct Led {
+    leader: u64,
+    /// Of each its place among the last codes.
+    symbols: Bytes,
+    /// Those that have no place: whatever value comes, it came so first.
+    pub(super) different: Column,
+}
+
 impl Heads {
     /// A column of `count` values, with what stands beside them.
     pub(super) fn read_column(
@@ -148,31 +157,11 @@ impl Heads {
         count: u64,
         passes: impl FnOnce(&Column) -> Result<Bits, Damage>,
     ) -> Result<Option<u64>, StoreError> {
-        let (Some(told), Some(head), rows) = (self.told()?, self.of_column(column), count as usize) else {
-            return Ok(None);
-        };
         let damaged = |damage| self.body.damaged(damage);
-        let mut head = Cursor::new(head);
-        let (leader, tag) = (head.varint().map_err(damaged)?, head.byte().map_err(damaged)?);
-        if leader == 0 || !matches!(tag, tag::INTEGERS | tag::SHARED) {
+        let (Some(told), Some(Led { leader, symbols, different })) = (self.told()?, self.led(column, count)?)
+        else {
             return Ok(None);
-        }
-        let numbers = self.stream(stream::of_column(column, stream::NUMBERS))?;
-        let missing = || damaged(Damage::Bytes("numbers end too early"));
-        let (symbols, planes) = numbers.split_at_checked(rows).ok_or_else(missing)?;
-        let (different, planes) = (follow::exceptions(symbols), &mut Cursor::new(planes));
-        // Whatever value comes, it came as an exception first.
-        let different = match tag {
-            tag::INTEGERS => ints::decode(different, &mut head, planes).map(Column::Integers),
-            _ => {
-                let owner = fields::dictionary(&self.body.fields, column);
-                let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
-                let Some(entries) = entries else { return Ok(None) };
-                let codes = ints::decode_below(entries.len(), different, &mut head, planes);
-                codes.map(|codes| Column::Dictionary { entries, codes })
-            }
         };
-        let different = different.map_err(damaged)?;
         let passing = passes(&different).map_err(damaged)?;
         match passing.count() {
             0 => return Ok(Some(0)),
@@ -188,8 +177,36 @@ impl Heads {
             return Ok(None);
         };
         let passing = (0..different.len()).map(|index| passing.has(index));
-        let counted = follow::count_passing(symbols, passing, &leaders, most);
+        let counted = follow::count_passing(&symbols, passing, &leaders, most);
         counted.map(Some).ok_or_else(|| damaged(NOT_LED))
+    }
+
+    /// The `count` values of a column whose codes are led, as they are written.
+    pub(super) fn led(&self, column: u32, count: u64) -> Result<Option<Led>, StoreError> {
+        let Some(head) = self.of_column(column) else { return Ok(None) };
+        let damaged = |damage| self.body.damaged(damage);
+        let mut head = Cursor::new(head);
+        let (leader, tag) = (head.varint().map_err(damaged)?, head.byte().map_err(damaged)?);
+        if leader == 0 || !matches!(tag, tag::INTEGERS | tag::SHARED) {
+            return Ok(None);
+        }
+        let mut symbols = self.stream(stream::of_column(column, stream::NUMBERS))?;
+        if symbols.len() < count as usize {
+            return Err(damaged(Damage::Bytes("numbers end too early")));
+        }
+        let planes = symbols.split_off(count as usize);
+        let (different, planes) = (follow::exceptions(&symbols), &mut Cursor::new(&planes));
+        let different = match tag {
+            tag::INTEGERS => ints::decode(different, &mut head, planes).map(Column::Integers),
+            _ => {
+                let owner = fields::dictionary(&self.body.fields, column);
+                let entries = self.body.strings(stream::of_column(owner, stream::DICTIONARY))?;
+                let Some(entries) = entries else { return Ok(None) };
+                let codes = ints::decode_below(entries.len(), different, &mut head, planes);
+                codes.map(|codes| Column::Dictionary { entries, codes })
+            }
+        };
+        Ok(Some(Led { leader, symbols, different: different.map_err(damaged)? }))
     }
 
     /// What leads a column, beside its values, as `led` takes it from the values of the leader; `None` where that cannot be had without

@@ -86,6 +86,7 @@ fn words_of_templates_and_dictionaries_are_counted_without_rows() {
     let batch = plain_rows(6_000);
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     let phrase = |text: &str| Test::Phrase { text: text.to_owned(), fold: true };
+    let part = |text: &str| Test::Part { text: text.to_owned(), fold: false };
     let field = |name: &str, test| Predicate::Field(name.to_owned(), test);
     let told = [
         (Predicate::All, true),
@@ -103,6 +104,13 @@ fn words_of_templates_and_dictionaries_are_counted_without_rows() {
         (Predicate::Any(phrase("4711")), true),
         (Predicate::Any(phrase("took 7")), true),
         (field("message", Test::regex("took [0-9]*7 ms", false).expect("an expression")), true),
+        // Parts of lines, in one column, in the text between columns, in two columns.
+        (field("_line", part("arn")), true),
+        (field("_line", part("onnectio")), true),
+        (field("_line", part("eset by p")), true),
+        (field("_line", part("471")), true),
+        (field("_line", part("xyz")), true),
+        (field("_line", part("r")), false),
         // Across the edge of a slot.
         (Predicate::Any(phrase("info: took")), false),
     ];

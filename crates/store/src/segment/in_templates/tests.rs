@@ -89,7 +89,52 @@ fn odd_texts_hold_what_they_hold() {
         let segment = check_round_trip(&rows, 350, effort, dir.path());
         for _ in 0..250 {
             for test in tests_of(&pieces(&mut dice, &parts, 4)) {
-                check_select(&segment, &rows, &Predicate::Any(test), TimeRange::ALL);
+                check_select(&segment, &rows, &Predicate::Any(test.clone()), TimeRange::ALL);
+                check_select(&segment, &rows, &Predicate::Field("_line".to_owned(), test), TimeRange::ALL);
+            }
+        }
+    }
+}
+
+#[test]
+fn digits_are_found_whatever_stands_beside_them() {
+    let mut dice = Dice(12);
+    let line = |dice: &mut Dice| {
+        let (dump, id) = (dice.roll(), dice.roll() >> 40);
+        let bytes = if dice.below(9) == 0 { "DEADbeef".to_owned() } else { format!("{dump:016x}{dump:x}") };
+        let user = dice.pick(&["root", "abba", "fed"]);
+        format!(
+            "data of stream {} bytes={bytes}, key Z{id:x}q by {user}{} end\n",
+            dice.below(40),
+            dice.below(9)
+        )
+    };
+    let texts: Vec<String> = (0..900).map(|_| line(&mut dice)).collect();
+    let texts: Vec<&[u8]> = texts.iter().map(|line| line.as_bytes()).collect();
+    let batch = lines(&texts);
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    for effort in [Effort::Cheap, Effort::Strong] {
+        let segment = check_round_trip(&rows, 450, effort, dir.path());
+        let sizes = segment.sizes();
+        for part in ["digits", "lengths"] {
+            assert!(sizes.iter().any(|(name, _)| name.ends_with(part)), "{part}: {sizes:?}");
+        }
+        for _ in 0..60 {
+            let text = texts[dice.below(texts.len())];
+            let from = dice.below(text.len() - 1);
+            let len = 1 + dice.below((text.len() - 1 - from).min(20));
+            let text = String::from_utf8_lossy(&text[from..from + len]).into_owned();
+            for text in [text.to_uppercase(), text] {
+                for test in tests_of(&text) {
+                    check_select(&segment, &rows, &Predicate::Any(test.clone()), TimeRange::ALL);
+                    check_select(
+                        &segment,
+                        &rows,
+                        &Predicate::Field("_line".to_owned(), test),
+                        TimeRange::ALL,
+                    );
+                }
             }
         }
     }
