@@ -325,8 +325,8 @@ impl Templates {
     }
 
     /// Whether a variable is of digits alone, as integers are written that are never below 0.
-    fn is_unsigned(&self, variable: &Variable) -> Result<bool, Damage> {
-        Reading::new(&self.head, &self.streams, variable.place)?.is_unsigned()
+    fn has_no_sign(&self, variable: &Variable) -> Result<bool, Damage> {
+        Reading::new(&self.head, &self.streams, variable.place)?.unsigned()
     }
 
     /// Appends a text.
@@ -346,7 +346,7 @@ impl Templates {
         for variable in self.variables(run)? {
             let at = memchr::memchr(VARIABLE, rest).unwrap_or(rest.len());
             out.extend_from_slice(&rest[..at]);
-            match past_numbers && self.is_unsigned(variable)? {
+            match past_numbers && self.has_no_sign(variable)? {
                 true => out.push(b'0'),
                 false => self.variable(run, variable)?.append(rank, out)?,
             }

@@ -276,7 +276,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether the column here is of integers of which none is below 0.
-    pub(super) fn is_unsigned(mut self) -> Result<bool, Damage> {
+    pub(super) fn unsigned(mut self) -> Result<bool, Damage> {
         match self.head.byte()? {
             tag::PADDED => Ok(true),
             tag::INTEGERS => Ok(ints::least(&mut self.head)? >= 0),

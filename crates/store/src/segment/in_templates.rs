@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use sawlog_model::token::is_token_byte;
@@ -165,8 +166,13 @@ impl Needle<'_> {
             return Ok(Found::None);
         }
         let variables = templates.variables(number)?;
+        let in_one = look.in_one && look.may_hold(variables);
+        if !in_one && !across {
+            return Ok(Found::None);
+        }
         let mut sure = Bits::none(run.values);
-        for variable in variables.iter().filter(|variable| look.in_one && look.may_hold(variable)) {
+        for variable in variables.iter().filter(|variable| in_one && look.may_hold(slice::from_ref(variable)))
+        {
             sure.or(&self.find(templates.variable(number, variable)?, kind)?);
         }
         let mut maybe = None;
@@ -177,7 +183,9 @@ impl Needle<'_> {
                 if !all.is_empty() && !word.in_literals.has(template) {
                     let mut anywhere = Bits::none(run.values);
                     let hits = look.hits_of(word, &needle)?;
-                    for variable in variables.iter().filter(|variable| may_hold(hits, variable)) {
+                    for variable in
+                        variables.iter().filter(|variable| may_hold(hits, slice::from_ref(variable)))
+                    {
                         anywhere.or(&needle.find(templates.variable(number, variable)?, kind)?);
                     }
                     all.and(&anywhere);
@@ -274,13 +282,15 @@ impl Hits {
         self.in_text.is_empty() && self.in_digits.is_empty()
     }
 
-    /// Whether any begins within a variable.
-    fn are_in(&self, variable: &Variable) -> bool {
+    /// Whether any begins within these variables, which stand one behind the other.
+    fn are_in(&self, variables: &[Variable]) -> bool {
+        let (Some(first), Some(last)) = (variables.first(), variables.last()) else { return false };
         let any = |hits: &[usize], range: Range<usize>| {
             let next = hits.partition_point(|hit| *hit < range.start);
             hits.get(next).is_some_and(|hit| *hit < range.end)
         };
-        any(&self.in_text, variable.text()) || any(&self.in_digits, variable.digits())
+        any(&self.in_text, first.text().start..last.text().end)
+            || any(&self.in_digits, first.digits().start..last.digits().end)
     }
 }
 
@@ -363,9 +373,9 @@ impl<'a> Look<'a> {
         self.hits.as_ref().is_some_and(Hits::is_empty)
     }
 
-    /// Whether the variable may hold it.
-    fn may_hold(&self, variable: &Variable) -> bool {
-        may_hold(self.hits.as_ref(), variable)
+    /// Whether one of the variables may hold it.
+    fn may_hold(&self, variables: &[Variable]) -> bool {
+        may_hold(self.hits.as_ref(), variables)
     }
 
     /// Where the variables hold a word.
@@ -387,9 +397,9 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Whether a variable may hold what has these hits.
-fn may_hold(hits: Option<&Hits>, variable: &Variable) -> bool {
-    hits.is_none_or(|hits| hits.are_in(variable))
+/// Whether one of the variables may hold what has these hits.
+fn may_hold(hits: Option<&Hits>, variables: &[Variable]) -> bool {
+    hits.is_none_or(|hits| hits.are_in(variables))
 }
 
 /// Where in the text of all variables that stands without which no variable passes: a part of a word, or where all are
