@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sawlog_model::{Address, Batch, Nanos, Predicate, RowRef, SourceId, Tenant, TimeRange};
+use sawlog_sys::task;
 
 use crate::catalogue::Change;
 use crate::engine::{Engine, lock};
@@ -22,10 +23,10 @@ mod tests;
 const ENOUGH: usize = 8;
 /// Bytes of groups that a merge may hold decoded at a time: one beside what comes in, and one that somebody waits for. The more it
 /// holds, the fewer segments are left, and the fewer bytes.
-const OPEN_BESIDE: u64 = 40 << 20;
+const OPEN_BESIDE: u64 = 32 << 20;
 const OPEN_ALONE: u64 = 72 << 20;
 /// Blocks of its inputs that a merge keeps, bytes.
-const BLOCKS: usize = 20 << 20;
+const BLOCKS: usize = 12 << 20;
 /// Bytes for what a merge writes: columns before they are packed, dictionaries, words of the index.
 const WRITING: u64 = 40 << 20;
 /// What a row and a slot take beside their bytes in a decoded group and in the one that is made of it, and what a source has there: a
@@ -55,6 +56,10 @@ impl Engine {
                 let chosen = self.worth_merging(&self.mergeable(tenant));
                 if chosen.is_empty() {
                     break;
+                }
+                // What came in is written first: rows and what a merge holds would else be in memory together.
+                if lock(&self.live).memtable.weight() > self.options.memtable_bytes / 2 {
+                    return Ok(compacted);
                 }
                 // Questions come first: what they leave too little for is merged when they are done.
                 let Ok(held) = self.shares.compaction.take(self.needed(&chosen)?) else {
@@ -166,12 +171,15 @@ impl Engine {
         done: &mut dyn FnMut(u64),
     ) -> Result<(), StoreError> {
         let horizon = self.deletion_horizon();
+        // What flushes gave up lies in pieces that a merge cannot use, and what a merge gives up is of no use to rows.
+        task::give_memory_back();
         let mut merge = Merge::new(inputs)?;
         let too_old = |row: &RowRef<'_>| age_from(row) < horizon;
         match self.rewrite(tenant, &mut merge, Effort::Strong, &too_old, done) {
             Ok(added) => {
                 let removed = merge.numbers();
                 drop(merge);
+                task::give_memory_back();
                 self.commit(Change { removed, ..Change::default() }, added, |_| ())
             }
             Err(error) => self.blame(&merge.reading, error),

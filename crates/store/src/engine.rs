@@ -119,6 +119,13 @@ impl Engine {
         })
     }
 
+    /// Bytes of rows that may be in memory now. While segments are merged it is half: what a merge holds is as much again, and a flush
+    /// beside it comes on top of both.
+    pub fn rows_budget(&self) -> usize {
+        let budget = self.options.memtable_bytes;
+        if self.shares.compaction.held() > 0 { budget / 2 } else { budget }
+    }
+
     /// Commits `change`, whose added segments are `added`, and makes it visible to scans together with what `install`
     /// does to the memtable.
     pub fn commit(

@@ -93,7 +93,7 @@ impl Engine {
 
     /// Flushes until a batch of `weight` bytes has room, or there is nothing left to flush.
     pub fn make_room(&self, weight: usize) -> Result<(), StoreError> {
-        let budget = self.options.memtable_bytes;
+        let budget = self.rows_budget();
         self.flush(|memtable| {
             // Somebody else may have made room while this thread waited for its turn.
             if memtable.weight() + weight <= budget { Vec::new() } else { memtable.heaviest(budget / 2) }

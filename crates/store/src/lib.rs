@@ -73,10 +73,10 @@ impl Options {
     /// Memory where nothing else is said, bytes.
     pub const MEMORY: u64 = 384 << 20;
 
-    /// With so many bytes of memory, of which rows and blocks get a sixth each.
+    /// With so many bytes of memory, of which rows get a tenth and blocks a sixth.
     pub fn of_memory(memory: u64) -> Options {
-        let sixth = (memory / 6) as usize;
-        Options { memory, memtable_bytes: sixth, cache_bytes: sixth, ..Options::default() }
+        let (memtable_bytes, cache_bytes) = ((memory / 10) as usize, (memory / 6) as usize);
+        Options { memory, memtable_bytes, cache_bytes, ..Options::default() }
     }
 }
 
@@ -84,7 +84,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             memory: Options::MEMORY,
-            memtable_bytes: (Options::MEMORY / 6) as usize,
+            memtable_bytes: (Options::MEMORY / 10) as usize,
             read_only: false,
             retention: 0,
             most_bytes: 0,
@@ -284,8 +284,9 @@ impl Store {
     /// [`StoreError`] where a flush failed; the rows are then not taken.
     pub fn append(&self, batch: Arc<Batch>, origin: Origin) -> Result<(), StoreError> {
         let engine = &self.engine;
-        let (weight, budget) = (batch.weight(), engine.options.memtable_bytes);
+        let weight = batch.weight();
         loop {
+            let budget = engine.rows_budget();
             let mut live = lock(&engine.live);
             let used = live.memtable.weight();
             // A batch larger than the budget is taken by itself; a reader has nowhere else to put what it is given.

@@ -22,7 +22,7 @@ use sawlog_pipeline::{Env, Pipeline, PipelineOptions};
 use sawlog_server::{Loggers, Named, Questions, Tenancy};
 use sawlog_store::{Store, StoreError};
 use sawlog_sys::task::{self, Asked, Behind, Stop, Thread};
-use sawlog_sys::{Sys, net};
+use sawlog_sys::{Sys, net, pages};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -33,6 +33,8 @@ use crate::store_output;
 /// How often the store is tended: it flushes by pressure on its own, this is for compaction, retention, dead files, and for what was
 /// counted of tenants, of which a crash loses no more than of so long.
 const TEND_EVERY: Duration = Duration::from_secs(10);
+/// A store that had nothing to do so many times is at rest.
+const CALM: u32 = 2;
 
 /// Questions stand behind what is sent, what tends the store behind both, and behind all questions of tenants that ask beyond their
 /// limit.
@@ -189,7 +191,7 @@ impl Node {
         let serving = io.spawn(sawlog_server::serve(listener, router, secure.secure(0), stopping));
         reach::announce(&sys, &data, &base, &owner)?;
 
-        let tending = tend(&store, &pipeline, counts, retention, &env.stop)?;
+        let tending = tend(&sys, &store, &pipeline, counts, retention, &env.stop)?;
         if let Some(at) = board {
             let board =
                 io.block_on(sawlog_wire::board::start(&at, pipeline.status(), env!("CARGO_PKG_VERSION")));
@@ -332,16 +334,18 @@ fn named(store: &Store, tenant: Tenant) -> Named {
 
 /// One thread that tends the store and the journal, ten seconds apart, until the node stops.
 fn tend(
+    sys: &Sys,
     store: &Store,
     pipeline: &Pipeline,
     tenancy: Tenancy,
     mut retention: Retention,
     stop: &Stop,
 ) -> Result<Thread<()>> {
-    let (store, pipeline, stop) = (store.clone(), pipeline.clone(), stop.clone());
+    let (sys, store, pipeline, stop) = (sys.clone(), store.clone(), pipeline.clone(), stop.clone());
     let work = move || {
         task::step_behind(TENDING);
         let mut said = String::new();
+        let mut calm = 0;
         while !stop.wait(TEND_EVERY) {
             store.set_tenant_sizes(tenancy.sizes());
             let kept =
@@ -351,6 +355,11 @@ fn tend(
             let trimmed = pipeline.maintain().map_err(|error| error.to_string());
             // Whatever took it: this, a question or rows that came in.
             task::give_memory_back();
+            calm = if tended == Ok(false) { calm + 1 } else { 0 };
+            if calm == CALM {
+                // What a start, flushes and merges ran through is half of what a node at rest has resident.
+                pages::give_back(&sys);
+            }
             tenancy.weigh(|tenant| store.stats_of(tenant).stored_bytes);
             tenancy.name(|tenant| named(&store, tenant));
             let counted = tenancy.save();

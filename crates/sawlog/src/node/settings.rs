@@ -54,7 +54,7 @@ const OWN_SETTINGS: &[Setting] = &[
     (
         "store.memtable",
         OptKind::Bytes,
-        "of it for rows that are not in segments yet, at most half; a sixth where nothing is said",
+        "of it for rows that are not in segments yet, at most half; a tenth where nothing is said",
     ),
     (
         "store.spill",

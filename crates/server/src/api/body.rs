@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 
 use super::Shared;
@@ -45,7 +45,7 @@ pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Re
         return Err(too_large());
     }
     let mut pieces = body.into_data_stream();
-    let mut whole = BytesMut::new();
+    let mut whole: Vec<u8> = Vec::new();
     loop {
         let piece =
             tokio::time::timeout(shared.node.settings.body_idle, pieces.next()).await.map_err(|_| {
@@ -56,7 +56,7 @@ pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Re
                 )
             })?;
         match piece {
-            None => return Ok(whole.freeze()),
+            None => return Ok(whole.into()),
             Some(Err(error)) => {
                 return Err(ApiError::bad(
                     format!("The body broke off: {error}"),
@@ -65,9 +65,14 @@ pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Re
             }
             Some(Ok(piece)) if whole.len() + piece.len() > limit => return Err(too_large()),
             Some(Ok(piece)) => {
-                // Room for what was said to come, but not for much more than has come.
+                // Room for what was said to come, but not for much more than has come; and no more than that, since rows
+                // keep the buffer until they are stored.
                 let left = claimed.map_or(0, |length| (length as usize).saturating_sub(whole.len()));
-                whole.reserve(left.min(AHEAD * (whole.len() + piece.len())).max(piece.len()));
+                if left < piece.len() {
+                    whole.reserve(piece.len());
+                } else if whole.capacity() - whole.len() < piece.len() {
+                    whole.reserve_exact(left.min(AHEAD * (whole.len() + piece.len())));
+                }
                 whole.extend_from_slice(&piece);
             }
         }

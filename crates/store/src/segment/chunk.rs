@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
 
 use super::cursor::{Cursor, Damage, put_signed, put_varint};
 use super::out::Out;
@@ -19,6 +20,8 @@ const CHEAP_CHUNK: usize = 256 << 10;
 const SMALL: usize = 128 << 10;
 /// So many row groups are a few: a chunk of theirs is worth little to the questions that come to others.
 const FEW: usize = 16;
+/// Entries of a table of the strongest search, as a power of two: 2 MB.
+const HEADS: u32 = 19;
 /// Bytes that wait in all pools together before the largest is closed.
 const WAITING: usize = 48 << 20;
 
@@ -110,8 +113,13 @@ impl Chunks {
             Effort::Strong if key % super::stream::PARTS == super::stream::NUMBERS => 16,
             Effort::Strong => 9,
         };
+        // The search's table of what bytes begin with would be twice as large as all else it holds; 0 leaves it as the level says.
+        let heads = if level == 16 { HEADS } else { 0 };
         let packer = &mut self.packer;
-        let packed = packer.set_compression_level(level).and_then(|()| packer.compress(&pool.bytes));
+        let packed = packer
+            .set_compression_level(level)
+            .and_then(|()| packer.set_parameter(CParameter::HashLog(heads)))
+            .and_then(|()| packer.compress(&pool.bytes));
         let packed = packed.unwrap_or_default();
         let stored =
             if packed.is_empty() || packed.len() >= pool.bytes.len() { &pool.bytes } else { &packed };

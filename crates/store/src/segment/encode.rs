@@ -10,6 +10,7 @@ use super::interner::{IntMap, Interner};
 use super::leaders::{Leaders, Memory};
 use super::printing::encode_stamps;
 use super::template::{self, Cut, Vocabulary};
+use super::variables::Variables;
 use super::{Effort, counts, ints, tag, tokens};
 
 /// Bytes of one shared dictionary, at most.
@@ -71,7 +72,6 @@ pub(super) struct Shared {
     pub(super) templates: Interner,
     vocabulary: Vocabulary,
     leader: Memory,
-    cut: AllCut,
 }
 
 impl Shared {
@@ -449,28 +449,24 @@ fn encode_templates<'a>(
     if !is_templated(kind, sample(values, most / 4), shared, again, &mut cut) {
         return false;
     }
-    let mut all = std::mem::take(&mut shared.cut);
-    cut_all(kind, values, shared, &mut cut, &mut all, tokens);
-    let led = leaders.lead(input, &all.ids, &mut shared.leader);
+    let all = cut_all(kind, values, shared, &mut cut, tokens);
+    let led = leaders.lead(input, all.ids(), &mut shared.leader);
     led.put_leader(&mut out.head);
     out.head.push(tag::TEMPLATES);
-    led.put(&all.ids, &mut out.head, &mut out.templates);
-    leaders.add(input, &all.ids, led.depth());
-    out.count(&all.ids, counts::ROWS_PER_TEMPLATE, input);
+    led.put(all.ids(), &mut out.head, &mut out.templates);
+    leaders.add(input, all.ids(), led.depth());
+    out.count(all.ids(), counts::ROWS_PER_TEMPLATE, input);
+    let all = all.arrange();
     tokens.of_parts(|tokens| {
-        for (id, first) in all.first_columns.iter().enumerate().filter(|(_, first)| **first != NONE) {
-            let template = shared.templates.get(id as u32);
+        for (id, first) in all.templates() {
+            let template = shared.templates.get(id);
             tokens.add_template(template);
-            let columns = &all.columns[*first as usize..][..template::variables(template)];
-            columns.iter().for_each(|column| encode_flat(&column.values(), Flat::Variable, out, tokens));
+            let columns = first..first + template::variables(template);
+            columns.for_each(|column| encode_flat(&all.column(column), Flat::Variable, out, tokens));
         }
     });
-    shared.cut = all;
     true
 }
-
-/// No column.
-const NONE: u32 = u32::MAX;
 
 /// Values one after the other: a column is gone through several times, which takes long where its values are far apart.
 #[derive(Default)]
@@ -499,52 +495,14 @@ impl Copied {
     }
 }
 
-/// Texts, all cut. Kept and cleared between groups.
-#[derive(Default)]
-struct AllCut {
-    /// The template of each.
-    ids: Vec<i64>,
-    /// For each template the column of its first variable, or [`NONE`] where no text has it.
-    first_columns: Vec<u32>,
-    /// A column for each variable of a template.
-    columns: Vec<Copied>,
-    /// How many of them are in use.
-    used: usize,
-}
-
-impl AllCut {
-    fn clear(&mut self) {
-        self.ids.clear();
-        self.first_columns.clear();
-        self.columns[..self.used].iter_mut().for_each(Copied::clear);
-        self.used = 0;
-    }
-
-    fn push<'a>(&mut self, id: u32, variables: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.ids.push(i64::from(id));
-        if self.first_columns.len() <= id as usize {
-            self.first_columns.resize(id as usize + 1, NONE);
-        }
-        let first = &mut self.first_columns[id as usize];
-        if *first == NONE {
-            *first = self.used as u32;
-            self.used += variables.len();
-            self.columns.resize_with(self.columns.len().max(self.used), Copied::default);
-        }
-        let columns = &mut self.columns[*first as usize..];
-        columns.iter_mut().zip(variables).for_each(|(column, variable)| column.push(variable));
-    }
-}
-
 fn cut_all(
     kind: Kind,
     values: &[&[u8]],
     shared: &mut Shared,
     cut: &mut Cut,
-    all: &mut AllCut,
     tokens: &mut tokens::Tokens,
-) {
-    all.clear();
+) -> Variables {
+    let mut all = Variables::default();
     let whole = shared.templates.intern(template::WHOLE).0;
     fetched(values).for_each(|value| {
         // A variable is a part of a word, and an address is four of them.
@@ -563,6 +521,7 @@ fn cut_all(
             None => all.push(whole, std::iter::once(value)),
         }
     });
+    all
 }
 
 /// Whether few templates and their literals make up much of a sample; `again`, those that are there already do not count.

@@ -63,11 +63,24 @@ impl Values {
 
 /// Which of the values of a column are those of a row.
 pub(super) struct Places {
-    /// First value of each row; empty where each row has one.
-    starts: Vec<u32>,
+    of_rows: OfRows,
     /// How many values there are.
     count: usize,
 }
+
+/// Where the values of rows stand.
+#[derive(PartialEq, Eq)]
+enum OfRows {
+    /// Each row has one.
+    OneEach,
+    /// First value of each row.
+    Starts(Vec<u32>),
+    /// The row of each value, where values are few: a group of rows of many makes has very many columns of which each row has some.
+    Few(Vec<u32>),
+}
+
+/// Values are few where there is at most one for so many rows.
+const FEW: usize = 4;
 
 impl Places {
     /// How many values there are.
@@ -77,12 +90,16 @@ impl Places {
 
     /// Whether each row has one value.
     pub(super) fn is_one_each(&self) -> bool {
-        self.starts.is_empty()
+        self.of_rows == OfRows::OneEach
     }
 
     /// The number of the first value of the row.
     pub(super) fn start(&self, row: usize) -> usize {
-        if self.starts.is_empty() { row } else { self.starts[row] as usize }
+        match &self.of_rows {
+            OfRows::OneEach => row,
+            OfRows::Starts(starts) => starts[row] as usize,
+            OfRows::Few(rows) => rows.partition_point(|have| (*have as usize) < row),
+        }
     }
 }
 
@@ -217,16 +234,27 @@ impl Group {
         self.places[column as usize].get_or_init(|| {
             let per_shape: Vec<u32> = self.shapes.iter().map(|shape| shape.count(column) as u32).collect();
             if per_shape.iter().all(|count| *count == 1) {
-                return Arc::new(Places { starts: Vec::new(), count: self.rows() });
+                return Arc::new(Places { of_rows: OfRows::OneEach, count: self.rows() });
             }
-            let mut next = 0;
-            let start = |code: &u32| {
-                let start = next;
-                next += per_shape[*code as usize];
-                start
+            let of_row = |code: &u32| per_shape[*code as usize];
+            let count = self.codes.iter().map(|code| of_row(code) as usize).sum();
+            let of_rows = if count * FEW <= self.rows() {
+                let rows = self.codes.iter().zip(0..);
+                let mut of_values = Vec::with_capacity(count);
+                rows.for_each(|(code, row)| {
+                    of_values.extend(std::iter::repeat_n(row, of_row(code) as usize))
+                });
+                OfRows::Few(of_values)
+            } else {
+                let mut next = 0;
+                let start = |code: &u32| {
+                    let start = next;
+                    next += of_row(code);
+                    start
+                };
+                OfRows::Starts(self.codes.iter().map(start).collect())
             };
-            let starts = self.codes.iter().map(start).collect();
-            Arc::new(Places { starts, count: next as usize })
+            Arc::new(Places { of_rows, count })
         })
     }
 
@@ -251,10 +279,10 @@ impl Group {
 
     /// The row of each value of a column.
     fn rows_of_values(&self, column: u32) -> impl Iterator<Item = usize> {
-        let Places { starts, count } = &**self.places(column);
-        let (starts, count) = (starts, *count);
+        let places = self.places(column);
+        let (one_each, count) = (places.is_one_each(), places.count);
         let per_shape: Vec<usize> =
-            self.shapes.iter().map(|shape| if starts.is_empty() { 1 } else { shape.count(column) }).collect();
+            self.shapes.iter().map(|shape| if one_each { 1 } else { shape.count(column) }).collect();
         let rows = self.codes.iter().enumerate();
         rows.flat_map(move |(row, code)| std::iter::repeat_n(row, per_shape[*code as usize])).take(count)
     }
@@ -287,7 +315,7 @@ impl Beside for BesideRows<'_> {
         // Where both have one value in the same rows, one stands beside the other.
         let single = places.is_one_each() || group.shapes.iter().all(|shape| shape.count(of) <= 1);
         let LedBy::Codes(numbers, different) = led else { return Ok(led) };
-        if single && values.places.starts == places.starts && numbers.len() == places.count {
+        if single && values.places.of_rows == places.of_rows && numbers.len() == places.count {
             return Ok(LedBy::Codes(numbers, different));
         }
         let end = |row: usize| match row + 1 {

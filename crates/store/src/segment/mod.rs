@@ -54,6 +54,7 @@ mod tests;
 mod texts;
 mod times;
 mod tokens;
+mod variables;
 mod writer;
 
 use std::sync::Arc;

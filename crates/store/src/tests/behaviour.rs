@@ -92,6 +92,26 @@ fn memory_stays_within_its_budget() {
 }
 
 #[test]
+fn rows_have_half_of_their_memory_while_segments_are_merged() {
+    let place = Place::new(Options { memtable_bytes: 100_000, ..Options::default() });
+    let store = place.open();
+    let most = |store: &Store, source: u128| {
+        let one = |n| {
+            append(store, source, n * 10, n * 10 + 10).expect("it is taken");
+            store.stats().memtable_bytes
+        };
+        (0..200u64).map(one).max().unwrap_or(0)
+    };
+    assert!((50_001..=100_000).contains(&most(&store, 1)));
+    store.flush().expect("a flush");
+    let merge = store.shares().compaction.take(1 << 20).expect("memory");
+    assert!((25_001..=50_000).contains(&most(&store, 2)));
+    drop(merge);
+    assert!(most(&store, 3) > 50_000);
+    assert_eq!(store.stats().records, 6_000);
+}
+
+#[test]
 fn the_journals_length_asks_for_a_flush_of_the_oldest() {
     let place = Place::new(Options { memtable_bytes: 1 << 20, ..Options::default() });
     let store = place.open();
