@@ -40,6 +40,21 @@ pub(crate) async fn tally(
     Ok((all.different() <= most).then_some(all))
 }
 
+/// [`sawlog_store::Scan::bound`] of a request in any order without a limit.
+pub(crate) async fn bound(
+    store: &Store,
+    request: ScanRequest,
+    field: &str,
+    least_first: bool,
+    rows: u64,
+) -> Result<Option<i64>, QueryError> {
+    let (store, field) = (store.clone(), field.to_owned());
+    let scan = tokio::task::spawn_blocking(move || store.scan(&request)).await;
+    let scans = vec![scan.map_err(failed)?.map_err(failed)?];
+    let mut bounds = stream::each(scans, move |scan| scan.bound(&field, least_first, rows)).await?;
+    Ok(bounds.pop().flatten())
+}
+
 /// Counts as [`tally`] does, what was written last first, until there are more than `most` keys or so many pieces were counted;
 /// and whether that was all.
 pub(crate) async fn last(

@@ -270,6 +270,10 @@ impl Engine {
         if !largest::is_told(&query.predicate, field) {
             return Ok(None);
         }
+        let wanted = scan_request(request, query, Vec::new(), Order::Any, None);
+        if let Some(integer) = count::bound(&self.store, wanted, field, least_first, rows as u64).await? {
+            return Ok(largest::passing(field, least_first, integer as f64));
+        }
         let by = vec![CountBy::First(vec![field.to_owned()])];
         let counted = self.tally(request, query, by).await?;
         Ok(counted.and_then(|counted| largest::bound(counted, field, least_first, rows as u64)))

@@ -43,5 +43,10 @@ pub(crate) fn bound(counted: Tally, field: &str, least_first: bool, rows: u64) -
         left = left.saturating_sub(*rows);
         left == 0
     })?;
+    passing(field, least_first, last)
+}
+
+/// What rows pass that do not come behind this number.
+pub(crate) fn passing(field: &str, least_first: bool, last: f64) -> Option<Predicate> {
     table::numbers(field, if least_first { Operator::LtEq } else { Operator::GtEq }, last)
 }

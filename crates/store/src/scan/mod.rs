@@ -11,6 +11,7 @@ use sawlog_model::{Predicate, SourceId, Tenant, TimeRange};
 use sawlog_sys::task::Stop;
 
 use crate::engine::{Engine, lock};
+use crate::segment::First;
 use crate::{Column, Order, ScanRequest, StoreError, columns};
 
 mod gather;
@@ -156,6 +157,17 @@ impl Scan {
             }
         }
         Ok((all, false))
+    }
+
+    /// What the integer of a field is at least (at most, where the least come first) in the first `rows` rows in the order of these
+    /// integers, where segments tell it without looking at rows: nothing is left out that comes among those. The scan must want all
+    /// rows that have the field. Rows in memory are not asked.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn bound(self, field: &str, least_first: bool, rows: u64) -> Result<Option<i64>, StoreError> {
+        let Source::Any(any) = &self.source else { return Ok(None) };
+        any.bound(field, First::new(least_first, rows), &self.wanted)
     }
 
     /// Counts rows by reading them.

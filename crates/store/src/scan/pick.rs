@@ -133,8 +133,11 @@ fn in_group(
             Some(group) => &*group,
             none => &*none.insert(segment.group(index)?),
         };
-        let address = |row: u32| Ok(at(group.offset(row as usize)?));
-        found.extend(among(sorted, run.start..run.start + run.rows, address)?);
+        let wanted = sorted[start..].iter().take_while(|(wanted, _)| *wanted <= at(run.last));
+        for (wanted, which) in wanted {
+            let rows = run.start as usize..(run.start + run.rows) as usize;
+            found.extend(group.row_at(rows, wanted.offset)?.map(|row| (*which, row as u32)));
+        }
     }
     Ok((found, group))
 }

@@ -10,7 +10,7 @@ use super::Any;
 use super::piece::{Counters, Opened, Piece, Rows, Wanted};
 use crate::engine::lock;
 use crate::handle::Handle;
-use crate::segment::{Segment, TextCounts, rounded};
+use crate::segment::{First, Segment, TextCounts, rounded};
 use crate::{Column, StoreError, columns};
 
 /// What rows are counted by.
@@ -135,6 +135,40 @@ impl Any {
         let mut queue = lock(&self.queue);
         left.into_iter().rev().for_each(|piece| queue.push_front(piece));
         Ok(true)
+    }
+
+    /// [`super::Scan::bound`]. Rows that are left out only make the bound weaker.
+    ///
+    /// # Errors
+    /// As [`Piece::open`].
+    pub(super) fn bound(
+        &self,
+        field: &str,
+        mut first: First,
+        wanted: &Wanted,
+    ) -> Result<Option<i64>, StoreError> {
+        let handles: Vec<Arc<Handle>> = lock(&self.queue)
+            .iter()
+            .filter_map(|piece| if let Piece::Segment(handle) = piece { Some(handle.clone()) } else { None })
+            .collect();
+        for handle in handles {
+            let Some(segment) = handle.segment()? else { continue };
+            for index in Piece::indexes(&segment, wanted) {
+                let meta = &segment.meta().groups[index];
+                if wanted.stop.requested() || !wanted.range.covers(meta.first_time, meta.last_time) {
+                    continue;
+                }
+                match segment.first_integers(index, field, &mut first) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(None),
+                    Err(error) => {
+                        handle.quarantine(error)?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(first.last())
     }
 
     /// Counts the rows of the next group or batch; gives whether there was one.

@@ -1,5 +1,6 @@
 //! Offsets of the rows of a group: most follow from the row before. Knows nothing of predicates.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::cursor::{Cursor, Damage};
@@ -40,17 +41,41 @@ impl Group {
     /// # Errors
     /// As the disk says.
     pub fn offset(&self, row: usize) -> Result<u64, StoreError> {
-        let offsets = once(&self.offsets, || {
-            let body = self.body.stream(stream::OFFSETS, self.number as u32 + 1)?;
-            let mut head = Cursor::new(&self.heads.bytes()[self.heads.places().offsets..]);
-            let offsets = Offsets::read(self.meta(), &mut head, &mut Cursor::new(&body));
-            offsets.map_err(|damage| self.body.damaged(damage))
-        })?;
+        let offsets = self.offsets()?;
         let at = offsets.stretches.partition_point(|stretch| stretch.start <= row).saturating_sub(1);
         let missing = || self.body.damaged(Damage::Bytes("a row is in no run"));
         let stretch = offsets.stretches.get(at).ok_or_else(missing)?;
         let of_stretch = once(&stretch.offsets, || self.offsets_of(stretch, &offsets.exceptions))?;
         of_stretch.get(row - stretch.start).copied().ok_or_else(missing)
+    }
+
+    /// The first of these rows, all those of a run, that has the offset. Where stretches begin is known, so that the rows of only one
+    /// are put together.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn row_at(&self, rows: Range<usize>, offset: u64) -> Result<Option<usize>, StoreError> {
+        let offsets = self.offsets()?;
+        let before = |row: usize| offsets.stretches.partition_point(|stretch| stretch.start < row);
+        let run = &offsets.stretches[before(rows.start)..before(rows.end)];
+        let (earlier, later) = run.split_at(run.partition_point(|stretch| stretch.first < offset));
+        if let Some(stretch) = earlier.last() {
+            let of_stretch = once(&stretch.offsets, || self.offsets_of(stretch, &offsets.exceptions))?;
+            let place = of_stretch.partition_point(|have| *have < offset);
+            if of_stretch.get(place) == Some(&offset) {
+                return Ok(Some(stretch.start + place));
+            }
+        }
+        Ok(later.first().filter(|stretch| stretch.first == offset).map(|stretch| stretch.start))
+    }
+
+    fn offsets(&self) -> Result<&Offsets, StoreError> {
+        once(&self.offsets, || {
+            let body = self.body.stream(stream::OFFSETS, self.number as u32 + 1)?;
+            let mut head = Cursor::new(&self.heads.bytes()[self.heads.places().offsets..]);
+            let offsets = Offsets::read(self.meta(), &mut head, &mut Cursor::new(&body));
+            offsets.map_err(|damage| self.body.damaged(damage))
+        })
     }
 
     fn offsets_of(&self, stretch: &Stretch, exceptions: &[(usize, u64)]) -> Result<Vec<u64>, StoreError> {

@@ -79,6 +79,18 @@ pub(super) fn check_round_trip(rows: &[RowRef<'_>], size: usize, effort: Effort,
                 at += 1;
             }
         }
+        for run in &group.meta().runs {
+            let of_run = run.start as usize..(run.start + run.rows) as usize;
+            let find = |offset| group.row_at(of_run.clone(), offset).expect("offsets");
+            let offset = |row: usize| rows[start + row].row().offset;
+            let mut first = of_run.start;
+            for row in of_run.clone() {
+                first = if offset(row) == offset(first) { first } else { row };
+                assert_eq!(find(offset(row)), Some(first));
+            }
+            assert_eq!(find(run.last.saturating_add(1)), None);
+            assert!(run.first == 0 || find(run.first - 1).is_none());
+        }
     }
     assert_eq!(at, rows.len());
     check_alone(rows, &dir.join("segment"));

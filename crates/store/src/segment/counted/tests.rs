@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sawlog_model::{Batch, Compare, Kind, Marks, Names, Predicate, Row, RowRef, Slot, Test, TimeRange};
 
 use crate::segment::Effort;
+use crate::segment::First;
 use crate::segment::heads::Heads;
 use crate::segment::tests::{check_round_trip, check_select, lines};
 
@@ -78,6 +79,40 @@ fn a_range_of_numbers_that_follow_from_a_text_reads_no_column() {
             assert_eq!(segment.body.cache.read().columns, before, "{predicate:?}");
         }
     }
+    let mut sizes: Vec<i64> = (0..12_000).map(|index| (index * index % 2_003) * 7_919 % 1_000_003).collect();
+    for least_first in [true, false] {
+        sizes.sort_unstable_by(|a, b| if least_first { a.cmp(b) } else { b.cmp(a) });
+        for rows in [1, 7, 100, 6_500, 12_000, 12_001] {
+            let mut first = First::new(least_first, rows as u64);
+            for group in 0..2 {
+                assert!(segment.first_integers(group, "size", &mut first).expect("counts"));
+            }
+            assert_eq!(first.last(), sizes.get(rows - 1).copied(), "{rows} {least_first}");
+        }
+        assert!(!segment.first_integers(0, "path", &mut First::new(least_first, 1)).expect("counts"));
+    }
+}
+
+/// Numbers that nothing leads tell the first of them, too.
+#[test]
+fn the_first_numbers_are_told_where_nothing_leads_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let number = |index: usize| index as i64 * 7_919 % 10_007 - 5_000;
+    let fields = [("odd", Kind::Number), ("same", Kind::Number)];
+    let batch = rows_of(fields, 3_000, |index| [number(index).to_string(), "42".to_owned()]);
+    let rows: Vec<RowRef<'_>> = batch.iter().collect();
+    let segment = check_round_trip(&rows, 3_000, Effort::Strong, dir.path());
+    let mut numbers: Vec<i64> = (0..3_000).map(number).collect();
+    numbers.sort_unstable();
+    let first = |field, least_first, rows| {
+        let mut first = First::new(least_first, rows);
+        assert!(segment.first_integers(0, field, &mut first).expect("counts"));
+        first.last()
+    };
+    assert_eq!(first("odd", true, 100), Some(numbers[99]));
+    assert_eq!(first("odd", false, 100), Some(numbers[2_900]));
+    assert_eq!(first("same", false, 100), Some(42));
+    assert_eq!(first("absent", false, 100), None);
 }
 
 #[test]
