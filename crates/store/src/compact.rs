@@ -21,6 +21,9 @@ mod tests;
 
 /// So many segments of a kind are worth a merge.
 const ENOUGH: usize = 8;
+/// So many, where what eight of them make would soon be merged once more: most bytes are to be written twice at most. Of tenants with very
+/// little that costs nothing, and their segments are many enough.
+const MANY: usize = 3 * ENOUGH;
 /// Bytes of groups that a merge may hold decoded at a time: one beside what comes in, and one that somebody waits for. The more it
 /// holds, the fewer segments are left, and the fewer bytes.
 const OPEN_BESIDE: u64 = 32 << 20;
@@ -135,7 +138,11 @@ impl Engine {
                 .cloned()
                 .collect();
             let bytes: u64 = candidates.iter().map(|handle| handle.entry.raw_bytes).sum();
-            if candidates.len() >= ENOUGH || !strong && bytes >= segment_bytes {
+            let enough = match strong {
+                false if bytes < small && bytes > small / ENOUGH as u64 => MANY,
+                _ => ENOUGH,
+            };
+            if candidates.len() >= enough || !strong && bytes >= segment_bytes {
                 let mut chosen = candidates;
                 let fits = fitting(&chosen, self.open_bytes(OPEN_BESIDE)).unwrap_or(1);
                 chosen.truncate(fits);

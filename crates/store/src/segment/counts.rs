@@ -18,6 +18,10 @@ pub(super) const ROWS_PER_TEMPLATE: usize = 32;
 /// know which of them are in a range, or are the largest.
 pub(super) const ROWS_PER_LED: usize = 2;
 
+/// One more for so many rows where codes are of a dictionary that all groups share: addresses and the like, of which is asked how many there are, and
+/// which come most often.
+pub(super) const ROWS_PER_SHARED: usize = 6;
+
 /// Longer lists are taken apart each time they are asked for.
 const LONG: usize = 1_024;
 

@@ -359,7 +359,9 @@ fn encode_shared<'a>(
     out.head.push(tag::SHARED);
     led.put(&codes, &mut out.head, &mut out.numbers);
     leaders.add(input, &codes, led.depth());
-    out.count(&codes, counts::ROWS_PER_CODE, input);
+    // Nobody counts by parts of texts.
+    let is_asked = input.family == 0 && !shared.cheap;
+    out.count(&codes, if is_asked { counts::ROWS_PER_SHARED } else { counts::ROWS_PER_CODE }, input);
     true
 }
 
