@@ -8,7 +8,7 @@ use sawlog_model::{Kind, Predicate, Test};
 
 use super::bits::Bits;
 use super::column::Templates;
-use super::counts::{self, Counts};
+use super::counts::{self, Counted, Counts};
 use super::cursor::Cursor;
 use super::decode::{LedBy, Sources};
 use super::fields::{self, Role};
@@ -20,14 +20,11 @@ use super::skeleton::Skeleton;
 use super::{select, stream, tag};
 use crate::StoreError;
 
-/// Columns of a field, each with how many rows have a value in it, beside what their codes count.
-pub(super) type NamedColumns<'a> = (&'a Counts, Vec<(u32, u64)>);
-
 #[cfg(test)]
 mod tests;
 
 /// A skeleton of the group, and how many rows have it.
-struct Counted {
+struct CountedShape {
     /// Its number.
     code: u32,
     shape: Shape,
@@ -37,7 +34,7 @@ struct Counted {
 /// How often codes and skeletons come in a group.
 pub(super) struct Told {
     counts: Counts,
-    shapes: Vec<Counted>,
+    shapes: Vec<CountedShape>,
 }
 
 impl Told {
@@ -53,7 +50,7 @@ impl Told {
     /// The skeletons whose rows have a value in the column, by their numbers below `count`.
     pub(super) fn having(&self, column: u32, count: usize) -> Bits {
         let mut having = Bits::none(count);
-        let has = |counted: &&Counted| counted.shape.count(column) > 0;
+        let has = |counted: &&CountedShape| counted.shape.count(column) > 0;
         self.shapes.iter().filter(has).for_each(|counted| having.set(counted.code as usize));
         having
     }
@@ -73,7 +70,7 @@ impl Heads {
                 self.count_in(Asked::Line, test)
             }
             Predicate::Field(name, test) => match self.columns_named(name)? {
-                Some((counts, columns)) => self.count_field(test, counts, columns),
+                Some(columns) => self.count_field(test, columns),
                 None => Ok(None),
             },
         }
@@ -84,15 +81,14 @@ impl Heads {
         let told = once(&self.outline.told, || {
             let counts =
                 Counts::read(&self.stream(stream::COUNTS)?).map_err(|damage| self.body.damaged(damage))?;
-            let list = counts.of(counts::SKELETONS).map_err(|damage| self.body.damaged(damage))?;
-            let Some(list) = list.map(Cow::into_owned) else { return Ok(None) };
+            let Some(list) = counts.of(counts::SKELETONS) else { return Ok(None) };
             let skeletons = self.body.skeletons()?;
             let mut shapes = Vec::with_capacity(list.len());
-            for (code, rows) in list {
+            for &(code, rows) in list {
                 match skeletons.get(code as usize) {
                     Some(skeleton) if !skeleton.whole => {
                         let shape = Shape::new(skeleton);
-                        shapes.push(Counted { code, shape, rows: u64::from(rows) });
+                        shapes.push(CountedShape { code, shape, rows: u64::from(rows) });
                     }
                     _ => return Ok(None),
                 }
@@ -102,9 +98,26 @@ impl Heads {
         told.map(Option::as_ref)
     }
 
+    /// How often each code of a column comes; `None` where that was not written.
+    fn counted(&self, column: u32) -> Result<Option<Cow<'_, Counted>>, StoreError> {
+        if let Some(list) = self.told()?.and_then(|told| told.counts.of(column + 1)) {
+            return Ok(Some(Cow::Borrowed(list)));
+        }
+        let bytes = self.stream(stream::of_column(column, stream::COUNTED))?;
+        let list = counts::read_alone(&bytes).map_err(|damage| self.body.damaged(damage))?;
+        Ok(list.map(Cow::Owned))
+    }
+
+    /// The same where all of the `rows` values of the column are counted.
+    pub(super) fn counted_all(&self, column: u32, rows: u64) -> Result<Option<Cow<'_, Counted>>, StoreError> {
+        let is_all =
+            |list: &Cow<'_, Counted>| list.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() == rows;
+        Ok(self.counted(column)?.filter(is_all))
+    }
+
     /// The columns of a field with how many rows have a value in each, where no row has two, and nothing but columns says
     /// what the field is.
-    pub(super) fn columns_named(&self, name: &str) -> Result<Option<NamedColumns<'_>>, StoreError> {
+    pub(super) fn columns_named(&self, name: &str) -> Result<Option<Vec<(u32, u64)>>, StoreError> {
         if select::OWN.contains(&name) || self.body.contexts.iter().any(|context| context.get(name).is_some())
         {
             return Ok(None);
@@ -115,7 +128,7 @@ impl Heads {
             matches!(field.role, Role::Field(_)) && &*field.name == name
         };
         let mut columns: Vec<(u32, u64)> = Vec::new();
-        for Counted { shape, rows, .. } in &told.shapes {
+        for CountedShape { shape, rows, .. } in &told.shapes {
             let mut named = shape.slots.iter().filter(|slot| is_named(slot.column));
             let Some(slot) = named.next() else { continue };
             if named.next().is_some() {
@@ -126,16 +139,11 @@ impl Heads {
                 None => columns.push((slot.column, *rows)),
             }
         }
-        Ok(Some((&told.counts, columns)))
+        Ok(Some(columns))
     }
 
     /// [`Predicate::Field`].
-    fn count_field(
-        &self,
-        test: &Test,
-        counts: &Counts,
-        columns: Vec<(u32, u64)>,
-    ) -> Result<Option<u64>, StoreError> {
+    fn count_field(&self, test: &Test, columns: Vec<(u32, u64)>) -> Result<Option<u64>, StoreError> {
         let mut total = 0;
         for (column, rows) in columns {
             let kind = self.body.fields[column as usize].role.kind();
@@ -143,7 +151,7 @@ impl Heads {
                 (Test::Null, Kind::Null) => rows,
                 (Test::Null, _) | (_, Kind::Null) => 0,
                 (Test::Exists, _) => rows,
-                _ => match self.passing(column, &Needle::new(test), Reading::Decoded, rows, counts)? {
+                _ => match self.passing(column, &Needle::new(test), Reading::Decoded, rows)? {
                     Some(passing) => passing,
                     None => return Ok(None),
                 },
@@ -159,7 +167,7 @@ impl Heads {
 
     /// [`Predicate::Any`], or a test of the line.
     fn count_in(&self, asked: Asked, test: &Test) -> Result<Option<u64>, StoreError> {
-        let Some(Told { counts, shapes }) = self.told()? else { return Ok(None) };
+        let Some(Told { shapes, .. }) = self.told()? else { return Ok(None) };
         let needle = Needle::new(test);
         let tagged = |tag: Option<&str>| tag.is_some_and(|tag| test.keeps_text(tag.as_bytes()));
         if !needle.is_text()
@@ -170,7 +178,7 @@ impl Heads {
             return Ok(None);
         }
         let mut total = 0;
-        let mut open: Vec<&Counted> = Vec::new();
+        let mut open: Vec<&CountedShape> = Vec::new();
         for counted in shapes {
             let skeleton = &counted.shape.skeleton;
             if asked.is_of_line(skeleton) && skeleton.literals().any(|text| needle.is_in(text)) {
@@ -187,26 +195,26 @@ impl Heads {
         // Texts come last: where another column has hits, they need not be looked at for nothing.
         columns.sort_by_key(|(column, _)| self.is_of_templates(*column));
         columns = self.that_may_hold(columns, &needle)?;
-        if columns.len() > 1 && self.are_two_sure(&columns, &needle, counts)? {
+        if columns.len() > 1 && self.are_two_sure(&columns, &needle)? {
             return Ok(None);
         }
         for (column, reading) in columns {
             // A column is counted as a whole, so it must be one value of each row that is still open, and of no other.
-            let single = |counted: &Counted| {
+            let single = |counted: &CountedShape| {
                 let mut slots = counted.shape.slots.iter().filter(|slot| slot.column == column);
                 let printed = slots.next().is_some_and(|slot| slot.printed);
                 slots.next().is_none() && (printed || asked == Asked::Anything)
             };
-            let has = |counted: &Counted| counted.shape.count(column) > 0;
+            let has = |counted: &CountedShape| counted.shape.count(column) > 0;
             let rows = open.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
             let all: u64 = shapes.iter().filter(|counted| has(counted)).map(|counted| counted.rows).sum();
             if all != rows || open.iter().any(|counted| has(counted) && !single(counted)) {
                 return Ok(None);
             }
-            if with_hits > 0 && self.is_in_templates(column, &needle, counts)? {
+            if with_hits > 0 && self.is_in_templates(column, &needle)? {
                 return Ok(None);
             }
-            match self.passing(column, &needle, reading, rows, counts)? {
+            match self.passing(column, &needle, reading, rows)? {
                 Some(0) => {}
                 // Rows with hits in two columns would count twice.
                 Some(_) if with_hits > 0 => return Ok(None),
@@ -243,16 +251,10 @@ impl Heads {
     }
 
     /// Whether two of the columns are known to hold the needle, as far as few codes tell.
-    fn are_two_sure(
-        &self,
-        columns: &[(u32, Reading)],
-        needle: &Needle<'_>,
-        counts: &Counts,
-    ) -> Result<bool, StoreError> {
+    fn are_two_sure(&self, columns: &[(u32, Reading)], needle: &Needle<'_>) -> Result<bool, StoreError> {
         let mut sure = 0;
         for (column, _) in columns {
-            let is_sure =
-                self.is_in_templates(*column, needle, counts)? || self.is_led_by(*column, needle)?;
+            let is_sure = self.is_in_templates(*column, needle)? || self.is_led_by(*column, needle)?;
             sure += u32::from(is_sure);
         }
         Ok(sure > 1)
@@ -275,13 +277,12 @@ impl Heads {
     }
 
     /// Whether a template that texts of the column have is known to hold the needle.
-    fn is_in_templates(&self, column: u32, needle: &Needle<'_>, counts: &Counts) -> Result<bool, StoreError> {
+    fn is_in_templates(&self, column: u32, needle: &Needle<'_>) -> Result<bool, StoreError> {
         if !self.is_of_templates(column) {
             return Ok(false);
         }
         let table = self.body.strings(stream::of_column(column, stream::TABLE))?;
-        let list = counts.of(column + 1).map_err(|damage| self.body.damaged(damage))?;
-        let (Some(table), Some(list)) = (table, list) else { return Ok(false) };
+        let (Some(table), Some(list)) = (table, self.counted(column)?) else { return Ok(false) };
         let kind = self.body.fields[column as usize].role.kind();
         let hits = needle.in_literals(&table, kind);
         Ok(list
@@ -296,7 +297,6 @@ impl Heads {
         needle: &Needle<'_>,
         reading: Reading,
         rows: u64,
-        counts: &Counts,
     ) -> Result<Option<u64>, StoreError> {
         if self.cannot_hold(column, needle, reading)? {
             return Ok(Some(0));
@@ -310,8 +310,7 @@ impl Heads {
         if reading == Reading::Written && kind != Kind::Text {
             return Ok(None);
         }
-        let counted = counts.of_column(column, rows).map_err(damaged)?;
-        match (tag, counted) {
+        match (tag, self.counted_all(column, rows)?) {
             (tag::CONSTANT, _) => {
                 let value = self.stream(stream::of_column(column, stream::TEXT))?;
                 Ok(Some(if needle.keeps(kind, &value) { rows } else { 0 }))
@@ -396,9 +395,9 @@ impl Asked {
 }
 
 /// The columns of the shapes with how they are read.
-fn columns_of(shapes: &[&Counted], asked: Asked) -> Vec<(u32, Reading)> {
+fn columns_of(shapes: &[&CountedShape], asked: Asked) -> Vec<(u32, Reading)> {
     let mut columns: Vec<(u32, Reading)> = Vec::new();
-    for Counted { shape, .. } in shapes {
+    for CountedShape { shape, .. } in shapes {
         let reading = |printed| asked.reading(&shape.skeleton, printed);
         columns.extend(shape.slots.iter().filter_map(|slot| Some((slot.column, reading(slot.printed)?))));
     }

@@ -1,7 +1,6 @@
 //! How many rows of a group have which skeleton, and how many values of a column which code: where these are few they
 //! are written once, so that rows can be counted without being looked at. Knows nothing of what codes stand for.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::cursor::{Cursor, Damage, put_varint};
@@ -22,8 +21,8 @@ pub(super) const ROWS_PER_LED: usize = 2;
 /// which come most often.
 pub(super) const ROWS_PER_SHARED: usize = 6;
 
-/// Longer lists are taken apart each time they are asked for.
-const LONG: usize = 1_024;
+/// Lists of more bytes stand in a stream of their column, so that who asks for one reads no others.
+pub(super) const LONGEST: usize = 512;
 
 /// The number of the skeletons among what is counted; columns are their number plus one.
 pub(super) const SKELETONS: u32 = 0;
@@ -50,74 +49,55 @@ pub(super) fn put(codes: &[i64], rows_per_code: usize, out: &mut Vec<u8>) {
 }
 
 /// Codes with how often each comes, ascending.
-type Counted = [(u32, u32)];
+pub(super) type Counted = [(u32, u32)];
 
-/// The counts of one group.
+/// The lists of one group that stand together.
 pub(super) struct Counts {
-    lists: Vec<(u32, List)>,
+    lists: Vec<(u32, Range<usize>)>,
     entries: Vec<(u32, u32)>,
-    /// Lists as they are written.
-    long: Vec<u8>,
-}
-
-/// Where a list stands.
-enum List {
-    Entries(Range<usize>),
-    Long { codes: usize, bytes: Range<usize> },
 }
 
 impl Counts {
     /// Reads the stream: what is counted ascends.
     pub(super) fn read(bytes: &[u8]) -> Result<Counts, Damage> {
         let mut cursor = Cursor::new(bytes);
-        let mut counts = Counts { lists: Vec::new(), entries: Vec::new(), long: Vec::new() };
+        let mut counts = Counts { lists: Vec::new(), entries: Vec::new() };
         while cursor.remaining() > 0 {
             let what = cursor.u32()?;
             if counts.lists.last().is_some_and(|(last, _)| *last >= what) {
                 return Err(Damage::Bytes("counts are not in order"));
             }
-            let codes = cursor.count()?;
-            let list = if codes > LONG {
-                let at = bytes.len() - cursor.remaining();
-                cursor.skip_varints(codes.saturating_mul(2))?;
-                let start = counts.long.len();
-                counts.long.extend_from_slice(&bytes[at..bytes.len() - cursor.remaining()]);
-                List::Long { codes, bytes: start..counts.long.len() }
-            } else {
-                let start = counts.entries.len();
-                read_list(&mut cursor, codes, &mut counts.entries)?;
-                List::Entries(start..counts.entries.len())
-            };
-            counts.lists.push((what, list));
+            let start = counts.entries.len();
+            read_list(&mut cursor, &mut counts.entries)?;
+            counts.lists.push((what, start..counts.entries.len()));
         }
         Ok(counts)
     }
 
     /// Codes with how often each comes.
-    pub(super) fn of(&self, what: u32) -> Result<Option<Cow<'_, Counted>>, Damage> {
-        let Ok(at) = self.lists.binary_search_by_key(&what, |(what, _)| *what) else { return Ok(None) };
-        match &self.lists[at].1 {
-            List::Entries(range) => Ok(Some(Cow::Borrowed(&self.entries[range.clone()]))),
-            List::Long { codes, bytes } => {
-                let mut entries = Vec::with_capacity(*codes);
-                read_list(&mut Cursor::new(&self.long[bytes.clone()]), *codes, &mut entries)?;
-                Ok(Some(Cow::Owned(entries)))
-            }
-        }
-    }
-
-    /// The same of a column of which `rows` rows have a value, where all of them are counted.
-    pub(super) fn of_column(&self, column: u32, rows: u64) -> Result<Option<Cow<'_, Counted>>, Damage> {
-        let Some(what) = column.checked_add(1) else { return Ok(None) };
-        let is_all =
-            |list: &Cow<'_, Counted>| list.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() == rows;
-        Ok(self.of(what)?.filter(is_all))
+    pub(super) fn of(&self, what: u32) -> Option<&Counted> {
+        let at = self.lists.binary_search_by_key(&what, |(what, _)| *what).ok()?;
+        Some(&self.entries[self.lists[at].1.clone()])
     }
 }
 
-/// Reads a list of so many codes.
-fn read_list(cursor: &mut Cursor<'_>, codes: usize, entries: &mut Vec<(u32, u32)>) -> Result<(), Damage> {
-    let start = entries.len();
+/// Reads a list that stands alone; `None` where there is none.
+pub(super) fn read_alone(bytes: &[u8]) -> Result<Option<Vec<(u32, u32)>>, Damage> {
+    let mut cursor = Cursor::new(bytes);
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    read_list(&mut cursor, &mut entries)?;
+    if cursor.remaining() > 0 {
+        return Err(Damage::Bytes("a list of counts is longer than it says"));
+    }
+    Ok(Some(entries))
+}
+
+/// Reads a list: how many codes, the codes, how often each comes.
+fn read_list(cursor: &mut Cursor<'_>, entries: &mut Vec<(u32, u32)>) -> Result<(), Damage> {
+    let (start, codes) = (entries.len(), cursor.count()?);
     let mut code = 0u32;
     for _ in 0..codes {
         code = code.checked_add(cursor.u32()?).ok_or(Damage::Bytes("a counted code is too large"))?;
@@ -141,12 +121,9 @@ mod tests {
         put_varint(&mut bytes, 7);
         put(&[2, 2], ROWS_PER_TEMPLATE, &mut bytes);
         let counts = Counts::read(&bytes).unwrap();
-        let of = |what| counts.of(what).unwrap().map(Cow::into_owned);
-        let of_column = |column, rows| counts.of_column(column, rows).unwrap().map(Cow::into_owned);
-        assert_eq!(of(SKELETONS), Some(vec![(0, 1), (3, 1), (5, 3)]));
-        assert_eq!(of_column(6, 2), Some(vec![(2, 2)]));
-        assert_eq!(of_column(6, 3), None, "a value is not counted");
-        assert_eq!(of_column(0, 2), None);
+        assert_eq!(counts.of(SKELETONS), Some(&[(0, 1), (3, 1), (5, 3)][..]));
+        assert_eq!(counts.of(7), Some(&[(2, 2)][..]));
+        assert_eq!(counts.of(1), None);
         let many: Vec<i64> = (0..1000).collect();
         for odd in [&many[..], &[-1, 5], &[1 << 32]] {
             let mut bytes = Vec::new();
@@ -154,24 +131,19 @@ mod tests {
             assert!(bytes.is_empty());
         }
     }
+
     #[test]
-    fn long_lists_come_back_beside_short_ones() {
+    fn a_list_that_stands_alone_is_whole_or_damaged() {
         let codes: Vec<i64> = (0..10_000).map(|code| code / 2 * 300).collect();
         let mut bytes = Vec::new();
-        put_varint(&mut bytes, 3);
         put(&codes, 2, &mut bytes);
-        put_varint(&mut bytes, 7);
-        put(&[2, 2], ROWS_PER_CODE, &mut bytes);
-        let counts = Counts::read(&bytes).unwrap();
         let expected: Vec<(u32, u32)> = (0..5_000).map(|code| (code * 300, 2)).collect();
-        assert_eq!(counts.of_column(2, 10_000).unwrap().as_deref(), Some(&expected[..]));
-        assert_eq!(counts.of_column(6, 2).unwrap().as_deref(), Some(&[(2, 2)][..]));
-        // Wherever the bytes end, that is noticed, or the list is whole.
-        for end in 0..bytes.len() {
-            if let Ok(counts) = Counts::read(&bytes[..end]) {
-                let whole = counts.of(3).unwrap().is_none_or(|list| *list == expected[..]);
-                assert!(whole, "cut at {end}");
-            }
+        assert_eq!(read_alone(&bytes).unwrap(), Some(expected));
+        assert_eq!(read_alone(&[]).unwrap(), None);
+        for end in 1..bytes.len() {
+            assert!(read_alone(&bytes[..end]).is_err(), "cut at {end}");
         }
+        bytes.push(0);
+        assert!(read_alone(&bytes).is_err());
     }
 }

@@ -48,17 +48,6 @@ impl<'a> Cursor<'a> {
         Err(Damage::Bytes("an integer is too long"))
     }
 
-    /// Passes over so many integers.
-    pub(super) fn skip_varints(&mut self, count: usize) -> Result<(), Damage> {
-        let mut left = count;
-        while left > 0 {
-            // Each ends with a byte of its own, so that as many bytes hold no more.
-            let some = self.take(left)?;
-            left -= some.iter().filter(|byte| **byte < 0x80).count();
-        }
-        Ok(())
-    }
-
     pub(super) fn signed(&mut self) -> Result<i64, Damage> {
         let value = self.varint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))

@@ -12,7 +12,7 @@ use crate::FieldCount;
 /// First and last bytes of a segment.
 const MAGIC: [u8; 8] = *b"SAWLOGSG";
 /// The format that this code writes; it reads this and all before.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 /// The first that it reads.
 pub(super) const FIRST_VERSION: u32 = 1;
 /// Bytes before the first chunk.

@@ -22,6 +22,7 @@ mod frame;
 mod framed;
 pub mod fuzz;
 mod group;
+mod hashes;
 mod heads;
 mod in_parts;
 mod in_templates;

@@ -71,14 +71,13 @@ impl Segment {
 
 impl Heads {
     fn first_integers(&self, name: &str, into: &mut First) -> Result<bool, StoreError> {
-        let Some((counts, columns)) = self.columns_named(name)? else { return Ok(false) };
+        let Some(columns) = self.columns_named(name)? else { return Ok(false) };
         for (column, rows) in columns {
-            let damaged = |damage| self.body.damaged(damage);
             let kind = self.body.fields[column as usize].role.kind();
             if !matches!(kind, Kind::Number | Kind::Text) {
                 return Ok(false);
             }
-            match (self.form(column)?, counts.of_column(column, rows).map_err(damaged)?) {
+            match (self.form(column)?, self.counted_all(column, rows)?) {
                 (Some((_, tag::CONSTANT)), _) => {
                     let value = self.stream(stream::of_column(column, stream::TEXT))?;
                     let Some(value) = canonical_integer(&value) else { return Ok(false) };

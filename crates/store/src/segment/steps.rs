@@ -49,7 +49,7 @@ impl Heads {
             Predicate::Field(name, Test::Exists) => name,
             _ => return Ok(None),
         };
-        let Some((_, mut columns)) = self.columns_named(name)? else { return Ok(None) };
+        let Some(mut columns) = self.columns_named(name)? else { return Ok(None) };
         // Null is no value.
         columns.retain(|(column, _)| self.body.fields[*column as usize].role.kind() != Kind::Null);
         match columns.iter().map(|(_, rows)| rows).sum::<u64>() {

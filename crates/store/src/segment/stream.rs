@@ -19,6 +19,8 @@ const LATER: u32 = 1 << 31;
 pub(super) const LENGTHS: u32 = LATER;
 /// Text of which all is digits, letters from a to f and signs of addresses, where few words are looked for.
 pub(super) const DIGITS: u32 = LATER + 1;
+/// How often each code comes, where the list is long.
+pub(super) const COUNTED: u32 = LATER + 2;
 
 /// Parts of a column, once per segment: its dictionary.
 pub(super) const DICTIONARY: u32 = 1;
@@ -63,6 +65,7 @@ pub(super) fn name(stream: u32, global: bool, fields: &[Field]) -> String {
             let part = match (part, global) {
                 (NUMBERS, _) if stream >= LATER => "lengths",
                 (TEXT, _) if stream >= LATER => "digits",
+                (TEMPLATES, _) if stream >= LATER => "counts",
                 (NUMBERS, _) => "numbers",
                 (TEXT, false) => "text",
                 (TEMPLATES, false) => "templates",

@@ -9,7 +9,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::cache::{Part, PartKey};
 use super::column::{Column, Strings};
-use super::counts::Counts;
 use super::cursor::Damage;
 use super::fields::{self, Role};
 use super::group::Group;
@@ -259,13 +258,13 @@ impl Heads {
             Predicate::Field(field, Test::Exists) if field == name => true,
             _ => return Ok(false),
         };
-        let Some((counts, columns)) = self.columns_named(name)? else { return Ok(false) };
+        let Some(columns) = self.columns_named(name)? else { return Ok(false) };
         let mut without = u64::from(self.meta().rows);
         let mut sources: Vec<(Kind, Source)> = Vec::new();
         for (column, rows) in columns {
             without = without.saturating_sub(rows);
             let kind = self.body.fields[column as usize].role.kind();
-            let Some(source) = self.source(column, rows, counts)? else { return Ok(false) };
+            let Some(source) = self.source(column, rows)? else { return Ok(false) };
             sources.push((kind, source));
         }
         for (kind, source) in &sources {
@@ -276,9 +275,8 @@ impl Heads {
     }
 
     /// The values of a column that `rows` rows have; `None` where they cannot be had without the rows.
-    fn source(&self, column: u32, rows: u64, counts: &Counts) -> Result<Option<Source>, StoreError> {
-        let list = counts.of_column(column, rows).map_err(|damage| self.body.damaged(damage))?;
-        Ok(match (self.form(column)?, list) {
+    fn source(&self, column: u32, rows: u64) -> Result<Option<Source>, StoreError> {
+        Ok(match (self.form(column)?, self.counted_all(column, rows)?) {
             (None, _) => None,
             (Some((_, tag::CONSTANT)), _) => {
                 Some(Source::Constant(self.stream(stream::of_column(column, stream::TEXT))?, rows))

@@ -5,6 +5,7 @@ use sawlog_model::Kind;
 use sawlog_model::token::is_token_byte;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::hashes::Hashes;
 use super::interner::IntMap;
 
 /// Stands for a variable in a template; a text that holds this byte is one variable as a whole.
@@ -46,52 +47,10 @@ const FREQUENT: usize = 400;
 /// The same for a word with digits and letters: it must be nearly fixed.
 const FREQUENT_MIXED: usize = 20;
 
-/// A set of hashes, open addressing.
-#[derive(Default)]
-struct HashSet64 {
-    table: Vec<u64>,
-    len: usize,
-}
-
-impl HashSet64 {
-    fn has(&self, hash: u64) -> bool {
-        if self.table.is_empty() {
-            return false;
-        }
-        let mask = self.table.len() - 1;
-        let mut slot = hash as usize & mask;
-        loop {
-            match self.table[slot] {
-                0 => return false,
-                have if have == hash => return true,
-                _ => slot = (slot + 1) & mask,
-            }
-        }
-    }
-
-    fn add(&mut self, hash: u64) {
-        if (self.len + 1) * 2 > self.table.len() {
-            let old = std::mem::take(&mut self.table);
-            self.table = vec![0; (old.len() * 2).max(64)];
-            self.len = 0;
-            for hash in old.into_iter().filter(|hash| *hash != 0) {
-                self.add(hash);
-            }
-        }
-        let mask = self.table.len() - 1;
-        let mut slot = hash as usize & mask;
-        while self.table[slot] != 0 && self.table[slot] != hash {
-            slot = (slot + 1) & mask;
-        }
-        self.len += usize::from(self.table[slot] == 0);
-        self.table[slot] = hash;
-    }
-}
-
 /// The frequent words of one column.
 #[derive(Default)]
 pub(super) struct Vocabulary {
-    words: HashSet64,
+    words: Hashes<u64>,
 }
 
 /// What a word is made of.
@@ -196,11 +155,11 @@ fn word(text: &[u8]) -> (&[u8], Class) {
     (&text[..end], class)
 }
 
-/// A hash of a word, never 0. Words are mostly short, and each of every text is hashed.
+/// A hash of a word. Words are mostly short, and each of every text is hashed.
 #[inline]
 fn hash(word: &[u8]) -> u64 {
     let (first, last) = match (word.first_chunk(), word.last_chunk()) {
-        _ if word.len() > 16 => return xxh3_64(word).max(1),
+        _ if word.len() > 16 => return xxh3_64(word),
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
         _ => match (word.first_chunk(), word.last_chunk()) {
             (Some(first), Some(last)) => {
@@ -210,7 +169,7 @@ fn hash(word: &[u8]) -> u64 {
         },
     };
     let product = u128::from(first ^ HASH_KEYS[0]) * u128::from(last ^ HASH_KEYS[1] ^ word.len() as u64);
-    ((product ^ product >> 64) as u64).max(1)
+    (product ^ product >> 64) as u64
 }
 
 /// Numbers without a pattern, for [`hash`].
@@ -256,7 +215,7 @@ impl Vocabulary {
         for (hash, (count, class)) in counts {
             let needed = if class == Class::Word { least(FREQUENT) } else { least(FREQUENT_MIXED).max(4) };
             if count >= needed {
-                self.words.add(hash as u64);
+                self.words.insert(hash as u64);
             }
         }
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use sawlog_model::{Kind, token, value};
 
+use super::hashes::Hashes;
 use super::template::VARIABLE;
 
 /// Numbers below so many digits are not indexed.
@@ -105,20 +106,12 @@ enum Decode {
     Bool,
 }
 
-/// A set of hashes.
-#[derive(Default)]
-struct Hashes {
-    table: Vec<u32>,
-    len: usize,
-    has_zero: bool,
-}
-
 /// The tokens of a row group: those of what it shares with others (dictionaries, templates, skeletons) or writes as
 /// numbers, and those of text of its own.
 #[derive(Default)]
 pub(super) struct Tokens {
-    shared: Hashes,
-    text: Hashes,
+    shared: Hashes<u32>,
+    text: Hashes<u32>,
     /// What comes next is text.
     in_text: bool,
     decode: Decode,
@@ -319,38 +312,5 @@ impl Tokens {
     /// The hashes of what is shared and those of text, each ascending.
     pub(super) fn sorted(self) -> [Vec<u32>; 2] {
         [self.shared.sorted(), self.text.sorted()]
-    }
-}
-
-impl Hashes {
-    fn insert(&mut self, hash: u32) {
-        if hash == 0 {
-            self.has_zero = true;
-            return;
-        }
-        if (self.len + 1) * 2 > self.table.len() {
-            let old = std::mem::take(&mut self.table);
-            self.table = vec![0; (old.len() * 2).max(1024)];
-            self.len = 0;
-            old.into_iter().filter(|hash| *hash != 0).for_each(|hash| self.insert(hash));
-        }
-        let mask = self.table.len() - 1;
-        let mut slot = hash as usize & mask;
-        while self.table[slot] != 0 && self.table[slot] != hash {
-            slot = (slot + 1) & mask;
-        }
-        self.len += usize::from(self.table[slot] == 0);
-        self.table[slot] = hash;
-    }
-
-    fn sorted(self) -> Vec<u32> {
-        let mut all: Vec<u32> = self.table.into_iter().filter(|hash| *hash != 0).collect();
-        if self.has_zero {
-            all.push(0);
-        }
-        all.sort_unstable();
-        // It stands in the memory of the table, and stays until the segment is written.
-        all.shrink_to_fit();
-        all
     }
 }

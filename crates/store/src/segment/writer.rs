@@ -126,7 +126,10 @@ impl SegmentWriter {
                 if tokens.end_column() {
                     self.addressed.insert(number);
                 }
-                if !counted.is_empty() {
+                if counted.len() > counts::LONGEST {
+                    let key = stream::of_column(number, stream::COUNTED);
+                    self.chunks.put(key, StreamKey { stream: key, group }, &counted);
+                } else if !counted.is_empty() {
                     put_varint(&mut counts, u64::from(number) + 1);
                     counts.extend_from_slice(&counted);
                 }

@@ -220,7 +220,9 @@ fn many() -> Vec<Batch> {
         for n in from..(from + 10_000).min(MANY) {
             let word = if n % 30_000 == 17 { format!("rare{n}") } else { "usual".to_owned() };
             maker.text("job ").field("", "job", Kind::Text, 0, &format!("j{}", n / 2_000)).text(" ");
-            maker.text(&word).text("\n").end(n, START + n as i64 * 1_000_000, START, 0);
+            // Of sizes there are so many that how often each comes is a long list.
+            maker.text(&word).text(" ").field("", "size", Kind::Number, 0, &(n / 10 % 400).to_string());
+            maker.text("\n").end(n, START + n as i64 * 1_000_000, START, 0);
         }
         maker.done()
     };
@@ -430,13 +432,16 @@ fn the_fixture_of_now_has_every_form() {
     let dir = copy(&sys, VERSION);
     let store = Store::open(&sys, dir.path(), Options::default()).unwrap();
     let (mut forms, mut leaders, mut efforts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut long_lists = 0;
     let live = lock(&store.engine.live);
     for handle in live.segments.values().flat_map(|list| list.iter()) {
         efforts.insert(handle.entry.strong);
-        for (leader, form) in handle.segment().unwrap().unwrap().forms() {
+        let segment = handle.segment().unwrap().unwrap();
+        for (leader, form) in segment.forms() {
             leaders.insert(leader.min(2));
             forms.insert(form);
         }
+        long_lists += segment.sizes().iter().filter(|(name, _)| name.ends_with(" counts")).count();
     }
     let mut wanted: BTreeSet<u8> = (tag::CONSTANT..=tag::DIGITS).collect();
     // It stands only in templates and behind equal columns.
@@ -444,6 +449,7 @@ fn the_fixture_of_now_has_every_form() {
     assert_eq!(forms, wanted);
     assert!(leaders.contains(&0) && leaders.contains(&2), "{leaders:?}");
     assert_eq!(efforts, [false, true].into());
+    assert!(long_lists > 0, "no column has a list of counts of its own");
     let mut found = Vec::new();
     files(&sys, &of_version(VERSION), &mut found);
     let bytes: usize = found.iter().map(|(_, bytes)| bytes.len()).sum();
