@@ -11,7 +11,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::{TimestampNanosecondType, UInt8Type, UInt32Type, UInt64Type};
 use bytes::Bytes;
 use sawlog_model::{
-    Batch, Context, Kind, Marks, Names, Position, Predicate, Row, Slot, Source, SourceId, Tenant, Test,
+    Batch, Compare, Context, Kind, Marks, Names, Position, Predicate, Row, Slot, Source, SourceId, Tenant, Test,
     TimeRange, time,
 };
 use sawlog_sys::{Open, Sys};
@@ -376,6 +376,11 @@ fn every_version_is_read() {
         let count = |tenant, predicate| store.scan(&request(tenant, predicate)).unwrap().count().unwrap();
         assert_eq!((count(2, word("rare60017")), count(2, word("rare1"))), (1, 0));
         assert_eq!(count(1, word("without an end")), 1);
+        let sizes = |compare| Predicate::Field("size".into(), Test::Number(compare, "100".to_owned()));
+        // Rows of versions before the fourth have none.
+        let wanted_sizes = if version < 4 { (0, 0) } else { (38_000, MANY - 38_000) };
+        let found = (count(2, sizes(Compare::Less)), count(2, sizes(Compare::GreaterOrEqual)));
+        assert_eq!(found, wanted_sizes, "version {version}");
         // Positions, and what is written on from there.
         let known = store.sources();
         let position = &known.iter().find(|known| known.source.id == SourceId(7)).unwrap().position;
