@@ -104,7 +104,8 @@ impl Heads {
             return Ok(Some(Cow::Borrowed(list)));
         }
         let bytes = self.stream(stream::of_column(column, stream::COUNTED))?;
-        let list = counts::read_alone(&bytes).map_err(|damage| self.body.damaged(damage))?;
+        let most = self.meta().rows as usize;
+        let list = counts::read_alone(&bytes, most).map_err(|damage| self.body.damaged(damage))?;
         Ok(list.map(Cow::Owned))
     }
 

@@ -73,8 +73,8 @@ impl Part {
         let wanted = if self.close > 0 { &self.behind[..self.close] } else { &self.behind[..] };
         loop {
             let found = from + memchr::memchr(*first, text.get(from..)?)?;
-            if text[found..].starts_with(wanted) && !(json && is_escaped(&text[at..], found - at)) {
-                return text[found..].starts_with(&self.behind).then_some(found);
+            if has_signs(&text[found..], wanted) && !(json && is_escaped(&text[at..], found - at)) {
+                return has_signs(&text[found..], &self.behind).then_some(found);
             }
             from = found + 1;
         }
@@ -122,7 +122,7 @@ impl Frame {
     }
 
     fn cut_from(&self, text: &[u8], offset: usize, json: bool, into: &mut Vec<(u32, u32)>) -> bool {
-        if !text.starts_with(&self.before) {
+        if !has_signs(text, &self.before) {
             return false;
         }
         let mut at = self.before.len();
@@ -292,6 +292,12 @@ impl<'a> Way<'a> {
         }
         Some((self.frame, bits))
     }
+}
+
+/// Whether the text begins with the signs. They are few, so that a call to compare them would take longer than to do it.
+#[inline]
+fn has_signs(text: &[u8], signs: &[u8]) -> bool {
+    text.len() >= signs.len() && signs.iter().zip(text).all(|(sign, byte)| sign == byte)
 }
 
 /// The length of the time that the text begins with.

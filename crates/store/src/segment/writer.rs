@@ -99,10 +99,9 @@ impl SegmentWriter {
         self.put_integers(group, stream::CONTEXTS, &contexts, &mut heads);
         self.put_offsets(group, rows, &meta.runs, &mut heads);
         let mut counts = Vec::new();
-        put_varint(&mut counts, u64::from(counts::SKELETONS));
-        counts::put(&shapes, counts::ROWS_PER_CODE, &mut counts);
-        if counts.len() == 1 {
-            counts.clear();
+        let counted = counts::count(&shapes, counts::ROWS_PER_CODE);
+        if !counted.is_empty() {
+            counts::put(counts::SKELETONS, &counted, &mut counts);
         }
         let mut tokens = tokens::Tokens::default();
         let rest: Vec<&[u8]> = values.rest.iter().map(Vec::as_slice).collect();
@@ -126,12 +125,12 @@ impl SegmentWriter {
                 if tokens.end_column() {
                     self.addressed.insert(number);
                 }
-                if counted.len() > counts::LONGEST {
-                    let key = stream::of_column(number, stream::COUNTED);
-                    self.chunks.put(key, StreamKey { stream: key, group }, &counted);
+                if (counts::LONG..=times.len()).contains(&counted.len()) {
+                    let (key, mut alone) = (stream::of_column(number, stream::COUNTED), Vec::new());
+                    counts::put_alone(&counted, &mut alone);
+                    self.chunks.put(key, StreamKey { stream: key, group }, &alone);
                 } else if !counted.is_empty() {
-                    put_varint(&mut counts, u64::from(number) + 1);
-                    counts.extend_from_slice(&counted);
+                    counts::put(number + 1, &counted, &mut counts);
                 }
             }
         }
@@ -237,7 +236,7 @@ impl SegmentWriter {
         leaders: &mut Leaders<'a>,
         heads: &mut Vec<u8>,
         tokens: &mut tokens::Tokens,
-    ) -> Vec<u8> {
+    ) -> Vec<(u32, u32)> {
         let column = input.number;
         let (role, layout) = (
             self.dissector.fields.list()[column as usize].role,

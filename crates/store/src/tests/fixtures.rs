@@ -11,8 +11,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::{TimestampNanosecondType, UInt8Type, UInt32Type, UInt64Type};
 use bytes::Bytes;
 use sawlog_model::{
-    Batch, Compare, Context, Kind, Marks, Names, Position, Predicate, Row, Slot, Source, SourceId, Tenant, Test,
-    TimeRange, time,
+    Batch, Compare, Context, Kind, Marks, Names, Position, Predicate, Row, Slot, Source, SourceId, Tenant,
+    Test, TimeRange, time,
 };
 use sawlog_sys::{Open, Sys};
 
