@@ -217,6 +217,9 @@ impl Engine {
                     none => none.insert(self.begin_segment(tenant, effort, Rows::Anew)?),
                 };
                 now.add(&mut rows);
+                // What groups give up lies between what flushes hold: kept, it would be as much again.
+                drop(rows);
+                task::give_memory_back();
             }
             let raw_bytes = output.as_ref().map_or(0, |output| output.raw_bytes);
             done(written + raw_bytes);
