@@ -26,7 +26,7 @@ const ENOUGH: usize = 8;
 const MANY: usize = 3 * ENOUGH;
 /// Bytes of groups that a merge may hold decoded at a time: one beside what comes in, and one that somebody waits for. The more it
 /// holds, the fewer segments are left, and the fewer bytes.
-const OPEN_BESIDE: u64 = 32 << 20;
+const OPEN_BESIDE: u64 = 24 << 20;
 const OPEN_ALONE: u64 = 72 << 20;
 /// Blocks of its inputs that a merge keeps, bytes.
 const BLOCKS: usize = 12 << 20;
