@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, BinaryArray, StringViewArray, UInt64Array};
 use proptest::prelude::*;
-use sawlog_model::{
-    Batch, Compare, Fields, Kind, Marks, Names, Predicate, Row, RowRef, Slot, Source, SourceId, Tenant, Test,
-    TimeRange, time::Layout,
-};
+use sawlog_model::{Compare, Fields, Kind, Predicate, RowRef, Tenant, Test, TimeRange, time::Layout};
 use sawlog_sys::task::Stop;
 use sawlog_sys::{Open, Sys};
 
 use self::chance::{batches, drafts, predicate};
+pub(super) use self::made::lines;
+use self::made::{Made, service_rows};
 use super::column::Column;
 use super::heads::Heads;
 use super::needle::Needle;
@@ -21,6 +20,7 @@ use super::{Cache, Effort, Segment, SegmentWriter, TextCounts, literal};
 use crate::StoreError;
 
 mod chance;
+mod made;
 
 /// Writes groups of at most `size` rows and opens the file.
 fn segment(rows: &[RowRef<'_>], size: usize, effort: Effort, dir: &Path) -> Result<Segment, StoreError> {
@@ -380,27 +380,6 @@ fn literals_of_expressions_are_found() {
     assert_eq!(literals("x*|y"), parts(&[]));
 }
 
-/// Text lines without slots.
-pub(super) fn lines(texts: &[&[u8]]) -> Batch {
-    let mut batch =
-        Batch { source: Arc::new(Source { id: SourceId(1), ..Source::default() }), ..Batch::default() };
-    let mut buffer = Vec::new();
-    for text in texts {
-        batch.rows.push(Row {
-            start: buffer.len() as u32,
-            len: text.len() as u32,
-            offset: buffer.len() as u64,
-            time: 0,
-            received: 0,
-            slots_end: 0,
-            marks: Marks::default(),
-        });
-        buffer.extend_from_slice(text);
-    }
-    batch.buffer = buffer.into();
-    batch
-}
-
 #[test]
 fn odd_lines_come_back() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -415,13 +394,9 @@ fn odd_lines_come_back() {
 #[test]
 fn times_are_printed_and_not_stored() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut names = Names::default();
-    let name = names.intern("time");
-    let mut batch = lines(&[]);
-    let mut buffer = Vec::new();
+    let mut made = Made::new(["time"]);
     for index in 0..5_000i64 {
         let time = 1_700_000_000_000_000_000 + index * 7_919_000_000;
-        let start = buffer.len();
         let zone = if index < 2_500 { 3_600 } else { 7_200 };
         let layout = (1..=u8::MAX)
             .find(|layout| {
@@ -429,22 +404,13 @@ fn times_are_printed_and_not_stored() {
                 Layout(*layout).print(time, 0, &mut text) && text.ends_with(b"+00:00")
             })
             .expect("a layout with a zone");
-        assert!(Layout(layout).print(time, zone, &mut buffer));
-        let len = (buffer.len() - start) as u32;
-        batch.slots.push(Slot { start: start as u32, len, name, kind: Kind::Time, layout });
-        buffer.extend_from_slice(b" tick\n");
-        batch.rows.push(Row {
-            start: start as u32,
-            len: (buffer.len() - start) as u32,
-            offset: start as u64,
-            time,
-            received: time,
-            slots_end: batch.slots.len() as u32,
-            marks: Marks::default(),
-        });
+        let mut text = Vec::new();
+        assert!(Layout(layout).print(time, zone, &mut text));
+        made.value(0, Kind::Time, layout, &text);
+        made.text(b" tick\n");
+        made.end_row(time);
     }
-    batch.buffer = buffer.into();
-    batch.names = Arc::new(names);
+    let batch = made.done();
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     let segment = check_round_trip(&rows, 5_000, Effort::Cheap, dir.path());
     let file = Sys::real().fs.open(&dir.path().join("one group"), Open::New).expect("a file");
@@ -487,10 +453,7 @@ fn an_absent_word_is_known_to_be_absent() {
 #[test]
 fn words_over_the_edges_of_slots_are_found_in_rows_that_look_alike() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut names = Names::default();
-    let columns = ["a", "b.c"].map(|name| names.intern(name));
-    let mut batch = lines(&[]);
-    let mut buffer: Vec<u8> = Vec::new();
+    let mut made = Made::new(["a", "b.c"]);
     let values = ["", "x", "10", "3.4", "-", "y\r"];
     for around in [
         ["", " ", "\n"],
@@ -501,30 +464,15 @@ fn words_over_the_edges_of_slots_are_found_in_rows_that_look_alike() {
         ["7 ", " .", ""],
     ] {
         for pair in values.iter().flat_map(|first| values.map(|second| [*first, second])) {
-            let start = buffer.len();
-            for (place, gap) in around.iter().enumerate() {
-                buffer.extend_from_slice(gap.as_bytes());
-                let (Some(value), Some(name)) = (pair.get(place), columns.get(place)) else { break };
-                let (start, len) = (buffer.len() as u32, value.len() as u32);
-                batch.slots.push(Slot { start, len, name: *name, kind: Kind::Text, layout: 0 });
-                buffer.extend_from_slice(value.as_bytes());
+            for (column, value) in pair.iter().enumerate() {
+                made.text(around[column].as_bytes());
+                made.value(column, Kind::Text, 0, value.as_bytes());
             }
-            let (start, len, slots_end) =
-                (start as u32, (buffer.len() - start) as u32, batch.slots.len() as u32);
-            let offset = u64::from(start);
-            batch.rows.push(Row {
-                start,
-                len,
-                offset,
-                slots_end,
-                time: 0,
-                received: 0,
-                marks: Marks::default(),
-            });
+            made.text(around[2].as_bytes());
+            made.end_row(0);
         }
     }
-    batch.buffer = buffer.into();
-    batch.names = Arc::new(names);
+    let batch = made.done();
     let rows: Vec<RowRef<'_>> = batch.iter().collect();
     for effort in [Effort::Cheap, Effort::Strong] {
         let segment = check_round_trip(&rows, 36, effort, dir.path());
@@ -536,63 +484,6 @@ fn words_over_the_edges_of_slots_are_found_in_rows_that_look_alike() {
             check_select(&segment, &rows, &Predicate::Any(test), TimeRange::ALL);
         }
     }
-}
-
-/// Rows of a made-up service: agents follow from clients, sizes from paths, one address repeats another, a second time is
-/// close to the first.
-fn service_rows(count: i64) -> Batch {
-    let mut names = Names::default();
-    let columns = ["client", "forwarded", "agent", "path", "size", "sent", "message", "list"]
-        .map(|name| names.intern(name));
-    let mut batch = lines(&[]);
-    let mut buffer: Vec<u8> = Vec::new();
-    for index in 0..count {
-        let start = buffer.len();
-        let random = (index * 2_654_435_761) >> 7 & 0xffff;
-        let client = format!("10.0.{}.{}", random % 7, random % 61);
-        let forwarded = if random % 23 == 0 { "-".to_owned() } else { client.clone() };
-        let path = format!("/item/{}", random % 211);
-        let time = 1_700_000_000_000_000_000 + index * 1_000_000_000;
-        let sent = if index == 77 {
-            "never".to_owned()
-        } else {
-            sawlog_model::time::rfc3339(time + random * 1_000_000)
-        };
-        let message = format!("line{} of {} by user{}", index * 7, random % 3, random % 5);
-        let (agent, size) =
-            (format!("agent/{}.{}", random % 61, random % 7), (random % 211 * 977).to_string());
-        let part = |index: i64| {
-            format!("{{\"id\":{index},\"what\":\"a\\nkind{} of\",\"n\":[1,{index}]}}", index % 7)
-        };
-        let list = match index % 50 {
-            0 => "[]".to_owned(),
-            1 => "{}".to_owned(),
-            2 => "[1,[2,\"x,y]\"],\"\\u0041b\"]".to_owned(),
-            3 => "[1,2],[3]".to_owned(),
-            _ => format!("[{},{}]", part(index), part(index * 3)),
-        };
-        let values = [client, forwarded, agent, path, size, sent, message, list];
-        for (place, (name, value)) in columns.iter().zip(values).enumerate() {
-            let (from, len, name) = (buffer.len() as u32, value.len() as u32, *name);
-            let kind = if place == 7 { Kind::Json } else { Kind::Text };
-            batch.slots.push(Slot { start: from, len, name, kind, layout: 0 });
-            buffer.extend_from_slice(value.as_bytes());
-            buffer.push(b' ');
-        }
-        buffer.push(b'\n');
-        batch.rows.push(Row {
-            start: start as u32,
-            len: (buffer.len() - start) as u32,
-            offset: start as u64,
-            time,
-            received: time,
-            slots_end: batch.slots.len() as u32,
-            marks: Marks::default(),
-        });
-    }
-    batch.buffer = buffer.into();
-    batch.names = Arc::new(names);
-    batch
 }
 
 #[test]
