@@ -217,7 +217,7 @@ impl Engine {
                     none => none.insert(self.begin_segment(tenant, effort, Rows::Anew)?),
                 };
                 now.add(&mut rows);
-                // What groups give up lies between what flushes hold: kept, it would be as much again.
+                // What groups give up lies between what flushes hold, in pieces that neither can use.
                 drop(rows);
                 task::give_memory_back();
             }

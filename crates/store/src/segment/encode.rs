@@ -300,8 +300,8 @@ pub(super) fn encode<'a>(
     leaders.add_values(input);
 }
 
-/// Says who leads the codes of a column, and has them lead others. What is soon written anew is led by nobody: the search takes a
-/// fourteenth of the time of a flush.
+/// Says who leads the codes of a column, and has them lead others. What is soon written anew is led by nobody: the search
+/// would be for nothing.
 fn lead<'a>(input: &Input<'a>, codes: &[i64], shared: &mut Shared, leaders: &mut Leaders<'a>) -> Led {
     if shared.cheap {
         return Led::Alone;
