@@ -10,7 +10,7 @@ use zstd::zstd_safe::CParameter;
 
 use super::cursor::{Cursor, Damage, put_signed, put_varint};
 use super::out::Out;
-use super::{Effort, footer};
+use super::{Effort, footer, stream};
 
 /// A chunk is closed at so many bytes before compression.
 const CHUNK: usize = 1 << 20;
@@ -91,7 +91,7 @@ impl Chunks {
         if !to.bytes.is_empty() && to.bytes.len() + bytes.len() > most {
             let full = std::mem::take(to);
             self.waiting -= full.bytes.len();
-            self.write(pool, full);
+            self.write(stream::sort(pool), full);
         }
         let to = self.pools.entry(pool).or_default();
         to.bytes.extend_from_slice(bytes);
@@ -101,16 +101,16 @@ impl Chunks {
             let largest = self.pools.iter().max_by_key(|(_, pool)| pool.bytes.len()).map(|(key, _)| *key);
             let Some((key, full)) = largest.and_then(|key| self.pools.remove_entry(&key)) else { break };
             self.waiting -= full.bytes.len();
-            self.write(key, full);
+            self.write(stream::sort(key), full);
         }
     }
 
-    fn write(&mut self, key: u32, pool: Pool) {
+    fn write(&mut self, sort: u32, pool: Pool) {
         let level = match self.effort {
             Effort::Cheap => 1,
             // A search for the best parse is worth its time where bytes are few of each hundred: in numbers. In text it
             // takes ten times as long for a twentieth of the bytes.
-            Effort::Strong if key % super::stream::PARTS == super::stream::NUMBERS => 16,
+            Effort::Strong if sort == stream::NUMBERS || sort == stream::LISTS => 16,
             Effort::Strong => 9,
         };
         // The search's table of what bytes begin with would be twice as large as all else it holds; 0 leaves it as the level says.
@@ -142,21 +142,22 @@ impl Chunks {
     pub(super) fn finish(mut self, mut body: Vec<u8>) -> io::Result<u64> {
         let mut shared: BTreeMap<u32, Pool> = BTreeMap::new();
         for (key, pool) in std::mem::take(&mut self.pools) {
+            // Numbers and text compress better apart.
+            let sort = stream::sort(key);
             if pool.bytes.len() >= SMALL {
-                self.write(key, pool);
+                self.write(sort, pool);
                 continue;
             }
-            // Numbers and text compress better apart; the low bits of a pool's key say which part it is.
-            let to = shared.entry(key % super::stream::PARTS).or_default();
+            let to = shared.entry(sort).or_default();
             to.bytes.extend_from_slice(&pool.bytes);
             to.streams.extend(pool.streams);
             if to.bytes.len() >= SMALL * 2 {
                 let full = std::mem::take(to);
-                self.write(key, full);
+                self.write(sort, full);
             }
         }
-        for (key, pool) in shared.into_iter().filter(|(_, pool)| !pool.streams.is_empty()) {
-            self.write(key, pool);
+        for (sort, pool) in shared.into_iter().filter(|(_, pool)| !pool.streams.is_empty()) {
+            self.write(sort, pool);
         }
         let table = &mut body;
         put_varint(table, self.chunks.len() as u64);
@@ -220,4 +221,43 @@ pub(super) fn read_table(cursor: &mut Cursor<'_>, mut offset: u64) -> Result<Tab
     }
     places.sort_unstable_by_key(|(key, _)| *key);
     Ok((chunks, places))
+}
+
+#[cfg(test)]
+mod tests {
+    use sawlog_sys::{Open, Sys};
+
+    use super::*;
+
+    #[test]
+    fn small_lists_of_counts_do_not_stand_beside_the_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("segment");
+        let out = Out::new(Sys::real().fs.open(&path, Open::Create).unwrap());
+        let mut chunks = Chunks::new(Effort::Strong, out);
+        let key = |stream, group| StreamKey { stream, group };
+        let of = |column, part| stream::of_column(column, part);
+        for group in 1..4 {
+            for column in 0..3 {
+                for part in [stream::TEMPLATES, stream::COUNTED, stream::LENGTHS] {
+                    chunks.put(of(column, part), key(of(column, part), group), &[group as u8; 1000]);
+                }
+            }
+        }
+        chunks.put(stream::INDEX, key(stream::INDEX, 0), &[7; 1000]);
+        chunks.finish(Vec::new()).unwrap();
+
+        let file = std::fs::read(&path).unwrap();
+        let (rest, end) = file.split_at(file.len() - footer::TAIL);
+        let tail = footer::Tail::read(end).unwrap();
+        let body = tail.unpack(&rest[rest.len() - tail.packed..]).unwrap();
+        let (_, places) = read_table(&mut Cursor::new(&body), footer::HEAD as u64).unwrap();
+        let chunk = |wanted| places[places.binary_search_by_key(&wanted, |(key, _)| *key).unwrap()].1.chunk;
+        let index = chunk(key(stream::INDEX, 0));
+        assert_eq!(chunk(key(of(2, stream::TEMPLATES), 3)), index);
+        let lists = chunk(key(of(0, stream::COUNTED), 1));
+        assert_eq!(chunk(key(of(2, stream::COUNTED), 3)), lists);
+        assert_ne!(lists, index);
+        assert_ne!(chunk(key(of(0, stream::LENGTHS), 1)), lists);
+    }
 }

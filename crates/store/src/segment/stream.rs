@@ -2,8 +2,7 @@
 
 use super::fields::Field;
 
-/// Parts that a column has, at most. The low bits of a stream's number say what is in it, so that small streams of one
-/// sort share a chunk.
+/// Parts that a column has, at most. The low bits of a stream's number say what is in it.
 pub(super) const PARTS: u32 = 4;
 
 /// Parts of a column, per group: planes of integers.
@@ -21,6 +20,15 @@ pub(super) const LENGTHS: u32 = LATER;
 pub(super) const DIGITS: u32 = LATER + 1;
 /// How often each code comes, where the list is long.
 pub(super) const COUNTED: u32 = LATER + 2;
+
+/// The sort of lists of counts. They would stand beside the index otherwise, which is read by questions that need no counts.
+pub(super) const LISTS: u32 = PARTS;
+
+/// Which sort of bytes a stream holds: small ones of one sort share a chunk.
+pub(super) fn sort(stream: u32) -> u32 {
+    let part = stream % PARTS;
+    if stream >= LATER && part == COUNTED % PARTS { LISTS } else { part }
+}
 
 /// Parts of a column, once per segment: its dictionary.
 pub(super) const DICTIONARY: u32 = 1;

@@ -16,6 +16,10 @@ use crate::needs;
 const ENOUGH: Duration = Duration::from_secs(1);
 /// At most so often.
 const RUNS: u32 = 40;
+/// With nothing in memory it is asked so often, as one time differs from the next by half; the middle one counts.
+const COLD_RUNS: usize = 5;
+/// Unless that takes longer.
+const COLD_ENOUGH: Duration = Duration::from_secs(6);
 /// What took longer is not asked again.
 const LONG: Duration = Duration::from_secs(10);
 /// What VictoriaLogs says when it gives up.
@@ -44,20 +48,24 @@ pub(super) struct Peers<'a> {
 impl Peers<'_> {
     /// A node, over HTTP.
     pub(super) fn http(&self, question: &Question) -> Result<Asked> {
-        forget(self.store)?;
-        let node = Node::start(self.sawlog, self.store)?;
         let path = format!("/api/v1/search?query={}", encoded(question.sawlog));
-        let id = node.id();
-        served(question, id, &|| node.get(&path))
+        cold_again(|warm| {
+            forget(self.store)?;
+            let node = Node::start(self.sawlog, self.store)?;
+            served(question, node.id(), warm, &|| node.get(&path))
+        })
     }
 
     /// VictoriaLogs, where it is there.
     pub(super) fn victoria(&self, question: &Question) -> Result<Option<Asked>> {
         let Some(folder) = self.victoria else { return Ok(None) };
-        forget(folder)?;
-        let peer = victoria::Peer::start(folder)?;
         let path = format!("/select/logsql/query?query={}", encoded(question.logsql));
-        match served(question, peer.id(), &|| peer.get(&path)) {
+        let asked = cold_again(|warm| {
+            forget(folder)?;
+            let peer = victoria::Peer::start(folder)?;
+            served(question, peer.id(), warm, &|| peer.get(&path))
+        });
+        match asked {
             Err(error) if error.to_string().contains(TOO_LONG) => {
                 eprintln!("VictoriaLogs, {}: {error:#}", question.what);
                 Ok(None)
@@ -70,8 +78,7 @@ impl Peers<'_> {
     pub(super) fn command(&self, question: &Question) -> Result<Asked> {
         let (program, store) = (self.sawlog.to_string_lossy(), self.store.to_string_lossy());
         let command = [&*program, "search", question.sawlog, "--json", "--data", &*store];
-        forget(self.store)?;
-        let cold = cost(&command)?;
+        let cold = cold_command(&command, self.store)?;
         let output = Command::new(command[0]).args(&command[1..]).output()?;
         let answer = Some(rows(question, &output.stdout)?);
         Ok(Asked { answer, cold, warm: repeated(&command)?, read: 0 })
@@ -89,8 +96,7 @@ impl Peers<'_> {
             false => format!("rg --no-ignore -a --no-filename \"$@\" {NEWEST}"),
         };
         let command = [&["sh", "-c", &*shell, "rg"], question.rg, &[&*raw]].concat();
-        forget(self.raw)?;
-        let cold = cost(&command)?;
+        let cold = cold_command(&command, self.raw)?;
         let output = Command::new(command[0]).args(&command[1..]).output()?;
         let sum = || -> Result<u64> {
             String::from_utf8(output.stdout)?.lines().map(|line| Ok(line.parse::<u64>()?)).sum()
@@ -100,14 +106,14 @@ impl Peers<'_> {
     }
 }
 
-/// Asks a server that was just started, and then again.
-fn served(question: &Question, pid: u32, ask: &dyn Fn() -> Result<Vec<u8>>) -> Result<Asked> {
+/// Asks a server that was just started, and then again, where `warm` says so.
+fn served(question: &Question, pid: u32, warm: bool, ask: &dyn Fn() -> Result<Vec<u8>>) -> Result<Asked> {
     let (before, read, start) = (processor(pid)?, bytes_read(pid)?, Instant::now());
     let answer = ask()?;
     let cold = Cost { cpu: processor(pid)? - before, wall: start.elapsed().as_secs_f64(), resident: 0 };
     let read = bytes_read(pid)? - read;
     let answer = Some(rows(question, &answer)?);
-    if start.elapsed() > LONG {
+    if !warm || start.elapsed() > LONG {
         return Ok(Asked { answer, cold, warm: cold, read });
     }
     let (before, start) = (processor(pid)?, Instant::now());
@@ -123,6 +129,38 @@ fn served(question: &Question, pid: u32, ask: &dyn Fn() -> Result<Vec<u8>>) -> R
         resident: 0,
     };
     Ok(Asked { answer, cold, warm, read })
+}
+
+/// Asks a new server each time, which is asked once more only the first time.
+fn cold_again(ask: impl Fn(bool) -> Result<Asked>) -> Result<Asked> {
+    let start = Instant::now();
+    let mut asked = ask(true)?;
+    asked.cold = middle(start, asked.cold, || Ok(ask(false)?.cold))?;
+    Ok(asked)
+}
+
+/// Runs a command again and again, each time without its files in memory.
+fn cold_command(command: &[&str], files: &Path) -> Result<Cost> {
+    let start = Instant::now();
+    let run = || {
+        forget(files)?;
+        cost(command)
+    };
+    middle(start, run()?, run)
+}
+
+/// The middle one of the first and of as many more as there are to be, by processor time and by the clock.
+fn middle(start: Instant, first: Cost, again: impl Fn() -> Result<Cost>) -> Result<Cost> {
+    let mut costs = vec![first];
+    while costs.len() < COLD_RUNS && start.elapsed() < COLD_ENOUGH {
+        costs.push(again()?);
+    }
+    let of = |what: fn(&Cost) -> f64| {
+        let mut all: Vec<f64> = costs.iter().map(what).collect();
+        all.sort_by(f64::total_cmp);
+        all[(all.len() - 1) / 2]
+    };
+    Ok(Cost { cpu: of(|cost| cost.cpu), wall: of(|cost| cost.wall), resident: first.resident })
 }
 
 /// The mean of a command that is run again and again.

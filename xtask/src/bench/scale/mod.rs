@@ -165,7 +165,7 @@ fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>, asked: &[&Questio
     let peers = Peers { sawlog: scale.sawlog, store, victoria: peer, raw: &scale.folder.join("raw") };
     println!(
         "\n### Questions over all of it\n\nMilliseconds of processor time / on the clock. Cold: first asked after the start of a server, of a \
-         command: its files dropped from the page cache. Warm: the mean of the same asked again.\n"
+         command: its files dropped from the page cache, the middle one of up to five times. Warm: the mean of the same asked again.\n"
     );
     println!(
         "| question | sawlog cold | warm | command cold | warm | VictoriaLogs cold | warm | rg cold | warm | cold / VictoriaLogs | warm / VictoriaLogs | command / rg, cold | warm |"
