@@ -59,9 +59,13 @@ enum Source {
     Any(Any),
 }
 
-/// Pieces that several scans share, and what one of them has open.
+/// Pieces that several scans share, and what one of them has for itself.
 struct Any {
     queue: Arc<Mutex<VecDeque<Piece>>>,
+    /// How many scans share them.
+    parts: usize,
+    /// Groups of a segment that this one took as a whole.
+    own: VecDeque<Piece>,
     open: Vec<Option<Opened>>,
 }
 
@@ -89,10 +93,10 @@ impl Scan {
     /// As the disk says.
     pub fn count(mut self) -> Result<u64, StoreError> {
         let unlimited = self.left.load(Ordering::SeqCst) == usize::MAX;
-        let Source::Any(any) = &self.source else { return self.count_read() };
         if !unlimited {
             return self.count_read();
         }
+        let Source::Any(any) = &mut self.source else { return self.count_read() };
         let (wanted, counters) = (&self.wanted, &mut self.counters);
         let mut rows = any.whole_segments(wanted);
         while !wanted.stop.requested() {
@@ -112,7 +116,7 @@ impl Scan {
     /// As the disk says.
     pub fn tally(mut self, by: &[CountBy], most: usize) -> Result<Option<Tally>, StoreError> {
         let unlimited = self.left.load(Ordering::SeqCst) == usize::MAX;
-        let Source::Any(any) = &self.source else { return Ok(None) };
+        let Source::Any(any) = &mut self.source else { return Ok(None) };
         let (wanted, counters) = (&self.wanted, &mut self.counters);
         let mut all = Tally::default();
         while unlimited && !wanted.stop.requested() {
@@ -143,7 +147,7 @@ impl Scan {
         pieces: usize,
     ) -> Result<(Tally, bool), StoreError> {
         let mut all = Tally::default();
-        let Source::Any(any) = &self.source else { return Ok((all, false)) };
+        let Source::Any(any) = &mut self.source else { return Ok((all, false)) };
         let (wanted, counters) = (&self.wanted, &mut self.counters);
         lock(&any.queue).make_contiguous().sort_by_key(|piece| std::cmp::Reverse(piece.last_time()));
         let mut counted = 0;
@@ -310,23 +314,32 @@ impl Any {
         rows
     }
 
-    /// The next group or batch. A segment gives way to its groups under the queue's lock: another part that finds the
-    /// queue empty may take it that nothing more will come.
-    fn next_piece(&self, wanted: &Wanted) -> Result<Option<Piece>, StoreError> {
-        let mut queue = lock(&self.queue);
-        while let Some(piece) = queue.pop_front() {
+    /// The next group or batch. While there is a segment for each part, a part takes one as a whole: its groups need the same
+    /// index and share chunks, for which the parts would wait for each other. One of the last gives way to its groups under the
+    /// queue's lock: another part that finds the queue empty may take it that nothing more will come.
+    fn next_piece(&mut self, wanted: &Wanted) -> Result<Option<Piece>, StoreError> {
+        loop {
+            if let Some(piece) = self.own.pop_front() {
+                return Ok(Some(piece));
+            }
+            let mut queue = lock(&self.queue);
+            let Some(piece) = queue.pop_front() else { return Ok(None) };
             let Piece::Segment(handle) = &piece else { return Ok(Some(piece)) };
-            if let Some(segment) = handle.segment()? {
+            if matches!(queue.get(self.parts - 1), Some(Piece::Segment(_))) {
+                drop(queue);
+                if let Some(segment) = handle.segment()? {
+                    self.own.extend(Piece::groups(handle, &segment, wanted, None));
+                }
+            } else if let Some(segment) = handle.segment()? {
                 let groups = Piece::groups(handle, &segment, wanted, None);
                 groups.into_iter().rev().for_each(|piece| queue.push_front(piece));
             }
         }
-        Ok(None)
     }
 
     /// What `work` makes of the next piece, and whether there was one. A piece that turns out to be damaged gives nothing.
     fn with_next<T>(
-        &self,
+        &mut self,
         wanted: &Wanted,
         work: impl FnOnce(Piece) -> Result<Option<T>, StoreError>,
     ) -> Result<(Option<T>, bool), StoreError> {
@@ -356,8 +369,9 @@ impl Engine {
         let left = Arc::new(AtomicUsize::new(request.limit.unwrap_or(usize::MAX)));
         let Some(direction) = Direction::of(request.order) else {
             let queue = Arc::new(Mutex::new(VecDeque::from(pieces)));
-            let scans = (0..parts.max(1)).map(|_| {
-                let any = Any { queue: queue.clone(), open: Vec::new() };
+            let parts = parts.max(1);
+            let scans = (0..parts).map(|_| {
+                let any = Any { queue: queue.clone(), parts, own: VecDeque::new(), open: Vec::new() };
                 Scan::new(request, range, Source::Any(any), left.clone())
             });
             return Ok(scans.collect());

@@ -176,7 +176,7 @@ impl Any {
     /// # Errors
     /// As [`Piece::open`].
     pub(super) fn tally_piece(
-        &self,
+        &mut self,
         by: &[CountBy],
         wanted: &Wanted,
         counters: &mut Counters,

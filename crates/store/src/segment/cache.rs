@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::column::{Column, Strings};
 use super::heads::Outline;
-use super::skeleton::Skeleton;
+use super::shape::Shape;
 use super::tally::ToldTexts;
 use crate::Read;
 use crate::memory::{Held, Memory};
@@ -22,7 +22,7 @@ pub(super) enum Part {
     /// A dictionary, or the templates of a column.
     Strings(Arc<Strings>),
     /// All skeletons of a segment.
-    Skeletons(Arc<Vec<Skeleton>>),
+    Shapes(Arc<Vec<Arc<Shape>>>),
     /// A column of a row group.
     Column(Arc<Column>),
     /// The heads of a row group.

@@ -2,6 +2,7 @@
 //! where that is enough: no row is looked at. Gives exactly what [`super::Group::count`] gives, or nothing.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_model::{Kind, Predicate, Test};
@@ -27,7 +28,7 @@ mod tests;
 struct CountedShape {
     /// Its number.
     code: u32,
-    shape: Shape,
+    shape: Arc<Shape>,
     rows: u64,
 }
 
@@ -82,13 +83,12 @@ impl Heads {
             let counts =
                 Counts::read(&self.stream(stream::COUNTS)?).map_err(|damage| self.body.damaged(damage))?;
             let Some(list) = counts.of(counts::SKELETONS) else { return Ok(None) };
-            let skeletons = self.body.skeletons()?;
+            let all = self.body.shapes()?;
             let mut shapes = Vec::with_capacity(list.len());
             for &(code, rows) in list {
-                match skeletons.get(code as usize) {
-                    Some(skeleton) if !skeleton.whole => {
-                        let shape = Shape::new(skeleton);
-                        shapes.push(CountedShape { code, shape, rows: u64::from(rows) });
+                match all.get(code as usize) {
+                    Some(shape) if !shape.skeleton.whole => {
+                        shapes.push(CountedShape { code, shape: shape.clone(), rows: u64::from(rows) });
                     }
                     _ => return Ok(None),
                 }

@@ -126,6 +126,7 @@ pub(super) fn read_alone(bytes: &[u8], most: usize) -> Result<Option<Vec<(u32, u
 /// Reads a list: how many codes, the codes, how often each comes.
 fn read_list(cursor: &mut Cursor<'_>, entries: &mut Vec<(u32, u32)>) -> Result<(), Damage> {
     let (start, codes) = (entries.len(), cursor.count()?);
+    entries.reserve(codes);
     let mut code = 0u32;
     for _ in 0..codes {
         code = code.checked_add(cursor.u32()?).ok_or(Damage::Bytes("a counted code is too large"))?;

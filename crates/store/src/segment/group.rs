@@ -25,7 +25,7 @@ pub struct Group {
     /// Index into `shapes` of each row.
     pub(super) codes: Vec<u32>,
     /// The skeletons that rows of the group have.
-    pub(super) shapes: Vec<Shape>,
+    pub(super) shapes: Vec<Arc<Shape>>,
     contexts: OnceLock<Contexts>,
     times: OnceLock<Arc<Vec<Nanos>>>,
     received: OnceLock<Arc<Vec<Nanos>>>,
@@ -120,9 +120,9 @@ pub(super) fn once<T>(
 impl Group {
     pub(super) fn open(heads: Heads) -> Result<Group, StoreError> {
         let body = heads.body.clone();
-        let skeletons = body.skeletons()?;
-        let ids = heads.integers_below(skeletons.len(), heads.places().shapes, stream::SHAPES)?;
-        let (codes, shapes) = local_shapes(ids, &skeletons).map_err(|damage| body.damaged(damage))?;
+        let all = body.shapes()?;
+        let ids = heads.integers_below(all.len(), heads.places().shapes, stream::SHAPES)?;
+        let (codes, shapes) = local_shapes(ids, &all).map_err(|damage| body.damaged(damage))?;
         let columns = body.fields.iter().map(|_| OnceLock::new()).collect();
         let places = body.fields.iter().map(|_| OnceLock::new()).collect();
         let framed = body.fields.iter().map(|_| OnceLock::new()).collect();

@@ -236,7 +236,7 @@ impl Heads {
         column: u32,
         base: u32,
     ) -> Result<Option<impl Iterator<Item = (bool, bool)>>, StoreError> {
-        let skeletons = self.body.skeletons()?.len();
+        let skeletons = self.body.shapes()?.len();
         let (own, leading) = (told.having(column, skeletons), told.having(base, skeletons));
         if own == leading {
             return Ok(None);

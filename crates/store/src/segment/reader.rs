@@ -20,6 +20,7 @@ use super::footer::{self, Tail};
 use super::index::Index;
 use super::lately::Lately;
 use super::remembered::Remembered;
+use super::shape::Shape;
 use super::skeleton::Skeleton;
 use super::{SegmentMeta, stream};
 use crate::StoreError;
@@ -30,7 +31,7 @@ const FIRST_READ: usize = 64 << 10;
 /// Sorts of cached parts.
 const CHUNK: u8 = 0;
 const STRINGS: u8 = 1;
-const SKELETONS: u8 = 2;
+const SHAPES: u8 = 2;
 pub(super) const COLUMN: u8 = 3;
 pub(super) const OUTLINE: u8 = 4;
 pub(super) const TEXTS: u8 = 5;
@@ -250,23 +251,25 @@ impl Body {
         Ok(Some(strings))
     }
 
-    /// All skeletons.
-    pub(super) fn skeletons(&self) -> Result<Arc<Vec<Skeleton>>, StoreError> {
-        let key = PartKey { segment: self.id, sort: SKELETONS, first: 0, second: 0 };
-        if let Some(Part::Skeletons(skeletons)) = self.cache.get(key) {
-            return Ok(skeletons);
+    /// All skeletons, by their numbers.
+    pub(super) fn shapes(&self) -> Result<Arc<Vec<Arc<Shape>>>, StoreError> {
+        let key = PartKey { segment: self.id, sort: SHAPES, first: 0, second: 0 };
+        if let Some(Part::Shapes(shapes)) = self.cache.get(key) {
+            return Ok(shapes);
         }
         let bytes = self.stream(stream::SKELETONS, 0)?;
         let read = || {
             let strings = Strings::read(&bytes)?;
+            let skeleton =
+                |index| Skeleton::read(&strings.bytes.slice(strings.range(index)), self.fields.len());
             (0..strings.len())
-                .map(|index| Skeleton::read(&strings.bytes.slice(strings.range(index)), self.fields.len()))
+                .map(|index| Ok(Arc::new(Shape::new(skeleton(index)?))))
                 .collect::<Result<Vec<_>, Damage>>()
         };
-        let skeletons = Arc::new(read().map_err(|damage| self.damaged(damage))?);
-        let weight = bytes.len() + skeletons.iter().map(Skeleton::weight).sum::<usize>();
-        self.cache.put(key, Part::Skeletons(skeletons.clone()), weight);
-        Ok(skeletons)
+        let shapes = Arc::new(read().map_err(|damage| self.damaged(damage))?);
+        let weight = bytes.len() + shapes.iter().map(|shape| shape.weight()).sum::<usize>();
+        self.cache.put(key, Part::Shapes(shapes.clone()), weight);
+        Ok(shapes)
     }
 }
 

@@ -1,11 +1,12 @@
-//! Which columns rows of one skeleton have values in, as the rows of one group use it. Knows nothing of values.
+//! Which columns rows of one skeleton have values in. Knows nothing of values.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::cursor::Damage;
+use super::interner::IntMap;
 use super::skeleton::{Item, Skeleton};
 
-/// A skeleton as the rows of one group use it.
+/// A skeleton, with the columns of its slots.
 pub(super) struct Shape {
     pub(super) skeleton: Skeleton,
     /// For each slot the column, which of the row's values in it, and whether it is printed.
@@ -22,23 +23,23 @@ pub(super) struct ShapeSlot {
 /// Numbers the skeletons of the rows for this group alone: `ids` become these numbers.
 pub(super) fn local_shapes(
     mut ids: Vec<u32>,
-    skeletons: &[Skeleton],
-) -> Result<(Vec<u32>, Vec<Shape>), Damage> {
-    let mut local: HashMap<u32, u32> = HashMap::new();
-    let mut shapes: Vec<Shape> = Vec::new();
+    all: &[Arc<Shape>],
+) -> Result<(Vec<u32>, Vec<Arc<Shape>>), Damage> {
+    let mut local: IntMap<u32> = IntMap::default();
+    let mut shapes: Vec<Arc<Shape>> = Vec::new();
     let mut last = None;
     for id in &mut ids {
         match last {
             Some((before, code)) if before == *id => *id = code,
             _ => {
-                let code = match local.get(id) {
+                let code = match local.get(&i64::from(*id)) {
                     Some(code) => *code,
                     None => {
-                        let skeleton = skeletons.get(*id as usize);
-                        shapes.push(Shape::new(
-                            skeleton.ok_or(Damage::Bytes("a row has a skeleton that is not there"))?,
-                        ));
-                        local.insert(*id, shapes.len() as u32 - 1);
+                        let shape = all.get(*id as usize);
+                        shapes.push(
+                            shape.ok_or(Damage::Bytes("a row has a skeleton that is not there"))?.clone(),
+                        );
+                        local.insert(i64::from(*id), shapes.len() as u32 - 1);
                         shapes.len() as u32 - 1
                     }
                 };
@@ -56,20 +57,25 @@ impl Shape {
         self.slots.iter().filter(|slot| slot.column == column).count()
     }
 
-    pub(super) fn new(skeleton: &Skeleton) -> Shape {
-        let mut seen: HashMap<u32, u32> = HashMap::new();
+    pub(super) fn new(skeleton: Skeleton) -> Shape {
+        let mut seen: IntMap<u32> = IntMap::default();
         let slots = skeleton
             .items
             .iter()
             .filter_map(|item| match item {
                 Item::Slot { column, printed } => {
-                    let which = seen.entry(*column).or_insert(0);
+                    let which = seen.entry(i64::from(*column)).or_insert(0);
                     *which += 1;
                     Some(ShapeSlot { column: *column, which: *which - 1, printed: *printed })
                 }
                 Item::Literal(_) => None,
             })
             .collect();
-        Shape { skeleton: skeleton.clone(), slots }
+        Shape { skeleton, slots }
+    }
+
+    /// Bytes of memory, without the literals.
+    pub(super) fn weight(&self) -> usize {
+        self.skeleton.weight() + std::mem::size_of_val(&self.slots[..])
     }
 }

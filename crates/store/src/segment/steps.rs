@@ -58,7 +58,7 @@ impl Heads {
             _ => {}
         }
         let Some(told) = self.told()? else { return Ok(None) };
-        let skeletons = self.body.skeletons()?.len();
+        let skeletons = self.body.shapes()?.len();
         let mut having = Bits::none(skeletons);
         columns.iter().for_each(|(column, _)| having.or(&told.having(*column, skeletons)));
         let ids = self.integers_below(skeletons, self.places().shapes, stream::SHAPES)?;

@@ -102,7 +102,7 @@ impl Group {
         let last = |shape: &super::shape::Shape| {
             shape.slots.iter().rev().find(|slot| is_named(slot.column)).map(|slot| (slot.column, slot.which))
         };
-        let places: Vec<Option<(u32, u32)>> = self.shapes.iter().map(last).collect();
+        let places: Vec<Option<(u32, u32)>> = self.shapes.iter().map(|shape| last(shape)).collect();
         let mut met = Met::default();
         let mut by_value = ByValue::default();
         let mut bytes = Vec::new();
