@@ -19,7 +19,7 @@ const RUNS: u32 = 40;
 /// With nothing in memory it is asked so often, as one time differs from the next by half; the middle one counts.
 const COLD_RUNS: usize = 5;
 /// Unless that takes longer.
-const COLD_ENOUGH: Duration = Duration::from_secs(6);
+const COLD_ENOUGH: Duration = Duration::from_secs(10);
 /// What took longer is not asked again.
 const LONG: Duration = Duration::from_secs(10);
 /// What VictoriaLogs says when it gives up.
@@ -46,26 +46,41 @@ pub(super) struct Peers<'a> {
 }
 
 impl Peers<'_> {
-    /// A node, over HTTP.
-    pub(super) fn http(&self, question: &Question) -> Result<Asked> {
-        let path = format!("/api/v1/search?query={}", encoded(question.sawlog));
-        cold_again(|warm| {
-            forget(self.store)?;
-            let node = Node::start(self.sawlog, self.store)?;
-            served(question, node.id(), warm, &|| node.get(&path))
-        })
+    /// A node and VictoriaLogs, where it is there, over HTTP. With nothing in memory they are asked by turns, so that what slows the
+    /// machine for a while slows both.
+    pub(super) fn servers(&self, question: &Question) -> Result<(Asked, Option<Asked>)> {
+        let start = Instant::now();
+        let (mut node, mut peer) = (self.node(question, true)?, self.victoria(question, true)?);
+        let (mut of_node, mut of_peer) =
+            (vec![node.cold], Vec::from_iter(peer.as_ref().map(|peer| peer.cold)));
+        while of_node.len() < COLD_RUNS && start.elapsed() < COLD_ENOUGH {
+            of_node.push(self.node(question, false)?.cold);
+            if peer.is_some() {
+                of_peer.extend(self.victoria(question, false)?.map(|peer| peer.cold));
+            }
+        }
+        node.cold = middle(&of_node);
+        if let Some(peer) = &mut peer {
+            peer.cold = middle(&of_peer);
+        }
+        Ok((node, peer))
     }
 
-    /// VictoriaLogs, where it is there.
-    pub(super) fn victoria(&self, question: &Question) -> Result<Option<Asked>> {
+    /// A node that was just started, and where `warm` says so, asked again.
+    fn node(&self, question: &Question, warm: bool) -> Result<Asked> {
+        forget(self.store)?;
+        let node = Node::start(self.sawlog, self.store)?;
+        let path = format!("/api/v1/search?query={}", encoded(question.sawlog));
+        served(question, node.id(), warm, &|| node.get(&path))
+    }
+
+    /// The same of VictoriaLogs; `None` where it is not there, or gives up.
+    fn victoria(&self, question: &Question, warm: bool) -> Result<Option<Asked>> {
         let Some(folder) = self.victoria else { return Ok(None) };
+        forget(folder)?;
+        let peer = victoria::Peer::start(folder)?;
         let path = format!("/select/logsql/query?query={}", encoded(question.logsql));
-        let asked = cold_again(|warm| {
-            forget(folder)?;
-            let peer = victoria::Peer::start(folder)?;
-            served(question, peer.id(), warm, &|| peer.get(&path))
-        });
-        match asked {
+        match served(question, peer.id(), warm, &|| peer.get(&path)) {
             Err(error) if error.to_string().contains(TOO_LONG) => {
                 eprintln!("VictoriaLogs, {}: {error:#}", question.what);
                 Ok(None)
@@ -131,36 +146,24 @@ fn served(question: &Question, pid: u32, warm: bool, ask: &dyn Fn() -> Result<Ve
     Ok(Asked { answer, cold, warm, read })
 }
 
-/// Asks a new server each time, which is asked once more only the first time.
-fn cold_again(ask: impl Fn(bool) -> Result<Asked>) -> Result<Asked> {
-    let start = Instant::now();
-    let mut asked = ask(true)?;
-    asked.cold = middle(start, asked.cold, || Ok(ask(false)?.cold))?;
-    Ok(asked)
-}
-
 /// Runs a command again and again, each time without its files in memory.
 fn cold_command(command: &[&str], files: &Path) -> Result<Cost> {
-    let start = Instant::now();
-    let run = || {
+    let (start, mut costs) = (Instant::now(), Vec::new());
+    while costs.is_empty() || costs.len() < COLD_RUNS && start.elapsed() < COLD_ENOUGH {
         forget(files)?;
-        cost(command)
-    };
-    middle(start, run()?, run)
+        costs.push(cost(command)?);
+    }
+    Ok(middle(&costs))
 }
 
-/// The middle one of the first and of as many more as there are to be, by processor time and by the clock.
-fn middle(start: Instant, first: Cost, again: impl Fn() -> Result<Cost>) -> Result<Cost> {
-    let mut costs = vec![first];
-    while costs.len() < COLD_RUNS && start.elapsed() < COLD_ENOUGH {
-        costs.push(again()?);
-    }
+/// The middle one of some, by processor time and by the clock.
+fn middle(costs: &[Cost]) -> Cost {
     let of = |what: fn(&Cost) -> f64| {
         let mut all: Vec<f64> = costs.iter().map(what).collect();
         all.sort_by(f64::total_cmp);
         all[(all.len() - 1) / 2]
     };
-    Ok(Cost { cpu: of(|cost| cost.cpu), wall: of(|cost| cost.wall), resident: first.resident })
+    Cost { cpu: of(|cost| cost.cpu), wall: of(|cost| cost.wall), resident: 0 }
 }
 
 /// The mean of a command that is run again and again.

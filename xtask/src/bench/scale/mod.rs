@@ -173,8 +173,8 @@ fn table(scale: &Scale<'_>, store: &Path, peer: Option<&Path>, asked: &[&Questio
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
     for question in asked {
-        let http = peers.http(question)?;
-        let others = [Some(peers.command(question)?), peers.victoria(question)?, peers.rg(question)?];
+        let (http, victoria) = peers.servers(question)?;
+        let others = [Some(peers.command(question)?), victoria, peers.rg(question)?];
         let differs =
             |asked: &&Asked| asked.answer.as_ref().is_some_and(|answer| http.answer.as_ref() != Some(answer));
         if others.iter().flatten().any(|asked| differs(&asked)) {
@@ -243,7 +243,7 @@ fn growth(scale: &Scale<'_>, stages: &[usize], docs: &Path) -> Result<()> {
         for stage in stages {
             let peers =
                 Peers { sawlog: scale.sawlog, store: &scale.stage(*stage), victoria: None, raw: scale.logs };
-            asked.push(peers.http(question)?);
+            asked.push(peers.servers(question)?.0);
         }
         let cells: Vec<String> =
             asked.iter().map(|asked| format!("{} | {:.1}", mb(asked.read), asked.cold.cpu * 1e3)).collect();
