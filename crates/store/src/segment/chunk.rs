@@ -23,7 +23,7 @@ const FEW: usize = 16;
 /// Entries of a table of the strongest search, as a power of two: 2 MB.
 const HEADS: u32 = 19;
 /// Bytes that wait in all pools together before the largest is closed.
-const WAITING: usize = 24 << 20;
+const WAITING: usize = 16 << 20;
 
 /// Which stream: a row group (0 for what the segment has once, else its number plus 1) and a number within it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
