@@ -10,7 +10,6 @@ use arrow::array::{
 use sawlog_model::{FieldValue, Fields, strip_terminator};
 
 use super::column::Column;
-use super::fields::Role;
 use super::group::Group;
 use super::row::Taken;
 use crate::StoreError;
@@ -66,22 +65,7 @@ impl Group {
 
     /// A field by its name: the line's, the context's, or one that is computed.
     fn field_array(&self, name: &str, rows: &[u32]) -> Result<ArrayRef, StoreError> {
-        let is_named = |column: u32| {
-            let field = &self.body.fields[column as usize];
-            matches!(field.role, Role::Field(_)) && &*field.name == name
-        };
-        let places: Vec<Option<(u32, u32)>> = self
-            .shapes
-            .iter()
-            .map(|shape| {
-                shape
-                    .slots
-                    .iter()
-                    .rev()
-                    .find(|slot| is_named(slot.column))
-                    .map(|slot| (slot.column, slot.which))
-            })
-            .collect();
+        let places = self.last_named(name);
         if let Some(array) = self.dictionary_array(&places, rows)? {
             return Ok(array);
         }

@@ -124,13 +124,9 @@ impl Heads {
             return Ok(None);
         }
         let Some(told) = self.told()? else { return Ok(None) };
-        let is_named = |column: u32| {
-            let field = &self.body.fields[column as usize];
-            matches!(field.role, Role::Field(_)) && &*field.name == name
-        };
         let mut columns: Vec<(u32, u64)> = Vec::new();
         for CountedShape { shape, rows, .. } in &told.shapes {
-            let mut named = shape.slots.iter().filter(|slot| is_named(slot.column));
+            let mut named = shape.slots.iter().filter(|slot| self.body.is_named(slot.column, name));
             let Some(slot) = named.next() else { continue };
             if named.next().is_some() {
                 return Ok(None);

@@ -142,6 +142,15 @@ impl Group {
         })
     }
 
+    /// For each shape where the value of a field is, a column and which of the row's values in it: the last slot of the name.
+    pub(super) fn last_named(&self, name: &str) -> Vec<Option<(u32, u32)>> {
+        let last = |shape: &Arc<Shape>| {
+            let slot = shape.slots.iter().rev().find(|slot| self.body.is_named(slot.column, name))?;
+            Some((slot.column, slot.which))
+        };
+        self.shapes.iter().map(last).collect()
+    }
+
     /// What the footer says of it.
     pub(super) fn meta(&self) -> &GroupMeta {
         &self.body.meta.groups[self.number]

@@ -15,7 +15,7 @@ use super::chunk::{self, ChunkMeta, Place, StreamKey};
 use super::column::Strings;
 use super::cursor::{Cursor, Damage};
 use super::decode::Fetch;
-use super::fields::{self, Field};
+use super::fields::{self, Field, Role};
 use super::footer::{self, Tail};
 use super::index::Index;
 use super::lately::Lately;
@@ -249,6 +249,12 @@ impl Body {
         let strings = Arc::new(Strings::read(&bytes).map_err(|damage| self.damaged(damage))?);
         self.cache.put(key, Part::Strings(strings.clone()), strings.weight());
         Ok(Some(strings))
+    }
+
+    /// Whether a column has values of the field.
+    pub(super) fn is_named(&self, column: u32, name: &str) -> bool {
+        let field = &self.fields[column as usize];
+        matches!(field.role, Role::Field(_)) && &*field.name == name
     }
 
     /// All skeletons, by their numbers.

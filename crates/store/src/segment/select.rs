@@ -110,23 +110,7 @@ impl Group {
 
     /// [`Predicate::Field`].
     fn field(&self, predicate: &Predicate, name: &str, test: &Test, rows: Bits) -> Result<Bits, StoreError> {
-        let is_named = |column: u32| {
-            let field = &self.body.fields[column as usize];
-            matches!(field.role, Role::Field(_)) && &*field.name == name
-        };
-        // The last slot of the name is the field's value.
-        let slots: Vec<Option<(u32, u32)>> = self
-            .shapes
-            .iter()
-            .map(|shape| {
-                shape
-                    .slots
-                    .iter()
-                    .rev()
-                    .find(|slot| is_named(slot.column))
-                    .map(|slot| (slot.column, slot.which))
-            })
-            .collect();
+        let slots = self.last_named(name);
         let own = OWN.contains(&name);
         let lines = name == "_line";
         let slow = self

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::cache::{Part, PartKey};
 use super::column::{Column, Strings};
 use super::cursor::Damage;
-use super::fields::{self, Role};
+use super::fields;
 use super::group::Group;
 use super::heads::Heads;
 use super::texts::{SegmentTexts, Source, TextCounts};
@@ -89,20 +89,13 @@ impl Group {
     /// # Errors
     /// As the disk says.
     pub(crate) fn texts(&self, name: &str, rows: &[u32]) -> Result<Option<Texts>, StoreError> {
-        let is_named = |column: u32| {
-            let field = &self.body.fields[column as usize];
-            matches!(field.role, Role::Field(_)) && &*field.name == name
-        };
         if select::OWN.contains(&name)
             || self.shapes.iter().any(|shape| shape.skeleton.whole)
             || self.body.contexts.iter().any(|context| context.get(name).is_some())
         {
             return Ok(None);
         }
-        let last = |shape: &super::shape::Shape| {
-            shape.slots.iter().rev().find(|slot| is_named(slot.column)).map(|slot| (slot.column, slot.which))
-        };
-        let places: Vec<Option<(u32, u32)>> = self.shapes.iter().map(|shape| last(shape)).collect();
+        let places = self.last_named(name);
         let mut met = Met::default();
         let mut by_value = ByValue::default();
         let mut bytes = Vec::new();
