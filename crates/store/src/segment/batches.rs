@@ -1,10 +1,12 @@
 //! The rows of a group as batches: what compaction writes again. Knows nothing of how it is written.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sawlog_model::{Batch, NameId, Names, Row, Slot};
 
 use super::group::Group;
+use super::offsets::Steps;
 use super::row::Taken;
 use crate::StoreError;
 
@@ -15,6 +17,7 @@ impl Group {
     /// As the disk says.
     pub fn batches(&self) -> Result<Vec<Batch>, StoreError> {
         let mut batches = Vec::new();
+        let mut offsets = self.offset_steps()?;
         for run in &self.meta().runs {
             let end = (run.start + run.rows) as usize;
             let mut row = run.start as usize;
@@ -24,46 +27,45 @@ impl Group {
                 while last < end && self.context_id(last)? == context {
                     last += 1;
                 }
-                batches.push(self.batch(run.source as usize, row..last)?);
+                batches.push(self.batch(run.source as usize, row..last, &mut offsets)?);
                 row = last;
             }
         }
         Ok(batches)
     }
 
-    fn batch(&self, source: usize, rows: std::ops::Range<usize>) -> Result<Batch, StoreError> {
+    fn batch(&self, source: usize, rows: Range<usize>, offsets: &mut Steps<'_>) -> Result<Batch, StoreError> {
         let (times, received) = (self.times()?, self.received()?);
         let mut batch = Batch {
             tenant: self.body.meta.tenant,
             source: self.body.sources[source].clone(),
             epoch: self.body.meta.sources[source].epoch,
             context: self.context(rows.start)?.clone(),
+            rows: Vec::with_capacity(rows.len()),
             ..Batch::default()
         };
-        let mut names = Names::default();
+        let mut names = SlotNames::default();
         let mut taken = Taken::default();
-        let (mut buffer, mut extra) = (Vec::new(), Vec::new());
+        // Where rows are as long as others of the group, they fit.
+        let part = self.meta().raw_bytes as usize / self.rows() * rows.len();
+        taken.raw.reserve(part + part / 8);
         let mut unprinted: Vec<usize> = Vec::new();
         for row in rows {
-            self.take(row, &mut taken)?;
-            let start = buffer.len();
-            for slot in &taken.slots {
-                let from = if slot.printed {
-                    start + slot.start
-                } else {
+            let start = taken.raw.len();
+            self.take_more(row, &mut taken)?;
+            for (place, slot) in taken.slots.drain(..).enumerate() {
+                if !slot.printed {
                     unprinted.push(batch.slots.len());
-                    extra.len() + slot.start
-                };
-                let name: NameId = names.intern(&slot.name);
-                let (start, len) = (from as u32, slot.len as u32);
+                }
+                let name = names.id(place, &slot.name);
+                let (start, len) = (slot.start as u32, slot.len as u32);
                 batch.slots.push(Slot { start, len, name, kind: slot.kind, layout: slot.layout });
             }
-            buffer.extend_from_slice(&taken.raw);
-            extra.extend_from_slice(&taken.extra);
+            let len = taken.raw.len() - start;
             batch.rows.push(Row {
                 start: start as u32,
-                len: taken.raw.len() as u32,
-                offset: self.offset(row)?,
+                len: len as u32,
+                offset: offsets.offset(row, len),
                 time: times[row],
                 received: received[row],
                 slots_end: batch.slots.len() as u32,
@@ -71,17 +73,39 @@ impl Group {
             });
         }
         // Groups of many segments are in memory at a time.
-        batch.rows.shrink_to_fit();
         batch.slots.shrink_to_fit();
+        let mut buffer = taken.raw;
         // A byte lies between, so that an empty unprinted slot does not touch the last row.
         buffer.push(0);
         for slot in unprinted {
             batch.slots[slot].start += buffer.len() as u32;
         }
-        buffer.extend_from_slice(&extra);
+        buffer.extend_from_slice(&taken.extra);
         buffer.shrink_to_fit();
         batch.buffer = buffer.into();
-        batch.names = Arc::new(names);
+        batch.names = Arc::new(names.all);
         Ok(batch)
+    }
+}
+
+/// The names of slots. Rows that follow each other mostly have the same ones in the same places.
+#[derive(Default)]
+struct SlotNames {
+    all: Names,
+    /// By the place of the slot, that of the row before.
+    before: Vec<(Arc<str>, NameId)>,
+}
+
+impl SlotNames {
+    fn id(&mut self, place: usize, name: &Arc<str>) -> NameId {
+        if let Some((_, id)) = self.before.get(place).filter(|(before, _)| Arc::ptr_eq(before, name)) {
+            return *id;
+        }
+        let id = self.all.intern(name);
+        match self.before.get_mut(place) {
+            Some(before) => *before = (name.clone(), id),
+            None => self.before.push((name.clone(), id)),
+        }
+        id
     }
 }

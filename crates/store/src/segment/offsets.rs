@@ -79,25 +79,56 @@ impl Group {
     }
 
     fn offsets_of(&self, stretch: &Stretch, exceptions: &[(usize, u64)]) -> Result<Vec<u64>, StoreError> {
-        let after_first = exceptions.partition_point(|(at, _)| *at <= stretch.start);
-        let mut exceptions = exceptions[after_first..].iter().peekable();
+        let mut steps = Steps::over(std::slice::from_ref(stretch), exceptions);
         let mut offsets = Vec::with_capacity(stretch.end - stretch.start);
-        let (mut next, mut line) = (stretch.first, Vec::new());
+        let mut line = Vec::new();
         for row in stretch.start..stretch.end {
-            if let Some((_, difference)) = exceptions.next_if(|(at, _)| *at == row) {
-                next = next.wrapping_add(*difference);
-            }
-            offsets.push(next);
-            let length = if stretch.by_length {
+            if stretch.by_length {
                 line.clear();
                 self.render(row, &mut line)?;
-                line.len() as u64
-            } else {
-                1
-            };
-            next = next.wrapping_add(length);
+            }
+            offsets.push(steps.offset(row, line.len()));
         }
         Ok(offsets)
+    }
+
+    /// The offsets of all rows, for who puts each row together and so knows its length.
+    pub(super) fn offset_steps(&self) -> Result<Steps<'_>, StoreError> {
+        let offsets = self.offsets()?;
+        Ok(Steps::over(&offsets.stretches, &offsets.exceptions))
+    }
+}
+
+/// Goes from offset to offset, over rows one after the other.
+pub(super) struct Steps<'a> {
+    /// The stretches of the rows to come.
+    later: &'a [Stretch],
+    exceptions: &'a [(usize, u64)],
+    next: u64,
+    by_length: bool,
+}
+
+impl<'a> Steps<'a> {
+    fn over(stretches: &'a [Stretch], exceptions: &'a [(usize, u64)]) -> Self {
+        let start = stretches.first().map_or(0, |stretch| stretch.start);
+        let before = exceptions.partition_point(|(at, _)| *at < start);
+        Steps { later: stretches, exceptions: &exceptions[before..], next: 0, by_length: false }
+    }
+
+    /// The offset of `row`, which has so many bytes and comes after the row that was asked for before, or is the first.
+    pub(super) fn offset(&mut self, row: usize, length: usize) -> u64 {
+        if let Some((_, difference)) = self.exceptions.first().filter(|(at, _)| *at == row) {
+            self.next = self.next.wrapping_add(*difference);
+            self.exceptions = &self.exceptions[1..];
+        }
+        if let Some(stretch) = self.later.first().filter(|stretch| stretch.start == row) {
+            (self.next, self.by_length) = (stretch.first, stretch.by_length);
+            self.later = &self.later[1..];
+        }
+        let offset = self.next;
+        let length = if self.by_length { length as u64 } else { 1 };
+        self.next = offset.wrapping_add(length);
+        offset
     }
 }
 

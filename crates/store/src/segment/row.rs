@@ -11,7 +11,7 @@ use super::shape::Shape;
 use super::skeleton::Item;
 use crate::StoreError;
 
-/// A row put together: buffers are kept between rows.
+/// A row put together, or several, one behind the other: buffers are kept between rows.
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) raw: Vec<u8>,
@@ -117,6 +117,11 @@ impl Group {
     /// Puts a row together, with its slots.
     pub(super) fn take(&self, row: usize, into: &mut Taken) -> Result<(), StoreError> {
         into.clear();
+        self.take_more(row, into)
+    }
+
+    /// Puts a row together behind those that stand there.
+    pub(super) fn take_more(&self, row: usize, into: &mut Taken) -> Result<(), StoreError> {
         let shape = &self.shapes[self.codes[row] as usize];
         if shape.skeleton.whole {
             return self.take_whole(row, shape, into);
@@ -145,13 +150,13 @@ impl Group {
     }
 
     fn take_whole(&self, row: usize, shape: &Shape, into: &mut Taken) -> Result<(), StoreError> {
-        let mut rest = Vec::new();
+        let (mut rest, start) = (Vec::new(), into.raw.len());
         for slot in &shape.slots {
             let values = self.values(slot.column)?;
             let out = if slot.printed { &mut into.raw } else { &mut rest };
             self.append(values, values.start(row) + slot.which as usize, out)?;
         }
-        into.read_rest(&rest).map_err(|damage| self.body.damaged(damage))
+        into.read_rest(&rest, start).map_err(|damage| self.body.damaged(damage))
     }
 
     /// The address of a row; without its offset where that is not wanted.
@@ -212,8 +217,8 @@ impl Group {
 }
 
 impl Taken {
-    /// Reads the slots of a row that is kept whole.
-    fn read_rest(&mut self, rest: &[u8]) -> Result<(), Damage> {
+    /// Reads the slots of a row that is kept whole and begins at `row`.
+    fn read_rest(&mut self, rest: &[u8], row: usize) -> Result<(), Damage> {
         let mut cursor = Cursor::new(rest);
         while cursor.remaining() > 0 {
             let name = cursor.text()?.into();
@@ -222,7 +227,7 @@ impl Taken {
             let layout = cursor.byte()?;
             let printed = cursor.byte()? != 0;
             let (start, len) = if printed {
-                let (start, len) = (cursor.u32()? as usize, cursor.u32()? as usize);
+                let (start, len) = (row + cursor.u32()? as usize, cursor.u32()? as usize);
                 if start + len > self.raw.len() {
                     return Err(Damage::Bytes("a slot reaches over the end of its row"));
                 }
