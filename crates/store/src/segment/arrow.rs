@@ -45,7 +45,7 @@ impl Group {
                 Ok(Arc::new(UInt32Array::from(epochs.collect::<Result<Vec<u32>, StoreError>>()?)))
             }
             "_marks" => {
-                let marks = each().map(|row| self.shapes[self.codes[row] as usize].skeleton.marks.0);
+                let marks = each().map(|row| self.shape(row).skeleton.marks.0);
                 Ok(Arc::new(UInt8Array::from_iter_values(marks)))
             }
             "_raw" => {

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use sawlog_model::{Batch, NameId, Names, Row, Slot};
 
+use super::GROUP_BYTES;
 use super::group::Group;
 use super::offsets::Steps;
 use super::row::Taken;
 use crate::StoreError;
+
+/// Place for so many slots is made before they come.
+const SLOTS: usize = 1 << 20;
 
 impl Group {
     /// All rows as batches, one per source, epoch and context in the order of rows: what compaction writes again.
@@ -46,9 +50,11 @@ impl Group {
         };
         let mut names = SlotNames::default();
         let mut taken = Taken::default();
-        // Where rows are as long as others of the group, they fit.
-        let part = self.meta().raw_bytes as usize / self.rows() * rows.len();
-        taken.raw.reserve(part + part / 8);
+        // Where rows are as long as others of the group, they fit. What a damaged segment says is not believed.
+        let bytes = self.meta().raw_bytes.min(GROUP_BYTES) as usize / self.rows().max(1) * rows.len();
+        taken.raw.reserve(bytes + bytes / 8);
+        let slots: usize = rows.clone().map(|row| self.shape(row).slots.len()).sum();
+        batch.slots.reserve(slots.min(SLOTS));
         let mut unprinted: Vec<usize> = Vec::new();
         for row in rows {
             let start = taken.raw.len();
@@ -69,7 +75,7 @@ impl Group {
                 time: times[row],
                 received: received[row],
                 slots_end: batch.slots.len() as u32,
-                marks: self.shapes[self.codes[row] as usize].skeleton.marks,
+                marks: self.shape(row).skeleton.marks,
             });
         }
         // Groups of many segments are in memory at a time.

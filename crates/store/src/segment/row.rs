@@ -95,9 +95,14 @@ impl Fields for RowView<'_> {
 }
 
 impl Group {
+    /// The skeleton of a row.
+    pub(super) fn shape(&self, row: usize) -> &Shape {
+        &self.shapes[self.codes[row] as usize]
+    }
+
     /// Puts a row's line together, at the end of `out`.
     pub(super) fn render(&self, row: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let shape = &self.shapes[self.codes[row] as usize];
+        let shape = self.shape(row);
         let mut slots = shape.slots.iter();
         for item in &shape.skeleton.items {
             match item {
@@ -122,7 +127,7 @@ impl Group {
 
     /// Puts a row together behind those that stand there.
     pub(super) fn take_more(&self, row: usize, into: &mut Taken) -> Result<(), StoreError> {
-        let shape = &self.shapes[self.codes[row] as usize];
+        let shape = self.shape(row);
         if shape.skeleton.whole {
             return self.take_whole(row, shape, into);
         }
@@ -181,7 +186,7 @@ impl Group {
             received: self.received()?[row],
             address: self.address(row, with_offset)?,
             tenant: self.body.meta.tenant,
-            marks: self.shapes[self.codes[row] as usize].skeleton.marks,
+            marks: self.shape(row).skeleton.marks,
             context: self.context(row)?,
         })
     }
