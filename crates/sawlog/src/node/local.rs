@@ -50,6 +50,8 @@ pub(crate) fn open_for_reading(sys: &Sys, data: &Path) -> Result<Store> {
 /// # Errors
 /// Where a node runs, or as the disk says.
 pub(crate) fn open_whole(sys: &Sys, data: &Path) -> Result<Store> {
+    task::share_one_heap();
+    task::keep_memory();
     let store = Store::open(sys, data, Options::default())?;
     take_journal(sys, data, &store)?;
     store.flush()?;
