@@ -42,15 +42,21 @@ function failed(error) {
   else if (error) put(box, error instanceof Error ? error.message : String(error));
 }
 
-/** Does something that changes the node, and shows everything anew. @param {() => Promise<unknown>} work */
+/**
+ * Does something that changes the node, and shows everything anew; then what it gave, where that is a function: who reads a
+ * new token may begin to type, and no form is made anew under their hands.
+ * @param {() => Promise<unknown>} work
+ */
 async function doing(work) {
+  let then;
   try {
-    await work();
+    then = await work();
     failed();
     await show();
   } catch (error) {
     failed(error);
   }
+  if (typeof then === "function") then();
 }
 
 /** @param {SubmitEvent} event @returns {Record<string, string>} */
@@ -88,6 +94,16 @@ function reveal(token, words) {
       el("button", { onclick: () => { box.hidden = true; put(box); } }, "Done")));
 }
 
+/**
+ * Signs in with the token that made a node ask for tokens, if there is one, and shows it.
+ * @param {{first_token?: string}} made @param {string} words
+ */
+function first({ first_token: token }, words) {
+  if (!token) return undefined;
+  useToken(token);
+  return () => reveal(token, words);
+}
+
 /** @param {Usage | undefined} usage */
 function limitsForm(usage) {
   const inputs = Object.entries(LIMITS).map(([name, label]) => labelled(label, el("input", {
@@ -119,10 +135,7 @@ function showTenants(tenants, usages, owns) {
     void doing(async () => {
       const made = await post("tenants/add", { name, title });
       chosen = name ?? "";
-      if (made.first_token) {
-        useToken(made.first_token);
-        reveal(made.first_token, "From now on this node asks for tokens. This is its first administrator's.");
-      }
+      return first(made, "From now on this node asks for tokens. This is its first administrator's.");
     });
   } }, labelled("Name", el("input", { name: "name", required: true, maxLength: 200 })),
   labelled("Title", el("input", { name: "title", maxLength: 200 })), el("button", {}, "Add tenant"));
@@ -140,14 +153,14 @@ function showTokens(tokens, usage, owns) {
     el("td", {},
       el("button", { onclick: () => void doing(async () => {
         const made = await post("tokens/rotate", { id: token.id, keep: "1d" });
-        reveal(made.token, `${token.name} has a new token; the one before holds for a day.`);
+        return () => reveal(made.token, `${token.name} has a new token; the one before holds for a day.`);
       }) }, "Rotate"), " ",
       el("button", { onclick: () => void doing(() => post("tokens/remove", { id: token.id })) }, "Remove"))));
   const add = el("form", { onsubmit: (/** @type {SubmitEvent} */ event) => {
     const { name, role: wanted, expires } = given(event);
     void doing(async () => {
       const made = await post("tokens/add", { name, role: wanted, expires });
-      reveal(made.token, `The token ${name || wanted} of ${chosen}.`);
+      return () => reveal(made.token, `The token ${name || wanted} of ${chosen}.`);
     });
   } }, labelled("For", el("input", { name: "name", maxLength: 200 })), labelled("Role", roles()),
   labelled("Expires after", el("input", { name: "expires", placeholder: "never", size: 8 })), el("button", {}, "Make token"));
@@ -183,10 +196,7 @@ function showUsers(users, owns) {
     const { name, password, role } = given(event);
     void doing(async () => {
       const made = await post("users/add", { name, password, role });
-      if (made.first_token) {
-        useToken(made.first_token);
-        reveal(made.first_token, "From now on this node asks who you are. This is its first administrator's token.");
-      }
+      return first(made, "From now on this node asks who you are. This is its first administrator's token.");
     });
   } }, labelled("Name", el("input", { name: "name", required: true, maxLength: 200, autocomplete: "off" })),
   labelled("Password", newPassword()), labelled("Role", roles()), el("button", {}, "Add user"));
