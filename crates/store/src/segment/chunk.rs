@@ -258,7 +258,7 @@ mod tests {
         chunks.put(stream::INDEX, key(stream::INDEX, 0), &[7; 1000]);
         chunks.finish(Vec::new()).unwrap();
 
-        let file = std::fs::read(&path).unwrap();
+        let file = Sys::real().fs.read(&path).unwrap();
         let (rest, end) = file.split_at(file.len() - footer::TAIL);
         let tail = footer::Tail::read(end).unwrap();
         let body = tail.unpack(&rest[rest.len() - tail.packed..]).unwrap();
